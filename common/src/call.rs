@@ -1,0 +1,97 @@
+//! A call as every provider tells it, in the provider's words no more.
+
+use std::borrow::Cow;
+
+use crate::e164::E164;
+use crate::sip;
+
+/// A call that a provider asks about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundCall<'a> {
+    /// The provider's name of the call, the same in all its later requests.
+    pub call_id: Cow<'a, str>,
+    /// The called address as the provider wrote it.
+    pub to: Cow<'a, str>,
+    /// The calling address as the provider wrote it; a word such as `anonymous` when it is withheld.
+    pub from: Cow<'a, str>,
+}
+
+impl InboundCall<'_> {
+    /// The called number; `None` when the call is for no number (a SIP user, a client).
+    #[must_use]
+    pub fn called(&self) -> Option<E164> {
+        address(&self.to)
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller::from_text(&self.from)
+    }
+}
+
+/// The number that an address is, written as E.164 or as the user of a SIP URI.
+#[must_use]
+pub fn address(text: &str) -> Option<E164> {
+    E164::parse(text.as_bytes()).ok().or_else(|| sip::number(text))
+}
+
+/// Who calls. A caller without a number is a normal call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A caller who shows a number.
+    Number(E164),
+    /// A caller who withholds it.
+    Withheld,
+    /// A caller with another kind of address: a SIP user, a short code.
+    Other,
+}
+
+/// Words that carriers send for a withheld number, and the same words typed on a keypad.
+/// Source: Twilio, "TwiML for Programmable Voice", request parameters.
+const WITHHELD: [&str; 12] = [
+    "",
+    "anonymous",
+    "unknown",
+    "restricted",
+    "unavailable",
+    "blocked",
+    "private",
+    "+266696687",
+    "+7378742833",
+    "+2562533",
+    "+8656696",
+    "+86282452253",
+];
+
+impl Caller {
+    /// Reads a caller as providers write it. Never refuses one.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let word = sip::user(text).unwrap_or(text).trim();
+        if WITHHELD.iter().any(|withheld| word.eq_ignore_ascii_case(withheld)) {
+            return Self::Withheld;
+        }
+        address(text).map_or(Self::Other, Self::Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_callers_apart() {
+        let number = |text: &str| Caller::Number(text.parse().unwrap());
+        let check = |text: &str, expected: Caller| assert_eq!(Caller::from_text(text), expected, "{text:?}");
+        check("+15105550198", number("+15105550198"));
+        check("sip:+15105550198@sip.example.com", number("+15105550198"));
+        check("Anonymous", Caller::Withheld);
+        check("sip:anonymous@anonymous.invalid", Caller::Withheld);
+        check("+266696687", Caller::Withheld);
+        check("", Caller::Withheld);
+        check("client:jane", Caller::Other);
+        check("40404", Caller::Other);
+        check(" 15105550198", Caller::Other);
+    }
+}

@@ -1,0 +1,71 @@
+//! Every key and channel in Redis, below one namespace.
+
+use super::{Epoch, Revision};
+
+/// The names in Redis of one installation.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    namespace: String,
+}
+
+impl Keys {
+    /// Names below `namespace` (the setting `REDIS_NAMESPACE`).
+    #[must_use]
+    pub fn new(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned() }
+    }
+
+    /// String: the current epoch. Set last, once a complete checkpoint of that epoch lies beside it.
+    #[must_use]
+    pub fn epoch(&self) -> String {
+        format!("{}:epoch", self.namespace)
+    }
+
+    /// Stream: the deltas, entry id `<revision>-0`, field `delta` the signed message, field `digest` its digest.
+    #[must_use]
+    pub fn feed(&self, epoch: Epoch) -> String {
+        format!("{}:{epoch}:feed", self.namespace)
+    }
+
+    /// String: the manifest of the newest complete checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self, epoch: Epoch) -> String {
+        format!("{}:{epoch}:checkpoint", self.namespace)
+    }
+
+    /// String: one chunk of the checkpoint at `revision`.
+    #[must_use]
+    pub fn chunk(&self, epoch: Epoch, revision: Revision, index: u32) -> String {
+        format!("{}:{epoch}:checkpoint:{revision}:{index}", self.namespace)
+    }
+
+    /// Pattern for all keys of one epoch.
+    #[must_use]
+    pub fn of_epoch(&self, epoch: Epoch) -> String {
+        format!("{}:{epoch}:*", self.namespace)
+    }
+
+    /// Channel: the doorbell. Its message is the newest revision, never data.
+    #[must_use]
+    pub fn changes(&self) -> String {
+        format!("{}:changes", self.namespace)
+    }
+
+    /// Hash: router id to its last [`super::report::RouterReport`].
+    #[must_use]
+    pub fn routers(&self) -> String {
+        format!("{}:routers", self.namespace)
+    }
+
+    /// Sorted set: router id by the time of its last report, milliseconds by Redis's clock.
+    #[must_use]
+    pub fn routers_seen(&self) -> String {
+        format!("{}:routers:seen", self.namespace)
+    }
+
+    /// Channel: a router has reported.
+    #[must_use]
+    pub fn reports(&self) -> String {
+        format!("{}:reports", self.namespace)
+    }
+}

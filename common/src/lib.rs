@@ -1,0 +1,15 @@
+//! What the two planes agree on. Pure: no socket, no clock, no runtime.
+//!
+//! Read in the order of a call: [`provider`] turns a webhook's bytes into an [`call::InboundCall`] and an answer
+//! back into bytes; [`route`] decides what is done with the call, from records that [`feed`] carries from the
+//! admin plane to every router.
+
+pub mod call;
+pub mod e164;
+pub mod feed;
+pub mod ids;
+pub mod provider;
+pub mod route;
+pub mod secret;
+pub mod sip;
+pub mod time;

@@ -1,0 +1,110 @@
+//! Requests signed and checked with Twilio's own SDK (`fixtures/signed.json` says how): verify and parse agree with it.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::Twilio;
+use crate::call;
+use crate::provider::request::WebhookRequest;
+use crate::provider::{Credential, Provider, Purpose};
+use crate::secret::Secret;
+use crate::time::UnixSeconds;
+
+#[derive(Deserialize)]
+struct File {
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    kind: String,
+    method: String,
+    url: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+    secrets: Vec<SecretEntry>,
+    valid: bool,
+    to: String,
+    from: String,
+    call_id: String,
+    to_e164: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SecretEntry {
+    r#type: String,
+    id: String,
+    value: String,
+}
+
+fn vectors() -> Vec<Vector> {
+    serde_json::from_str::<File>(include_str!("fixtures/signed.json")).unwrap().vectors
+}
+
+impl Vector {
+    fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+        let origin_end = self.url.find("//").unwrap() + 2;
+        let path = origin_end + self.url[origin_end..].find('/').unwrap();
+        let public_urls = [self.url[..path].parse().unwrap()];
+        let headers: HeaderMap = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
+            .collect();
+        let method: Method = self.method.parse().unwrap();
+        let body = self.body.as_bytes();
+        check(&WebhookRequest::new(&method, &self.url[path..], &headers, body, &public_urls).unwrap())
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        let credential = |entry: &SecretEntry| Credential {
+            kind: entry.r#type.clone(),
+            id: entry.id.clone(),
+            value: Secret::new(entry.value.as_bytes()),
+        };
+        self.secrets.iter().map(credential).collect()
+    }
+}
+
+#[test]
+fn verify_agrees_with_the_sdk() {
+    let vectors = vectors();
+    assert!(vectors.iter().filter(|vector| vector.valid).count() >= 17 && vectors.len() >= 32);
+    for vector in vectors {
+        let verifier = Twilio.verifier(&vector.credentials());
+        let verdict = vector.with_request(|request| verifier.verify(request, UnixSeconds(0)));
+        assert_eq!(verdict.is_ok(), vector.valid, "{}: {verdict:?}", vector.name);
+    }
+}
+
+#[test]
+fn parse_finds_the_call() {
+    for vector in vectors() {
+        let purpose = Twilio.kinds().iter().find(|kind| kind.name == vector.kind).unwrap().purpose;
+        vector.with_request(|request| {
+            let call = Twilio.call(purpose, request).unwrap();
+            let found = [&*call.to, &*call.from, &*call.call_id];
+            assert_eq!(found, [&*vector.to, &*vector.from, &*vector.call_id], "{}", vector.name);
+            let number = call::address(&call.to).map(|number| number.to_string());
+            assert_eq!(number, vector.to_e164, "{}", vector.name);
+            assert_eq!(purpose == Purpose::Message, vector.call_id.starts_with("SM"));
+        });
+    }
+}
+
+#[test]
+fn a_doubled_or_foreign_signature_is_none() {
+    let vector = vectors().into_iter().find(|vector| vector.name == "voice-inbound").unwrap();
+    vector.with_request(|request| {
+        let verifier = Twilio.verifier(&vector.credentials());
+        let mut headers = request.headers.clone();
+        headers.append("x-twilio-signature", headers["x-twilio-signature"].clone());
+        let doubled = WebhookRequest { headers: &headers, form: request.form.clone(), ..*request };
+        assert!(verifier.verify(&doubled, UnixSeconds(0)).is_err());
+        assert!(Twilio.verifier(&[]).verify(request, UnixSeconds(0)).is_err());
+        let empty = Credential { kind: "auth_token".into(), id: String::new(), value: Secret::new("") };
+        assert!(Twilio.verifier(&[empty]).verify(request, UnixSeconds(0)).is_err());
+    });
+}

@@ -1,0 +1,159 @@
+//! What is done with a call: rules as the admin plane compiled them.
+//!
+//! A rule is a condition and a chain of steps: the first step is tried, each later one is what follows when the one
+//! before failed. The first rule whose condition holds decides. Where a number has no rules its tenant's hold,
+//! then the platform's; a list replaces a list.
+
+mod decide;
+mod hours;
+
+pub use decide::{Decision, Scope, Subject, decide};
+pub use hours::{Date, Forced, Holiday, Hours, Interval, OpenReason, OpenState, Weekly, open_at};
+use serde::{Deserialize, Serialize};
+
+use crate::call::Caller;
+use crate::e164::E164;
+use crate::ids::AgentId;
+
+/// The most rules a list may have.
+pub const RULES_MAX: usize = 100;
+
+/// The most steps a chain may have.
+pub const CHAIN_MAX: usize = 8;
+
+/// One rule. Never has an empty chain: whoever compiles it refuses that.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rule {
+    /// When the rule holds.
+    pub when: Condition,
+    /// What is done then: a step and what follows when it fails.
+    pub then: Vec<Step>,
+}
+
+/// When a rule holds: every part that is set has to. An empty condition always holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Condition {
+    /// The location is open, or isn't.
+    pub open: Option<bool>,
+    /// The location's local date is one of its holidays, or isn't.
+    pub holiday: Option<bool>,
+    /// The caller is one of these.
+    pub caller: Option<Callers>,
+}
+
+/// A set of callers.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Callers {
+    /// These numbers.
+    pub numbers: Vec<E164>,
+    /// Numbers that begin with these digits (without the plus).
+    pub prefixes: Vec<u64>,
+    /// Callers who withhold their number.
+    pub withheld: bool,
+}
+
+impl Callers {
+    /// Whether the caller is one of the set.
+    #[must_use]
+    pub fn contains(&self, caller: Caller) -> bool {
+        match caller {
+            Caller::Number(number) => {
+                self.numbers.contains(&number)
+                    || self.prefixes.iter().any(|prefix| number.starts_with(*prefix))
+            }
+            Caller::Withheld => self.withheld,
+            Caller::Other => false,
+        }
+    }
+}
+
+/// One thing that can be done with a call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Step {
+    /// A voice agent answers: this one, or the number's own.
+    Agent {
+        /// Absent: the number's own.
+        agent: Option<AgentId>,
+    },
+    /// The call goes to one address.
+    Forward {
+        /// Where to.
+        to: Dialable,
+        /// How long it rings, in seconds.
+        timeout_s: u16,
+    },
+    /// Several addresses ring at once; the first to answer has the call.
+    Ring {
+        /// Where to.
+        to: Vec<Dialable>,
+        /// How long they ring, in seconds.
+        timeout_s: u16,
+    },
+    /// The caller leaves a message.
+    Voicemail {
+        /// What the caller hears first.
+        prompt: Prompt,
+        /// How long the message may be, in seconds.
+        length_max_s: u16,
+    },
+    /// The caller hears something and the call ends.
+    Message {
+        /// What the caller hears.
+        prompt: Prompt,
+    },
+    /// The call isn't answered.
+    Reject {
+        /// The caller hears the busy tone, instead of "not in service".
+        busy: bool,
+    },
+    /// Somebody else's server says what to do.
+    Redirect {
+        /// An absolute `https` URL.
+        url: String,
+    },
+}
+
+/// An address that can be dialled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Dialable {
+    /// A telephone number.
+    Number(E164),
+    /// A SIP URI.
+    Sip(String),
+}
+
+/// Something to hear.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Prompt {
+    /// Text, spoken by the provider.
+    Say {
+        /// What is said.
+        text: String,
+        /// Its language as a BCP 47 tag; absent: the provider's default.
+        language: Option<String>,
+    },
+    /// A recording.
+    Play {
+        /// An absolute URL.
+        url: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_found_by_number_prefix_and_silence() {
+        let number = |text: &str| Caller::Number(text.parse().unwrap());
+        let callers =
+            Callers { numbers: vec!["+12125550001".parse().unwrap()], prefixes: vec![44], withheld: true };
+        assert!(callers.contains(number("+12125550001")));
+        assert!(callers.contains(number("+442071838750")));
+        assert!(callers.contains(Caller::Withheld));
+        assert!(!callers.contains(number("+12125550002")));
+        assert!(!callers.contains(number("+4912345678")));
+        assert!(!callers.contains(Caller::Other));
+        assert!(!Callers::default().contains(Caller::Withheld));
+    }
+}
