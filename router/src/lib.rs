@@ -1,1 +1,19 @@
-//! router
+//! The data plane: answers webhooks from memory.
+//!
+//! In the order of a call: [`server`] accepts a connection, counted by [`peers`]; [`webhook`] answers a request from the
+//! one [`snapshot`] that it loads. In the order of a change: [`follower`] reads the feed and stores the next snapshot;
+//! [`keeper`] writes it to the file from which the router starts when everything else is gone.
+//! [`ops`] shows [`metrics`], readiness and what [`explain`] says of a call that nobody makes. [`app`] knows everyone.
+
+pub mod app;
+pub mod config;
+pub mod explain;
+pub mod follower;
+pub mod keeper;
+pub mod metrics;
+pub mod ops;
+pub mod peers;
+pub mod server;
+pub mod snapshot;
+pub mod telemetry;
+pub mod webhook;

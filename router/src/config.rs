@@ -1,0 +1,309 @@
+//! Every setting: its flag, environment variable, default and reason. All are checked before a port is bound.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::provider::public_url::PublicUrl;
+
+use crate::telemetry::LogFormat;
+use crate::webhook::{Network, Origins};
+
+/// Answers telephony and voice-AI webhooks from memory.
+#[derive(Parser, Debug)]
+#[command(name = "dialplane-router", version)]
+pub struct Arguments {
+    /// Address for webhooks. Port 0: any free one.
+    #[arg(long, env = "ROUTER_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: String,
+
+    /// Address for /metrics, /healthz, /readyz and /debug/explain. Not for the public.
+    #[arg(long, env = "ROUTER_OPS_LISTEN", default_value = "127.0.0.1:8081")]
+    ops_listen: String,
+
+    /// File that the router starts from and keeps fresh. Without one it needs Redis to start.
+    #[arg(long, env = "ROUTER_SNAPSHOT_FILE")]
+    snapshot_file: Option<PathBuf>,
+
+    /// Proxies whose X-Forwarded-Proto and X-Forwarded-Host count: addresses or ranges, comma-separated.
+    #[arg(long, env = "ROUTER_TRUSTED_PROXIES", default_value = "")]
+    trusted_proxies: String,
+
+    /// Base URLs by which providers call, comma-separated: signatures cover them. Default: from the request.
+    #[arg(long, env = "PUBLIC_URLS", default_value = "")]
+    public_urls: String,
+
+    /// Keys that sign and seal the feed and the snapshot file, comma-separated: the first signs, all verify.
+    #[arg(long, env = "FEED_KEY", hide_env_values = true)]
+    feed_key: Option<String>,
+
+    /// Redis. Without it the router serves its snapshot file and learns of no changes.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+
+    /// Prefix of all keys and channels in Redis.
+    #[arg(long, env = "REDIS_NAMESPACE", default_value = "dialplane")]
+    redis_namespace: String,
+
+    /// The router's name in the fleet; the same after a restart. Default: host name and webhook port.
+    #[arg(long, env = "ROUTER_ID")]
+    id: Option<String>,
+
+    /// Threads that answer. Default: one for each processor.
+    #[arg(long, env = "ROUTER_WORKERS")]
+    workers: Option<String>,
+
+    /// Connections open at once. More are closed as they come.
+    #[arg(long, env = "ROUTER_CONNECTIONS_MAX", default_value = "20000")]
+    connections_max: String,
+
+    /// Connections open at once from one address, trusted proxies excepted.
+    #[arg(long, env = "ROUTER_CONNECTIONS_PER_PEER_MAX", default_value = "10000")]
+    connections_per_peer_max: String,
+
+    /// How long a request's head may take, and a connection may be idle, in milliseconds.
+    #[arg(long, env = "ROUTER_HEADER_TIMEOUT_MS", default_value = "15000")]
+    header_timeout_ms: String,
+
+    /// How long a body may take, in milliseconds. Providers wait some 15 s for the whole answer.
+    #[arg(long, env = "ROUTER_BODY_TIMEOUT_MS", default_value = "5000")]
+    body_timeout_ms: String,
+
+    /// How long to go on accepting after SIGTERM while /readyz already says no, in milliseconds: the time that a load
+    /// balancer takes to notice.
+    #[arg(long, env = "ROUTER_DRAIN_DELAY_MS", default_value = "0")]
+    drain_delay_ms: String,
+
+    /// How long open requests may take after that, in milliseconds.
+    #[arg(long, env = "ROUTER_DRAIN_TIMEOUT_MS", default_value = "10000")]
+    drain_timeout_ms: String,
+
+    /// text or json.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    log_format: String,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter by module.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+/// The settings, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Address for webhooks.
+    pub listen: SocketAddr,
+    /// Address for operations.
+    pub ops_listen: SocketAddr,
+    /// The snapshot file.
+    pub snapshot_file: Option<PathBuf>,
+    /// How the public URL is found.
+    pub origins: Origins,
+    /// The feed's keys.
+    pub keys: Arc<Keyring>,
+    /// Redis.
+    pub redis: Option<redis::Client>,
+    /// Prefix in Redis.
+    pub redis_namespace: String,
+    /// The router's name, if one was given.
+    pub id: Option<String>,
+    /// Threads that answer.
+    pub workers: usize,
+    /// Limits on connections and requests.
+    pub limits: Limits,
+    /// How the process ends.
+    pub drain: Drain,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: String,
+}
+
+/// Limits on connections and requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// Connections open at once from one address.
+    pub connections_per_peer_max: usize,
+    /// Time for a request's head.
+    pub header_timeout: Duration,
+    /// Time for a request's body.
+    pub body_timeout: Duration,
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Time until it stops accepting.
+    pub delay: Duration,
+    /// Time for open requests after that.
+    pub timeout: Duration,
+}
+
+/// A setting that can't be used: one line that names it, its value and what is wanted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}{value}: {wanted}", value = value.as_ref().map(|value| format!("={value:?}")).unwrap_or_default())]
+pub struct ConfigError {
+    setting: &'static str,
+    /// Absent for secrets, and for what isn't there.
+    value: Option<String>,
+    wanted: String,
+}
+
+impl Arguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`], for the first that can't be used.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let list = |text: &str| -> Vec<String> {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        let trusted_proxies = list(&self.trusted_proxies)
+            .iter()
+            .map(|text| setting::<Network>("ROUTER_TRUSTED_PROXIES", text, ""))
+            .collect::<Result<_, _>>()?;
+        let public_urls = list(&self.public_urls)
+            .iter()
+            .map(|text| setting::<PublicUrl>("PUBLIC_URLS", text, ""))
+            .collect::<Result<_, _>>()?;
+        let key_wanted = |wanted: String| ConfigError { setting: "FEED_KEY", value: None, wanted };
+        let feed_key = self.feed_key.ok_or_else(|| {
+            key_wanted(
+                "wanted the key that signs the feed and the snapshot file, the same as the admin plane's"
+                    .into(),
+            )
+        })?;
+        let keys = Keyring::feed(&feed_key).map(Arc::new).map_err(|error| key_wanted(error.to_string()))?;
+        let redis = self.redis_url.filter(|url| !url.is_empty()).map(|url| {
+            redis::Client::open(url).map_err(|error| ConfigError {
+                setting: "REDIS_URL",
+                value: None,
+                wanted: format!("wanted a URL like redis://127.0.0.1:6379 ({error})"),
+            })
+        });
+        let redis = redis.transpose()?;
+        let snapshot_file = self.snapshot_file.filter(|path| !path.as_os_str().is_empty());
+        if redis.is_none() && snapshot_file.is_none() {
+            let wanted = "wanted REDIS_URL or ROUTER_SNAPSHOT_FILE: there is nothing to serve without either";
+            return Err(ConfigError { setting: "REDIS_URL", value: None, wanted: wanted.into() });
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Config {
+            listen: setting("ROUTER_LISTEN", &self.listen, "wanted an address like 127.0.0.1:8080")?,
+            ops_listen: setting(
+                "ROUTER_OPS_LISTEN",
+                &self.ops_listen,
+                "wanted an address like 127.0.0.1:8081",
+            )?,
+            snapshot_file,
+            origins: Origins { public_urls, trusted_proxies },
+            keys,
+            redis,
+            redis_namespace: namespace(&self.redis_namespace)?,
+            id: self.id.filter(|id| !id.is_empty()),
+            workers: self.workers.map_or(Ok(processors), |text| within("ROUTER_WORKERS", &text, 1, 1024))?,
+            limits: Limits {
+                connections_max: within("ROUTER_CONNECTIONS_MAX", &self.connections_max, 1, 10_000_000)?,
+                connections_per_peer_max: within(
+                    "ROUTER_CONNECTIONS_PER_PEER_MAX",
+                    &self.connections_per_peer_max,
+                    1,
+                    10_000_000,
+                )?,
+                header_timeout: milliseconds("ROUTER_HEADER_TIMEOUT_MS", &self.header_timeout_ms, 1)?,
+                body_timeout: milliseconds("ROUTER_BODY_TIMEOUT_MS", &self.body_timeout_ms, 1)?,
+            },
+            drain: Drain {
+                delay: milliseconds("ROUTER_DRAIN_DELAY_MS", &self.drain_delay_ms, 0)?,
+                timeout: milliseconds("ROUTER_DRAIN_TIMEOUT_MS", &self.drain_timeout_ms, 0)?,
+            },
+            log_format: setting("LOG_FORMAT", &self.log_format, "")?,
+            log_level: self.log_level,
+        })
+    }
+}
+
+/// Reads a setting; `wanted` says what it should be where the type's own error doesn't.
+fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(
+    setting: &'static str,
+    text: &str,
+    wanted: &str,
+) -> Result<T, ConfigError> {
+    text.parse().map_err(|error: T::Err| {
+        let wanted = if wanted.is_empty() { error.to_string() } else { wanted.to_owned() };
+        ConfigError { setting, value: Some(text.to_owned()), wanted }
+    })
+}
+
+fn within(name: &'static str, text: &str, min: usize, max: usize) -> Result<usize, ConfigError> {
+    let wanted = format!("wanted a number from {min} to {max}");
+    let number = setting(name, text, &wanted)?;
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(ConfigError { setting: name, value: Some(text.to_owned()), wanted })
+    }
+}
+
+fn milliseconds(name: &'static str, text: &str, min: usize) -> Result<Duration, ConfigError> {
+    within(name, text, min, 3_600_000).map(|ms| Duration::from_millis(ms as u64))
+}
+
+fn namespace(text: &str) -> Result<String, ConfigError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if !text.is_empty() && text.len() <= 100 && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    let wanted = "wanted 1 to 100 letters, digits, or any of - _ . :".to_owned();
+    Err(ConfigError { setting: "REDIS_NAMESPACE", value: Some(text.to_owned()), wanted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(arguments: &[&str]) -> Result<Config, ConfigError> {
+        let always = ["dialplane-router", "--feed-key", "a-feed-key-of-some-length", "--snapshot-file", "x"];
+        Arguments::try_parse_from(always.iter().chain(arguments)).unwrap().check()
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_with_its_value_and_what_is_wanted() {
+        let line = |arguments: &[&str]| check(arguments).unwrap_err().to_string();
+        assert_eq!(
+            line(&["--listen", "here"]),
+            "ROUTER_LISTEN=\"here\": wanted an address like 127.0.0.1:8080"
+        );
+        assert_eq!(line(&["--workers", "0"]), "ROUTER_WORKERS=\"0\": wanted a number from 1 to 1024");
+        assert_eq!(
+            line(&["--public-urls", "https://a.example,b"]),
+            "PUBLIC_URLS=\"b\": wanted http:// or https:// in front"
+        );
+        assert_eq!(line(&["--log-format", "xml"]), "LOG_FORMAT=\"xml\": wanted text or json");
+        assert!(
+            line(&["--trusted-proxies", "10.0.0.0/99"])
+                .starts_with("ROUTER_TRUSTED_PROXIES=\"10.0.0.0/99\": ")
+        );
+        assert!(line(&["--redis-namespace", "a b"]).starts_with("REDIS_NAMESPACE=\"a b\": "));
+    }
+
+    #[test]
+    fn secrets_are_never_in_a_message() {
+        let line = check(&["--redis-url", "redis:/hunter2@"]).unwrap_err().to_string();
+        assert!(line.starts_with("REDIS_URL: wanted") && !line.contains("hunter2"), "{line}");
+        let arguments = ["dialplane-router", "--snapshot-file", "x", "--feed-key", "hunter2"];
+        let line = Arguments::try_parse_from(arguments).unwrap().check().unwrap_err().to_string();
+        assert!(line.starts_with("FEED_KEY: ") && !line.contains("hunter2"), "{line}");
+    }
+
+    #[test]
+    fn there_has_to_be_something_to_serve() {
+        let arguments = ["dialplane-router", "--feed-key", "a-feed-key-of-some-length"];
+        let error = Arguments::try_parse_from(arguments).unwrap().check().unwrap_err();
+        assert!(error.to_string().contains("ROUTER_SNAPSHOT_FILE"));
+    }
+}

@@ -1,0 +1,396 @@
+//! Follows the feed: catches up, is woken by the doorbell, looks once a second all the same.
+//!
+//! [`source`] reads, [`decide`] judges, this file acts. Whatever goes wrong, the snapshot that is served stays until
+//! a better one is whole.
+
+mod decide;
+mod reporter;
+mod source;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use decide::{Step, decide};
+use dialplane_common::feed::keys::Keys;
+use dialplane_common::feed::message::{Chunk, Delta, Manifest};
+use dialplane_common::feed::{Epoch, Revision};
+use futures_util::StreamExt;
+use redis::RedisError;
+use redis::aio::PubSub;
+pub use reporter::Standing;
+use source::Source;
+use tokio::sync::watch;
+
+use crate::snapshot::{ApplyError, Snapshot};
+use crate::webhook::Webhooks;
+
+/// The doorbell may be lost: the stream is looked at this often in any case.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// Routers that found the same fault don't all reload at once.
+const RELOAD_JITTER_MS: u64 = 500;
+
+/// Follows the feed and serves what it says.
+pub struct Follower {
+    webhooks: Arc<Webhooks>,
+    client: redis::Client,
+    keys: Keys,
+    /// What others may know of it: the report to the fleet, `/readyz`.
+    standing: watch::Sender<Standing>,
+    /// Where the digest differed once already.
+    mismatched: Option<(Epoch, Revision)>,
+}
+
+/// Why the feed can't be followed just now.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error("Redis: {0}")]
+    Redis(#[from] RedisError),
+    #[error("the doorbell's connection ended")]
+    Doorbell,
+}
+
+/// Why a checkpoint is loaded: the metric's label.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reload {
+    Start,
+    Epoch,
+    Gap,
+    Digest,
+}
+
+impl Reload {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Epoch => "epoch",
+            Self::Gap => "gap",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// How a batch of entries went.
+enum Batch {
+    /// All that is there is served.
+    UpToDate,
+    /// There may be more.
+    More,
+    /// It can't be gone on from here.
+    Stuck(Reload),
+}
+
+impl Follower {
+    /// A follower that serves to `webhooks` and tells how it stands on `standing`.
+    #[must_use]
+    pub fn new(
+        webhooks: Arc<Webhooks>,
+        client: redis::Client,
+        namespace: &str,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
+        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None }
+    }
+
+    /// Follows until the task is dropped.
+    pub async fn run(mut self) {
+        let mut pause = RECONNECT_MIN;
+        loop {
+            match Source::connect(&self.client, &self.keys).await {
+                Ok((source, doorbell)) => {
+                    tracing::info!("following the feed");
+                    pause = RECONNECT_MIN;
+                    self.connected(true);
+                    let reporter =
+                        reporter::run(source.connection(), self.keys.clone(), self.standing.subscribe());
+                    let reporter = tokio::spawn(reporter);
+                    let Err(error) = self.follow(source, doorbell).await;
+                    reporter.abort();
+                    self.connected(false);
+                    tracing::warn!(%error, "lost the feed; serving what is held");
+                }
+                Err(error) => {
+                    self.connected(false);
+                    tracing::warn!(%error, "connect to Redis; serving what is held");
+                }
+            }
+            tokio::time::sleep(pause.mul_f64(0.5 + random())).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        mut source: Source,
+        doorbell: PubSub,
+    ) -> Result<std::convert::Infallible, FollowError> {
+        let mut doorbell = doorbell.into_on_message();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // A ring is a hint to look; the look is the same whoever asked for it. Only the regular one asks for what
+            // costs a round trip more.
+            let regular = tokio::select! {
+                ring = doorbell.next() => { ring.ok_or(FollowError::Doorbell)?; false }
+                _ = look.tick() => true,
+            };
+            self.catch_up(&mut source, regular).await?;
+        }
+    }
+
+    /// Serves all that the feed holds.
+    async fn catch_up(&mut self, source: &mut Source, regular: bool) -> Result<(), FollowError> {
+        loop {
+            let Some(snapshot) = self.webhooks.store.load_full() else {
+                let Some(epoch) = source.epoch().await? else { return Ok(()) };
+                if !self.reload(source, epoch, Reload::Start).await? {
+                    return Ok(());
+                }
+                continue;
+            };
+            let serving = snapshot.serving();
+            let tail = source.tail(serving.epoch, serving.revision).await?;
+            let Some(epoch) = tail.epoch else { return Ok(()) };
+            let batch = if epoch == serving.epoch {
+                self.apply(&snapshot, tail.entries)
+            } else {
+                Batch::Stuck(Reload::Epoch)
+            };
+            match batch {
+                Batch::More => {}
+                Batch::UpToDate if regular && self.lags(source, epoch).await? => {
+                    return self.reload_beyond(source, epoch, serving.revision).await;
+                }
+                Batch::UpToDate => {
+                    self.standing.send_if_modified(|standing| std::mem::take(&mut standing.wants_checkpoint));
+                    return Ok(());
+                }
+                Batch::Stuck(Reload::Gap) => {
+                    return self.reload_beyond(source, epoch, serving.revision).await;
+                }
+                Batch::Stuck(reason) => {
+                    if reason == Reload::Digest {
+                        tokio::time::sleep(Duration::from_millis(RELOAD_JITTER_MS).mul_f64(random())).await;
+                    }
+                    if !self.reload(source, epoch, reason).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the stream held revisions beyond what is served that are there no more.
+    async fn lags(&self, source: &mut Source, epoch: Epoch) -> Result<bool, FollowError> {
+        let have = self.webhooks.store.load_full().map(|snapshot| snapshot.revision());
+        Ok(source.newest(epoch).await?.is_some_and(|newest| Some(newest) > have))
+    }
+
+    /// Applies entries in order, and serves the result.
+    fn apply(&mut self, served: &Snapshot, entries: Vec<source::Entry>) -> Batch {
+        let mut snapshot = served.clone();
+        let mut committed_us = None;
+        let mut stuck = None;
+        for entry in &entries {
+            match decide(snapshot.revision(), entry.revision) {
+                Step::Skip => continue,
+                Step::Apply => {}
+                Step::Reload => {
+                    stuck = Some(Reload::Gap);
+                    break;
+                }
+            }
+            match self.next(&snapshot, entry) {
+                Ok((next, at)) => (snapshot, committed_us) = (next, Some(at)),
+                Err(reason) => {
+                    stuck = Some(reason);
+                    break;
+                }
+            }
+        }
+        let applied = snapshot.revision().0 - served.revision().0;
+        if applied > 0 {
+            self.webhooks.metrics.deltas_applied.inc_by(applied);
+            self.serve(snapshot, committed_us);
+        }
+        match stuck {
+            Some(reason) => Batch::Stuck(reason),
+            None if entries.is_empty() => Batch::UpToDate,
+            None => Batch::More,
+        }
+    }
+
+    /// The snapshot that follows, and when its change was committed.
+    fn next(&mut self, snapshot: &Snapshot, entry: &source::Entry) -> Result<(Snapshot, i64), Reload> {
+        let metrics = &self.webhooks.metrics;
+        let keys = &self.webhooks.keys;
+        let epoch = snapshot.serving().epoch;
+        let applied =
+            Delta::verify(&entry.delta, keys).map_err(|error| error.to_string()).and_then(|delta| {
+                let applied = snapshot.apply(&delta, keys).map_err(|error| error.to_string())?;
+                Ok((applied, delta.committed_us))
+            });
+        match applied {
+            Err(error) => {
+                metrics.messages_rejected.inc();
+                tracing::error!(revision = %entry.revision, %error, "reject a delta");
+                Err(Reload::Gap)
+            }
+            Ok(((next, true), committed_us)) => Ok((next, committed_us)),
+            Ok(((next, false), committed_us)) => {
+                // Alarmed once, it goes on by what the feed says: routing by its own records is all it can do.
+                if self.standing.borrow().digest_alarm {
+                    return Ok((next, committed_us));
+                }
+                metrics.digest_mismatches.inc();
+                let place = (epoch, entry.revision);
+                if self.mismatched == Some(place) {
+                    tracing::error!(revision = %entry.revision, "digest differs again after a reload");
+                    self.alarm(true);
+                    return Ok((next, committed_us));
+                }
+                tracing::error!(revision = %entry.revision, "digest differs: reloading");
+                self.mismatched = Some(place);
+                Err(Reload::Digest)
+            }
+        }
+    }
+
+    /// Loads the checkpoint, if it is beyond `have`; else asks for one that is.
+    async fn reload_beyond(
+        &mut self,
+        source: &mut Source,
+        epoch: Epoch,
+        have: Revision,
+    ) -> Result<(), FollowError> {
+        let newest = source.manifest(epoch).await?;
+        let newest = newest.and_then(|bytes| Manifest::verify(&bytes, &self.webhooks.keys).ok());
+        let served = self.webhooks.store.load_full().map_or(have, |snapshot| snapshot.revision());
+        if newest.is_some_and(|manifest| manifest.revision > served) {
+            self.reload(source, epoch, Reload::Gap).await?;
+        } else {
+            self.want_checkpoint();
+        }
+        Ok(())
+    }
+
+    fn want_checkpoint(&self) {
+        self.standing.send_if_modified(|standing| {
+            if !standing.wants_checkpoint {
+                tracing::warn!("the stream has a gap: waiting for a newer checkpoint");
+            }
+            !std::mem::replace(&mut standing.wants_checkpoint, true)
+        });
+    }
+
+    /// Loads the whole state from the checkpoint. `false`: there is none that can be used.
+    async fn reload(
+        &mut self,
+        source: &mut Source,
+        epoch: Epoch,
+        reason: Reload,
+    ) -> Result<bool, FollowError> {
+        self.webhooks.metrics.reloads.with_label_values(&[reason.label()]).inc();
+        match self.load(source, epoch).await? {
+            Ok(snapshot) => {
+                tracing::info!(revision = %snapshot.revision(), reason = reason.label(), "loaded a checkpoint");
+                if reason != Reload::Digest {
+                    self.mismatched = None;
+                    self.alarm(false);
+                }
+                self.serve(snapshot, None);
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::error!(error, reason = reason.label(), "load a checkpoint; serving what is held");
+                self.want_checkpoint();
+                Ok(false)
+            }
+        }
+    }
+
+    async fn load(&self, source: &mut Source, epoch: Epoch) -> Result<Result<Snapshot, String>, FollowError> {
+        let keys = &self.webhooks.keys;
+        let rejected = |error: &dyn std::fmt::Display| {
+            self.webhooks.metrics.messages_rejected.inc();
+            error.to_string()
+        };
+        let Some(bytes) = source.manifest(epoch).await? else { return Ok(Err("no checkpoint".into())) };
+        let manifest = match Manifest::verify(&bytes, keys) {
+            Ok(manifest) if manifest.epoch == epoch => manifest,
+            Ok(_) => return Ok(Err("the checkpoint is of another epoch".into())),
+            Err(error) => return Ok(Err(rejected(&error))),
+        };
+        let mut snapshot = Snapshot::begin(&manifest);
+        for index in 0.. {
+            let Some(bytes) = source.chunk(epoch, manifest.revision, index).await? else {
+                return Ok(Err(format!("chunk {index} of the checkpoint is missing")));
+            };
+            let chunk = match Chunk::verify(&bytes, keys) {
+                Ok(chunk) if chunk.index == index => chunk,
+                Ok(_) => return Ok(Err(format!("chunk {index} of the checkpoint is another chunk"))),
+                Err(error) => return Ok(Err(rejected(&error))),
+            };
+            if let Err(error) = snapshot.add(&chunk, keys) {
+                return Ok(Err(rejected(&error)));
+            }
+            if chunk.last {
+                break;
+            }
+        }
+        Ok(snapshot.complete(&manifest).map_err(|error: ApplyError| {
+            self.webhooks.metrics.digest_mismatches.inc();
+            error.to_string()
+        }))
+    }
+
+    fn serve(&self, snapshot: Snapshot, committed_us: Option<i64>) {
+        let metrics = &self.webhooks.metrics;
+        metrics.serving(&snapshot);
+        let serving = snapshot.serving();
+        let unreadable = snapshot.unreadable_records();
+        self.webhooks.store.store(snapshot);
+        let delay_us = committed_us.map(|at| u64::try_from(now_us() - at).unwrap_or(0));
+        if let Some(delay_us) = delay_us {
+            metrics.delta_delay.observe(delay_us as f64 / 1e6);
+        }
+        self.standing.send_modify(|standing| {
+            if unreadable > standing.unreadable_records {
+                tracing::error!(
+                    unreadable,
+                    "degraded: records that can't be read; serving their last good state"
+                );
+            }
+            standing.serving = Some(serving);
+            standing.unreadable_records = unreadable;
+            standing.wants_checkpoint = false;
+            standing.delay_us = delay_us.or(standing.delay_us);
+        });
+    }
+
+    fn alarm(&self, on: bool) {
+        self.webhooks.metrics.digest_alarm.set(i64::from(on));
+        self.standing.send_if_modified(|standing| std::mem::replace(&mut standing.digest_alarm, on) != on);
+    }
+
+    fn connected(&self, connected: bool) {
+        self.webhooks.metrics.redis_connected.set(i64::from(connected));
+        self.standing
+            .send_if_modified(|standing| std::mem::replace(&mut standing.connected, connected) != connected);
+    }
+}
+
+fn now_us() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// From 0 to 1, for spreading routers over time; needn't be unguessable.
+fn random() -> f64 {
+    let mut byte = [0];
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 255.0
+}

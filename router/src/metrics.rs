@@ -1,0 +1,298 @@
+//! Every metric of the router. Labels are small, fixed sets; every series starts at zero.
+
+use dialplane_common::feed::frame::Kind as RecordKind;
+use dialplane_common::provider::PROVIDERS;
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use crate::snapshot::Snapshot;
+use crate::webhook::Outcome;
+
+/// An answer takes microseconds; the upper buckets tell a machine in trouble from one that is busy.
+const ANSWER_BUCKETS_S: [f64; 15] =
+    [1e-6, 2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
+
+/// From commit to served takes a millisecond or two; with Redis away, as long as it is away.
+const DELAY_BUCKETS_S: [f64; 14] =
+    [5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 2.5e-1, 1.0, 10.0, 60.0];
+
+/// Why a connection isn't served.
+#[derive(Clone, Copy, Debug)]
+pub enum Refused {
+    /// As many are open as may be.
+    Full,
+    /// As many are open from this address as may be.
+    Peer,
+    /// The system had no socket for it.
+    System,
+}
+
+/// The metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    kinds: Vec<Vec<KindMetrics>>,
+    /// Requests to paths that name nothing.
+    pub paths_unknown: IntCounter,
+    /// Webhooks answered though unproven.
+    pub signatures_unproven: IntCounterVec,
+    /// Status callbacks.
+    pub call_statuses: IntCounterVec,
+    /// Open connections.
+    pub connections: IntGauge,
+    connections_refused: IntCounterVec,
+    revision: IntGauge,
+    records: IntGaugeVec,
+    records_unreadable: IntGauge,
+    /// Whether Redis answers.
+    pub redis_connected: IntGauge,
+    /// Deltas applied.
+    pub deltas_applied: IntCounter,
+    /// Commit to served.
+    pub delta_delay: Histogram,
+    /// Checkpoints loaded, by reason.
+    pub reloads: IntCounterVec,
+    /// Digests that differed.
+    pub digest_mismatches: IntCounter,
+    /// Whether the digest differs again after a reload.
+    pub digest_alarm: IntGauge,
+    /// Messages that weren't signed.
+    pub messages_rejected: IntCounter,
+    /// Snapshot files written.
+    pub file_writes: IntCounterVec,
+    /// The revision of the last file.
+    pub file_revision: IntGauge,
+    /// When the last file was written.
+    pub file_written: Gauge,
+}
+
+/// The metrics of one kind of webhook, found without hashing a label.
+#[derive(Debug)]
+pub struct KindMetrics {
+    outcomes: Vec<IntCounter>,
+    /// Time to answer.
+    pub duration: Histogram,
+}
+
+impl KindMetrics {
+    /// Counts a webhook that ended.
+    pub fn ended(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].inc();
+    }
+}
+
+impl Metrics {
+    /// Makes and registers all.
+    ///
+    /// # Errors
+    /// When two have the same name: a mistake of this file.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let register = Register(&registry);
+        let answered = register.counters(
+            "webhooks_total",
+            "Webhooks, by provider, kind and how they ended.",
+            &["provider", "kind", "outcome"],
+        )?;
+        let buckets = ANSWER_BUCKETS_S.to_vec();
+        let durations = HistogramOpts::new(
+            "dialplane_router_answer_duration_seconds",
+            "Time from a webhook's whole body to its rendered answer.",
+        );
+        let durations =
+            register.add(HistogramVec::new(durations.buckets(buckets), &["provider", "kind"])?)?;
+        let kinds = PROVIDERS.iter().map(|provider| {
+            let kinds = provider.kinds().iter().map(|kind| KindMetrics {
+                outcomes: Outcome::ALL
+                    .iter()
+                    .map(|outcome| answered.with_label_values(&[provider.name(), kind.name, outcome.label()]))
+                    .collect(),
+                duration: durations.with_label_values(&[provider.name(), kind.name]),
+            });
+            kinds.collect()
+        });
+        let connections_refused = register.counters(
+            "connections_refused_total",
+            "Connections closed at once: as many open as may be (full), as many from one address (peer), no socket \
+             left (system).",
+            &["reason"],
+        )?;
+        let reloads = register.counters(
+            "checkpoint_loads_total",
+            "Whole states loaded from Redis, by reason: start, epoch, gap, digest.",
+            &["reason"],
+        )?;
+        let delay = HistogramOpts::new(
+            "dialplane_router_delta_delay_seconds",
+            "Time from a change's commit, by the admin machine's clock, to its being served.",
+        );
+        let metrics = Self {
+            kinds: kinds.collect(),
+            paths_unknown: register
+                .counter("unknown_paths_total", "Requests to paths that name no webhook.")?,
+            signatures_unproven: register.counters(
+                "signatures_unproven_total",
+                "Webhooks answered without a right signature, as their account's policy is observe.",
+                &["reason"],
+            )?,
+            call_statuses: register.counters(
+                "call_statuses_total",
+                "Status callbacks, by provider and the call's status.",
+                &["provider", "status"],
+            )?,
+            connections: register.gauge("connections", "Open webhook connections.")?,
+            connections_refused,
+            revision: register
+                .gauge("snapshot_revision", "The revision that is served; 0 before the first.")?,
+            records: register.gauges("snapshot_records", "Records that are served, by kind.", &["kind"])?,
+            records_unreadable: register.gauge(
+                "snapshot_unreadable_records",
+                "Records that this program can't read; it serves their last good state.",
+            )?,
+            redis_connected: register.gauge("redis_connected", "1 while Redis answers, else 0.")?,
+            deltas_applied: register.counter("deltas_applied_total", "Changes applied from the feed.")?,
+            delta_delay: register.add(Histogram::with_opts(delay.buckets(DELAY_BUCKETS_S.to_vec()))?)?,
+            reloads,
+            digest_mismatches: register.counter(
+                "digest_mismatches_total",
+                "States whose records did not add up to what the feed says.",
+            )?,
+            digest_alarm: register.gauge(
+                "digest_alarm",
+                "1 while the state differs from the feed's even after a reload, else 0.",
+            )?,
+            messages_rejected: register.counter(
+                "feed_messages_rejected_total",
+                "Messages in Redis that aren't signed with one of the keys in FEED_KEY, or are malformed.",
+            )?,
+            file_writes: register.counters(
+                "snapshot_file_writes_total",
+                "Snapshot files written, by result: ok, error.",
+                &["result"],
+            )?,
+            file_revision: register.gauge("snapshot_file_revision", "The revision in the snapshot file.")?,
+            file_written: register.add(Gauge::new(
+                prefixed("snapshot_file_written_timestamp_seconds"),
+                "When the snapshot file was written.",
+            )?)?,
+            registry,
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    fn start_at_zero(&self) {
+        for refused in [Refused::Full, Refused::Peer, Refused::System] {
+            self.connections_refused.with_label_values(&[label(refused)]);
+        }
+        for reason in ["start", "epoch", "gap", "digest"] {
+            self.reloads.with_label_values(&[reason]);
+        }
+        for reason in ["missing", "mismatch", "unknown_key"] {
+            self.signatures_unproven.with_label_values(&[reason]);
+        }
+        for result in ["ok", "error"] {
+            self.file_writes.with_label_values(&[result]);
+        }
+        for kind in RecordKind::ALL {
+            self.records.with_label_values(&[kind.label()]);
+        }
+    }
+
+    /// The metrics of a provider's kind, by their places in [`PROVIDERS`] and the provider's list.
+    #[must_use]
+    pub fn of_kind(&self, provider: usize, kind: usize) -> &KindMetrics {
+        &self.kinds[provider][kind]
+    }
+
+    /// Counts a connection that isn't served.
+    pub fn refused(&self, reason: Refused) {
+        self.connections_refused.with_label_values(&[label(reason)]).inc();
+    }
+
+    /// Notes what is served from now on.
+    pub fn serving(&self, snapshot: &Snapshot) {
+        self.revision.set(i64::try_from(snapshot.serving().revision.0).unwrap_or(i64::MAX));
+        self.records_unreadable.set(i64::try_from(snapshot.unreadable_records()).unwrap_or(i64::MAX));
+        for (kind, count) in snapshot.record_counts() {
+            self.records.with_label_values(&[kind]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// All metrics in Prometheus's text format.
+    ///
+    /// # Errors
+    /// When a metric can't be encoded: a mistake of this file.
+    pub fn encode(&self) -> prometheus::Result<String> {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+const fn label(refused: Refused) -> &'static str {
+    match refused {
+        Refused::Full => "full",
+        Refused::Peer => "peer",
+        Refused::System => "system",
+    }
+}
+
+fn prefixed(name: &str) -> String {
+    format!("dialplane_router_{name}")
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::new(prefixed(name), help)?)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(Opts::new(prefixed(name), help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::new(prefixed(name), help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(Opts::new(prefixed(name), help), labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_there_from_the_start_at_its_own_place() {
+        let metrics = Metrics::new().unwrap();
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index);
+        }
+        metrics.of_kind(0, 0).ended(Outcome::SignatureWrong);
+        let text = metrics.encode().unwrap();
+        let series = |outcome: &str, count: u64| {
+            format!(
+                "dialplane_router_webhooks_total{{kind=\"voice\",outcome=\"{outcome}\",provider=\"twilio\"}} {count}\n"
+            )
+        };
+        for outcome in Outcome::ALL {
+            let count = u64::from(outcome == Outcome::SignatureWrong);
+            assert!(text.contains(&series(outcome.label(), count)), "{}", outcome.label());
+        }
+        for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+            let name = line.split(' ').nth(2).unwrap();
+            assert!(text.contains(&format!("# HELP {name} ")), "{name} has a help text");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Snapshot and delta to snapshot. Pure.
+
+use std::sync::Arc;
+
+use dialplane_common::feed::frame::{Frame, FrameError, Frames, RecordKey, StoredFrames, Unreadable};
+use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::feed::message::{Chunk, Delta, Manifest};
+use dialplane_common::feed::record::Record;
+use dialplane_common::feed::{Digest, RecordHash, Revision};
+use dialplane_common::ids::AccountId;
+
+use super::prepared::external_key;
+use super::{Account, Number, Snapshot, Tenant, UnreadableRecord};
+
+/// Why a delta or checkpoint can't be applied. The snapshot that it was meant for is as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It is of another epoch or doesn't follow.
+    #[error("not the revision that follows")]
+    OutOfOrder,
+    /// Its bytes aren't frames.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The records don't add up to what the feed says.
+    #[error("digest differs from the feed's")]
+    Digest,
+    /// A checkpoint has more or fewer records than its manifest says.
+    #[error("incomplete checkpoint")]
+    Incomplete,
+}
+
+impl Snapshot {
+    /// The state that follows, and whether its records add up to what the delta says.
+    ///
+    /// # Errors
+    /// [`ApplyError::OutOfOrder`] and [`ApplyError::Frame`]; nothing is half applied.
+    pub fn apply(&self, delta: &Delta<'_>, keys: &Keyring) -> Result<(Self, bool), ApplyError> {
+        if delta.epoch != self.epoch || delta.revision != self.revision.next() {
+            return Err(ApplyError::OutOfOrder);
+        }
+        let mut next = self.clone();
+        next.revision = delta.revision;
+        for frame in Frames::new(delta.frames) {
+            let frame = frame?;
+            next.put(frame.hash(), &frame, keys);
+        }
+        let agrees = next.digest == delta.digest;
+        Ok((next, agrees))
+    }
+
+    /// The empty state that a checkpoint's chunks are then added to.
+    #[must_use]
+    pub fn begin(manifest: &Manifest) -> Self {
+        Self { revision: manifest.revision, ..Self::empty(manifest.epoch) }
+    }
+
+    /// Adds the chunk that follows.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]; the snapshot is then of no use.
+    pub fn add(&mut self, chunk: &Chunk<'_>, keys: &Keyring) -> Result<(), ApplyError> {
+        if (chunk.epoch, chunk.revision) != (self.epoch, self.revision) {
+            return Err(ApplyError::OutOfOrder);
+        }
+        for stored in StoredFrames::new(chunk.frames) {
+            let (hash, frame) = stored?;
+            self.put(Some(hash), &frame, keys);
+        }
+        Ok(())
+    }
+
+    /// Checks a state whose last chunk was added.
+    ///
+    /// # Errors
+    /// [`ApplyError::Digest`] when its records don't add up to what the manifest says.
+    pub fn complete(self, manifest: &Manifest) -> Result<Self, ApplyError> {
+        if self.digest == manifest.digest { Ok(self) } else { Err(ApplyError::Digest) }
+    }
+
+    /// Sets or removes one record. One that can't be read is kept as it is, beside the last state that could.
+    fn put(&mut self, hash: Option<RecordHash>, frame: &Frame<'_>, keys: &Keyring) {
+        let raw = (frame.key.kind, frame.key.key.to_vec());
+        let key = RecordKey::from_raw(frame.key);
+        let known = self.unreadable.get(&raw).map(|record| record.hash);
+        let old = known.or_else(|| key.and_then(|key| self.hash(key)));
+        self.digest = replace(self.digest, old, hash);
+        if known.is_some() {
+            Arc::make_mut(&mut self.unreadable).remove(&raw);
+        }
+        let Some(hash) = hash else {
+            if let Some(key) = key {
+                self.remove(key);
+            }
+            return;
+        };
+        let read = frame.record().and_then(|record| self.set(record, hash, keys));
+        if let (Err(_), Some(payload)) = (read, frame.payload) {
+            let record = UnreadableRecord { hash, version: payload.version, payload: payload.bytes.to_vec() };
+            Arc::make_mut(&mut self.unreadable).insert(raw, record);
+        }
+    }
+
+    fn hash(&self, key: RecordKey) -> Option<RecordHash> {
+        match key {
+            RecordKey::Platform => self.platform.as_ref().map(|(hash, _)| *hash),
+            RecordKey::Tenant(id) => self.tenants.entry(&id).map(|entry| entry.hash),
+            RecordKey::Account(id) => self.accounts.entry(&id).map(|entry| entry.hash),
+            RecordKey::Agent(id) => self.agents.entry(&id).map(|entry| entry.hash),
+            RecordKey::Number(number) => self.numbers.entry(&number).map(|entry| entry.hash),
+        }
+    }
+
+    fn remove(&mut self, key: RecordKey) {
+        match key {
+            RecordKey::Platform => self.platform = None,
+            RecordKey::Tenant(id) => self.tenants.remove(&id),
+            RecordKey::Account(id) => {
+                self.unlink_account(id);
+                self.accounts.remove(&id);
+            }
+            RecordKey::Agent(id) => self.agents.remove(&id),
+            RecordKey::Number(number) => self.numbers.remove(&number),
+        }
+    }
+
+    fn set(&mut self, record: Option<Record>, hash: RecordHash, keys: &Keyring) -> Result<(), Unreadable> {
+        match record {
+            None => {}
+            Some(Record::Platform(record)) => self.platform = Some((hash, Arc::new(record))),
+            Some(Record::Tenant(id, record)) => {
+                self.tenants.insert(id, hash, Arc::new(Tenant::prepare(record)?));
+            }
+            Some(Record::Account(id, record)) => {
+                let account = Account::prepare(id, record, keys)?;
+                self.unlink_account(id);
+                self.link_account(id, &account);
+                self.accounts.insert(id, hash, Arc::new(account));
+            }
+            Some(Record::Agent(id, record)) => self.agents.insert(id, hash, Arc::new(record)),
+            Some(Record::Number(number, record)) => {
+                self.numbers.insert(number, hash, Arc::new(Number::prepare(record)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn link_account(&mut self, id: AccountId, account: &Account) {
+        let key = external_key(&account.record.provider, &account.record.external_id);
+        let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
+        ids.push(id);
+        self.accounts_by_external_id.insert(key, RecordHash(0), Arc::new(ids));
+    }
+
+    fn unlink_account(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.get(&id) else { return };
+        let key = external_key(&account.record.provider, &account.record.external_id);
+        let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
+        ids.retain(|other| *other != id);
+        if ids.is_empty() {
+            self.accounts_by_external_id.remove(&key);
+        } else {
+            self.accounts_by_external_id.insert(key, RecordHash(0), Arc::new(ids));
+        }
+    }
+
+    /// The state before its first chunk has revision and epoch only; for tests and the snapshot writer.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+}
+
+fn replace(digest: Digest, old: Option<RecordHash>, new: Option<RecordHash>) -> Digest {
+    let digest = old.map_or(digest, |old| digest.without(old));
+    new.map_or(digest, |new| digest.with(new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dialplane_common::e164::E164;
+    use dialplane_common::feed::frame::{Payload, RawKey};
+    use dialplane_common::feed::record::{NumberRecord, TenantRecord};
+    use dialplane_common::feed::{Epoch, FEED_VERSION};
+    use dialplane_common::ids::{PhoneNumberId, TenantId};
+    use uuid::Uuid;
+
+    const EPOCH: Epoch = Epoch(Uuid::from_u128(5));
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+
+    fn keys() -> Keyring {
+        Keyring::feed("a-feed-key-of-some-length").unwrap()
+    }
+
+    fn number() -> E164 {
+        "+12125550001".parse().unwrap()
+    }
+
+    fn tenant_named(name: &str) -> Record {
+        let (name, timezone) = (name.to_owned(), "UTC".to_owned());
+        Record::Tenant(TENANT, TenantRecord { name, suspended: false, timezone, hours: None, rules: None })
+    }
+
+    fn number_in(timezone: Option<&str>) -> Record {
+        let record = NumberRecord {
+            id: PhoneNumberId(Uuid::from_u128(2)),
+            tenant_id: TENANT,
+            active: true,
+            display_name: "Broadway".into(),
+            timezone: timezone.map(str::to_owned),
+            agent_id: None,
+            accounts: vec![],
+            hours: None,
+            rules: None,
+        };
+        Record::Number(number(), record)
+    }
+
+    /// Frames of records with the digest they lead to from the empty state.
+    fn frames(records: &[(Record, u8)]) -> (Vec<u8>, Digest) {
+        let (mut out, mut digest) = (Vec::new(), Digest::default());
+        for (record, version) in records {
+            let (key, bytes) = (record.key().to_bytes(), record.encode());
+            let key = RawKey { kind: record.key().kind() as u8, key: &key };
+            let frame = Frame { key, payload: Some(Payload { version: *version, bytes: &bytes }) };
+            digest = digest.with(frame.hash().unwrap());
+            frame.write(&mut out);
+        }
+        (out, digest)
+    }
+
+    fn apply(snapshot: &Snapshot, frames: &[u8], digest: Digest) -> (Snapshot, bool) {
+        let revision = snapshot.revision.next();
+        let delta = Delta { epoch: EPOCH, revision, digest, committed_us: 0, frames };
+        snapshot.apply(&delta, &keys()).unwrap()
+    }
+
+    #[test]
+    fn the_digest_follows_upserts_replacements_and_removals() {
+        let (both, digest) = frames(&[(tenant_named("a"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
+        let (first, agrees) = apply(&Snapshot::empty(EPOCH), &both, digest);
+        assert!(agrees && first.number(number()).is_some());
+        let (renamed, tenant_only) = frames(&[(tenant_named("b"), FEED_VERSION)]);
+        let mut removal = renamed.clone();
+        Frame { key: RawKey { kind: 4, key: &number().to_u64().to_be_bytes() }, payload: None }
+            .write(&mut removal);
+        let (second, agrees) = apply(&first, &removal, tenant_only);
+        assert!(agrees && second.number(number()).is_none());
+        assert_eq!(second.tenant(TENANT).unwrap().record.name, "b");
+        assert_eq!(first.tenant(TENANT).unwrap().record.name, "a", "the state before is as it was");
+        let (_, agrees) = apply(&first, &renamed, tenant_only);
+        assert!(!agrees, "a forgotten removal is noticed");
+    }
+
+    #[test]
+    fn an_unreadable_record_keeps_its_last_good_state_and_its_digest() {
+        let (good, digest) = frames(&[(tenant_named("a"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
+        let (first, _) = apply(&Snapshot::empty(EPOCH), &good, digest);
+        let unreadable =
+            [(tenant_named("b"), FEED_VERSION + 1), (number_in(Some("Mars/Olympus_Mons")), FEED_VERSION)];
+        let (newer, digest) = frames(&unreadable);
+        let (second, agrees) = apply(&first, &newer, digest);
+        assert!(agrees);
+        assert_eq!(second.unreadable_records(), 2);
+        assert_eq!(second.tenant(TENANT).unwrap().record.name, "a");
+        assert_eq!(second.number(number()).unwrap().record.timezone, None);
+        let (readable, digest) =
+            frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
+        let (third, agrees) = apply(&second, &readable, digest);
+        assert!(agrees);
+        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().record.name), (0, "c"));
+    }
+
+    #[test]
+    fn only_the_revision_that_follows_is_applied() {
+        let (bytes, digest) = frames(&[(tenant_named("a"), FEED_VERSION)]);
+        let empty = Snapshot::empty(EPOCH);
+        let delta = |epoch, revision| Delta { epoch, revision, digest, committed_us: 0, frames: &bytes };
+        for wrong in
+            [delta(EPOCH, Revision(0)), delta(EPOCH, Revision(2)), delta(Epoch(Uuid::nil()), Revision(1))]
+        {
+            assert_eq!(empty.apply(&wrong, &keys()).unwrap_err(), ApplyError::OutOfOrder);
+        }
+        let cut = Delta { frames: &bytes[..bytes.len() - 1], ..delta(EPOCH, Revision(1)) };
+        assert_eq!(empty.apply(&cut, &keys()).unwrap_err(), ApplyError::Frame(FrameError));
+    }
+}

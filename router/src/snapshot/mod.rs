@@ -1,0 +1,158 @@
+//! All that a router needs, at one revision. Immutable once it is served.
+
+mod apply;
+pub mod file;
+mod prepared;
+mod store;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use apply::ApplyError;
+use dialplane_common::e164::E164;
+use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TenantRecord};
+use dialplane_common::feed::report::Serving;
+use dialplane_common::feed::{Digest, Epoch, RecordHash, Revision};
+use dialplane_common::ids::{AccountId, AgentId, TenantId};
+use dialplane_common::route::Subject;
+use jiff::tz::TimeZone;
+pub use prepared::{Account, Number, Tenant};
+pub use store::SnapshotStore;
+use table::Table;
+
+/// The routing data at one revision. Cloning shares everything.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    epoch: Epoch,
+    revision: Revision,
+    digest: Digest,
+    platform: Option<(RecordHash, Arc<PlatformRecord>)>,
+    tenants: Table<TenantId, Tenant>,
+    accounts: Table<AccountId, Account>,
+    /// Which accounts have this name at a provider; the key is its hash, so the accounts are to be asked again.
+    accounts_by_external_id: Table<u128, Vec<AccountId>>,
+    agents: Table<AgentId, AgentRecord>,
+    numbers: Table<E164, Number>,
+    unreadable: Arc<BTreeMap<(u8, Vec<u8>), UnreadableRecord>>,
+}
+
+/// A record as it came, kept for a program that can read it. What this one could read of the key's earlier records
+/// stays in its table.
+#[derive(Clone, Debug)]
+struct UnreadableRecord {
+    hash: RecordHash,
+    version: u8,
+    payload: Vec<u8>,
+}
+
+impl Snapshot {
+    /// The state before the first change of an epoch.
+    #[must_use]
+    pub fn empty(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            revision: Revision(0),
+            digest: Digest::default(),
+            platform: None,
+            tenants: Table::default(),
+            accounts: Table::default(),
+            accounts_by_external_id: Table::default(),
+            agents: Table::default(),
+            numbers: Table::default(),
+            unreadable: Arc::default(),
+        }
+    }
+
+    /// Which state it is.
+    #[must_use]
+    pub const fn serving(&self) -> Serving {
+        Serving { epoch: self.epoch, revision: self.revision, digest: self.digest }
+    }
+
+    /// How many records it can't read.
+    #[must_use]
+    pub fn unreadable_records(&self) -> usize {
+        self.unreadable.len()
+    }
+
+    /// How many records of each kind it can read, by the kind's label.
+    #[must_use]
+    pub fn record_counts(&self) -> [(&'static str, usize); 5] {
+        use dialplane_common::feed::frame::Kind;
+        [
+            (Kind::Platform.label(), usize::from(self.platform.is_some())),
+            (Kind::Tenant.label(), self.tenants.len()),
+            (Kind::Account.label(), self.accounts.len()),
+            (Kind::Agent.label(), self.agents.len()),
+            (Kind::Number.label(), self.numbers.len()),
+        ]
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+
+    /// The accounts that have this name at this provider. Several tenants may claim one name; each has its own
+    /// secret.
+    pub fn accounts_named<'s, 'n>(
+        &'s self,
+        provider: &'n str,
+        external_id: &'n str,
+    ) -> impl Iterator<Item = (AccountId, &'s Account)> + use<'s, 'n> {
+        let ids = self.accounts_by_external_id.get(&prepared::external_key(provider, external_id));
+        ids.into_iter().flatten().filter_map(move |id| Some((*id, self.account(*id)?))).filter(
+            move |(_, account)| {
+                account.record.provider == provider && account.record.external_id == external_id
+            },
+        )
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn number(&self, number: E164) -> Option<&Number> {
+        self.numbers.get(&number)
+    }
+
+    /// A tenant.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(&id)
+    }
+
+    /// An agent, if it is this tenant's.
+    #[must_use]
+    pub fn agent(&self, tenant: TenantId, id: AgentId) -> Option<&AgentRecord> {
+        self.agents.get(&id).filter(|agent| agent.tenant_id == tenant)
+    }
+
+    /// Who takes calls for numbers that nobody has.
+    #[must_use]
+    pub fn unknown_numbers(&self) -> Option<TenantId> {
+        self.platform.as_ref().and_then(|(_, platform)| platform.unknown_numbers)
+    }
+
+    /// What decides about a call for this number of this tenant, or for no number that anybody has.
+    #[must_use]
+    pub fn subject<'s>(&'s self, number: Option<&'s Number>, tenant: &'s Tenant) -> Subject<'s> {
+        let platform = self.platform.as_ref().map(|(_, platform)| &**platform);
+        let own = number.map(|number| &number.record);
+        let zone: &TimeZone = number.and_then(|number| number.zone.as_ref()).unwrap_or(&tenant.zone);
+        let theirs: &TenantRecord = &tenant.record;
+        Subject {
+            rules: [
+                own.and_then(|own| own.rules.as_deref()),
+                theirs.rules.as_deref(),
+                platform.and_then(|platform| platform.rules.as_deref()),
+            ],
+            hours: [
+                own.and_then(|own| own.hours.as_ref()),
+                theirs.hours.as_ref(),
+                platform.and_then(|platform| platform.hours.as_ref()),
+            ],
+            zone,
+        }
+    }
+}

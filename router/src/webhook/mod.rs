@@ -1,0 +1,400 @@
+//! The hot path: a webhook's bytes to the answer's bytes, from one snapshot, in memory.
+
+mod after;
+mod body;
+mod origin;
+mod outcome;
+mod path;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use after::After;
+use bytes::Bytes;
+use dialplane_common::call::{self, InboundCall};
+use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::feed::record::SignaturePolicy;
+use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::provider::Purpose;
+use dialplane_common::provider::public_url::PublicUrl;
+use dialplane_common::provider::reply::{Action, Refusal, Reply};
+use dialplane_common::provider::request::{Content, ParseError, VerifyError, WebhookRequest};
+use dialplane_common::route::{Step, decide};
+use dialplane_common::time::UnixSeconds;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+pub use origin::{Network, Origins};
+pub use outcome::{Answer, Outcome};
+pub use path::{Endpoint, endpoint};
+
+use crate::metrics::Metrics;
+use crate::snapshot::{Account, Number, Snapshot, SnapshotStore, Tenant};
+
+/// What answers webhooks.
+#[derive(Debug)]
+pub struct Webhooks {
+    /// What is known.
+    pub store: SnapshotStore,
+    /// What seals the rest of a route.
+    pub keys: Arc<Keyring>,
+    /// By which URLs providers call.
+    pub origins: Origins,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Webhooks {
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        let Some(endpoint) = endpoint(request.uri().path()) else {
+            self.metrics.paths_unknown.inc();
+            return plain(StatusCode::NOT_FOUND, "no webhook at this path\n");
+        };
+        let (parts, body) = request.into_parts();
+        let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
+        if parts.method != Method::POST && parts.method != Method::GET {
+            metrics.ended(Outcome::Method);
+            let mut response = Answer::refusal(Outcome::Method, "wanted POST or GET\n").into_response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            return response;
+        }
+        let body = match body::read(body, self.body_timeout).await {
+            Ok(body) => body,
+            Err(error) => return self.unread(&endpoint, error),
+        };
+        let started = std::time::Instant::now();
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let answer = match &*self.store.load() {
+            Some(snapshot) => {
+                let received =
+                    Received { method: &parts.method, target, headers: &parts.headers, body: &body, peer };
+                self.answer(snapshot, &endpoint, &received, now())
+            }
+            None => Answer::refusal(Outcome::NotReady, "no routing data yet\n"),
+        };
+        metrics.ended(answer.outcome);
+        let response = answer.into_response();
+        metrics.duration.observe(started.elapsed().as_secs_f64());
+        response
+    }
+
+    /// The answer to a webhook whose body is there. Waits for nothing.
+    #[must_use]
+    pub fn answer(
+        &self,
+        snapshot: &Snapshot,
+        endpoint: &Endpoint,
+        received: &Received<'_>,
+        now: UnixSeconds,
+    ) -> Answer {
+        let public_urls = self.origins.of(received.headers, received.peer);
+        let Received { method, target, headers, body, .. } = *received;
+        let request = match WebhookRequest::new(method, target, headers, body, &public_urls) {
+            Ok(request) if request.content() == Content::Json && !endpoint.takes_json => {
+                return ParseError::ContentType.into();
+            }
+            Ok(request) => request,
+            Err(error) => return error.into(),
+        };
+        let webhook = Webhook { router: self, snapshot, endpoint, request: &request, now };
+        webhook.answer().unwrap_or_else(|refusal| refusal)
+    }
+
+    fn unread(&self, endpoint: &Endpoint, error: body::BodyError) -> Response<Full<Bytes>> {
+        let outcome = match error {
+            body::BodyError::TooLarge => Outcome::TooLarge,
+            body::BodyError::Incomplete => Outcome::Incomplete,
+        };
+        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(outcome);
+        let mut response = Answer::refusal(outcome, error.to_string()).into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// A request as the connection gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, as received.
+    pub target: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+    /// The other end of the connection.
+    pub peer: IpAddr,
+}
+
+/// One webhook being answered.
+struct Webhook<'a> {
+    router: &'a Webhooks,
+    snapshot: &'a Snapshot,
+    endpoint: &'a Endpoint,
+    request: &'a WebhookRequest<'a>,
+    now: UnixSeconds,
+}
+
+/// Whose call it is.
+struct Owner<'a> {
+    tenant_id: TenantId,
+    tenant: &'a Tenant,
+    number: Option<&'a Number>,
+}
+
+impl<'a> Webhook<'a> {
+    fn answer(&self) -> Result<Answer, Answer> {
+        let (account_id, account) = self.authenticate()?;
+        let purpose = self.endpoint.kind.purpose;
+        let call = self.endpoint.provider.call(purpose, self.request)?;
+        match purpose {
+            Purpose::Call => self.route(account_id, account, &call),
+            Purpose::After => self.continue_route(account_id, &call),
+            Purpose::Status | Purpose::Message => self.acknowledge(account_id, account, &call),
+        }
+    }
+
+    /// The account that the request proves to come from, or that doesn't ask for proof.
+    fn authenticate(&self) -> Result<(AccountId, &'a Account), Answer> {
+        let snapshot = self.snapshot;
+        let claim = self.endpoint.provider.claim(self.request);
+        let provider = self.endpoint.provider.name();
+        let called = claim.to.as_deref().and_then(call::address).and_then(|number| snapshot.number(number));
+        let candidates: Vec<(AccountId, &Account)> = match (self.endpoint.account, &claim.external_id) {
+            (Some(id), _) => snapshot.account(id).map(|account| (id, account)).into_iter().collect(),
+            (None, Some(external_id)) => snapshot.accounts_named(provider, external_id).collect(),
+            (None, None) => {
+                let bound = called.map_or(&[][..], |number| &number.record.accounts);
+                bound.iter().filter_map(|id| Some((*id, snapshot.account(*id)?))).collect()
+            }
+        };
+        let mut candidates = candidates;
+        candidates.retain(|(_, account)| account.record.provider == provider);
+        if candidates.is_empty() {
+            return Err(Answer::refusal(Outcome::UnknownAccount, "no account here has that id\n"));
+        }
+        let mut refused = None;
+        for (id, account) in &candidates {
+            match self.verify(account) {
+                Some(Ok(())) => return Ok((*id, account)),
+                Some(Err(error)) => refused = Some(error),
+                None => {}
+            }
+        }
+        // Nobody's secret made the signature. An account that doesn't insist is taken when the path names it, or when
+        // the called number is bound to it.
+        let lenient = candidates.iter().find(|(id, account)| {
+            account.record.signature_policy != SignaturePolicy::Enforce
+                && (self.endpoint.account.is_some()
+                    || called.is_some_and(|number| number.record.accounts.contains(id)))
+        });
+        match lenient {
+            Some((id, account)) => {
+                if account.record.signature_policy == SignaturePolicy::Observe {
+                    let reason = refused.unwrap_or(VerifyError::Missing);
+                    self.router.metrics.signatures_unproven.with_label_values(&[reason.label()]).inc();
+                    tracing::warn!(account = %id, reason = reason.label(), "answered without a right signature");
+                }
+                Ok((*id, account))
+            }
+            None => Err(refused.unwrap_or(VerifyError::Missing).into()),
+        }
+    }
+
+    /// `None`: the account doesn't ask for proof.
+    fn verify(&self, account: &Account) -> Option<Result<(), VerifyError>> {
+        let asks = account.record.signature_policy != SignaturePolicy::Off;
+        asks.then(|| account.verifier.verify(self.request, self.now))
+    }
+
+    fn route(
+        &self,
+        account_id: AccountId,
+        account: &Account,
+        call: &InboundCall<'_>,
+    ) -> Result<Answer, Answer> {
+        let owner = self.owner(account_id, account, call)?;
+        if owner.tenant.record.suspended {
+            return Err(self.refuse(Refusal::SuspendedTenant));
+        }
+        if owner.number.is_some_and(|number| !number.record.active) {
+            return Err(self.refuse(Refusal::InactiveNumber));
+        }
+        let subject = self.snapshot.subject(owner.number, owner.tenant);
+        let decision = decide(&subject, call.caller(), self.now);
+        self.take_step(account_id, &owner, call, decision.chain)
+    }
+
+    /// Whose number was called. Only numbers that are bound to the account count: an account proves who it is, not
+    /// that it may speak of everybody's numbers.
+    fn owner(
+        &self,
+        account_id: AccountId,
+        account: &Account,
+        call: &InboundCall<'_>,
+    ) -> Result<Owner<'a>, Answer> {
+        let number = call
+            .called()
+            .and_then(|number| self.snapshot.number(number))
+            .filter(|number| number.record.accounts.contains(&account_id));
+        let tenant_id = match number {
+            Some(number) => number.record.tenant_id,
+            // Unknown numbers may go to one tenant, but never from another tenant's own account.
+            None => self
+                .snapshot
+                .unknown_numbers()
+                .filter(|tenant| account.record.tenant_id.is_none_or(|owner| owner == *tenant))
+                .ok_or_else(|| self.refuse(Refusal::UnknownNumber))?,
+        };
+        let tenant = self.snapshot.tenant(tenant_id).ok_or_else(|| self.refuse(Refusal::NoRoute))?;
+        Ok(Owner { tenant_id, tenant, number })
+    }
+
+    /// The next step, when the one before failed; else the call ends.
+    fn continue_route(&self, account_id: AccountId, call: &InboundCall<'_>) -> Result<Answer, Answer> {
+        let state = self.request.query_value(after::PARAMETER);
+        let after = state
+            .and_then(|state| After::open(&state, &call.call_id, &self.router.keys))
+            .filter(|after| after.account == account_id)
+            .ok_or_else(|| {
+                let reason =
+                    "parameter s is missing, or was made for another call or with another FEED_KEY\n";
+                Answer::refusal(Outcome::Malformed, reason)
+            })?;
+        let result = self.endpoint.provider.step_result(self.request);
+        let number = after.number.and_then(|number| self.snapshot.number(number));
+        let number = number.filter(|number| number.record.tenant_id == after.tenant);
+        let tenant = self.snapshot.tenant(after.tenant).ok_or_else(|| self.refuse(Refusal::NoRoute))?;
+        let owner = Owner { tenant_id: after.tenant, tenant, number };
+        if !after.is_next_due(result, self.now) || after.rest.is_empty() {
+            return Ok(self.render(&owner, call, Action::Hangup, None));
+        }
+        self.take_step(account_id, &owner, call, &after.rest)
+    }
+
+    /// Renders the first step that can be taken. What is left of the chain goes into the URL by which the provider
+    /// asks what follows.
+    fn take_step(
+        &self,
+        account_id: AccountId,
+        owner: &Owner<'_>,
+        call: &InboundCall<'_>,
+        chain: &[Step],
+    ) -> Result<Answer, Answer> {
+        let (taken, action) = chain
+            .iter()
+            .enumerate()
+            .find_map(|(index, step)| Some((index, self.action(owner, step)?)))
+            .ok_or_else(|| self.refuse(Refusal::NoRoute))?;
+        let rest = &chain[taken + 1..];
+        let asks_after = !rest.is_empty() || matches!(action, Action::Voicemail { .. });
+        let after_url = if asks_after { self.after_url(account_id, owner, call, rest) } else { None };
+        Ok(self.render(owner, call, action, after_url))
+    }
+
+    /// What a step is for this owner; `None` when it can't be done, as its agent is gone.
+    fn action<'s>(&'s self, owner: &Owner<'_>, step: &'s Step) -> Option<Action<'s>> {
+        Some(match step {
+            Step::Agent { agent } => {
+                let id = agent.or_else(|| owner.number.and_then(|number| number.record.agent_id))?;
+                Action::Agent(&self.snapshot.agent(owner.tenant_id, id)?.target)
+            }
+            Step::Forward { to, timeout_s } => {
+                Action::Dial { to: std::slice::from_ref(to), timeout_s: *timeout_s }
+            }
+            Step::Ring { to, timeout_s } => Action::Dial { to, timeout_s: *timeout_s },
+            Step::Voicemail { prompt, length_max_s } => {
+                Action::Voicemail { prompt, length_max_s: *length_max_s }
+            }
+            Step::Message { prompt } => Action::Message(prompt),
+            Step::Reject { busy } => Action::Reject { busy: *busy },
+            Step::Redirect { url } => Action::Redirect(url),
+        })
+    }
+
+    fn after_url(
+        &self,
+        account: AccountId,
+        owner: &Owner<'_>,
+        call: &InboundCall<'_>,
+        rest: &[Step],
+    ) -> Option<String> {
+        let provider = self.endpoint.provider;
+        let kind = provider.kinds().iter().find(|kind| kind.purpose == Purpose::After)?;
+        let after = After {
+            account,
+            tenant: owner.tenant_id,
+            number: owner.number.and(call.called()),
+            asked_at: self.now,
+            rest: rest.to_vec(),
+        };
+        let state = after.seal(&call.call_id, &self.router.keys)?;
+        let base = self.request.public_urls.first().map_or("", PublicUrl::as_str);
+        let (provider, kind) = (provider.name(), kind.name);
+        Some(format!("{base}/webhooks/{provider}/{kind}/{account}?{}={state}", after::PARAMETER))
+    }
+
+    fn render(
+        &self,
+        owner: &Owner<'_>,
+        call: &InboundCall<'_>,
+        action: Action<'_>,
+        after_url: Option<String>,
+    ) -> Answer {
+        let reply = Reply {
+            call,
+            tenant_id: owner.tenant_id,
+            phone_number_id: owner.number.map(|number| number.record.id),
+            action,
+            after_url,
+        };
+        Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply))
+    }
+
+    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
+    fn acknowledge(
+        &self,
+        account_id: AccountId,
+        account: &Account,
+        call: &InboundCall<'_>,
+    ) -> Result<Answer, Answer> {
+        let provider = self.endpoint.provider;
+        let purpose = self.endpoint.kind.purpose;
+        if purpose == Purpose::Status {
+            self.router
+                .metrics
+                .call_statuses
+                .with_label_values(&[provider.name(), provider.status(self.request)])
+                .inc();
+        }
+        let outcome = match self.owner(account_id, account, call) {
+            Ok(_) => Outcome::Answered,
+            Err(refused) => refused.outcome,
+        };
+        Ok(Answer::document(outcome, provider.acknowledge(purpose)))
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Answer {
+        Answer::document(refusal.into(), self.endpoint.provider.refuse(refusal))
+    }
+}
+
+fn now() -> UnixSeconds {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
