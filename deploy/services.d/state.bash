@@ -123,10 +123,15 @@ state_lock() {
 }
 state_unlock() { exec 9>&-; }
 
-# Deletes the state of an ephemeral run.
+# Deletes the state of an ephemeral run, and never anything else.
 state_remove() {
-    [[ -d $DIR ]] || return 0
+    local tries
+    [[ -d $DIR && ${DIR##*/} == dialplane.?????? ]] || return 0
     state_find_data
-    rm -rf -- "$DATA" "$DIR"
+    # After a kill, initdb may be writing there still; it ends when its files are gone.
+    for ((tries = 0; tries < 50; tries++)); do
+        rm -rf -- "$DATA" "$DIR" 2> /dev/null && break
+        sleep 0.1
+    done
     rmdir /tmp/dialplane.root 2> /dev/null || true
 }

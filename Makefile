@@ -1,0 +1,43 @@
+# The everyday commands; continuous integration calls the same. `make` alone lists them.
+MAKEFLAGS += --no-print-directory
+CARGO ?= cargo
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench check fmt lint services-installed
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile
+
+run: ## everything on this machine: PostgreSQL, Redis, admin plane, router, a demo tenant; Ctrl-C stops it
+	@deploy/run
+
+# The integration tests start the real programs from the target directory. Building them together with the tests gives
+# both one set of features, so that nothing is built twice.
+test: services-installed lint ## format, lints and every test, against private PostgreSQL and Redis
+	$(CARGO) build --workspace --bins --tests
+	deploy/services exec --ephemeral -- $(CARGO) test --workspace
+
+bench: services-installed ## criterion for each step of a call, the load run, and commit to answer
+	$(CARGO) bench -p dialplane-bench --benches
+	$(CARGO) build --release --workspace --bins
+	$(RELEASE)/dialplane-bench load
+	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
+
+check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
+	@if command -v cargo-deny > /dev/null; then $(CARGO) deny check; \
+	else echo 'check: cargo-deny is not installed, so licences, bans and advisories were not checked'; fi
+	@if command -v shellcheck > /dev/null; then shellcheck -x deploy/services deploy/run deploy/run-planes .ci/run; \
+	else echo 'check: shellcheck is not installed, so the scripts were not checked'; fi
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+# Before the first build: it also sees to the linker.
+services-installed:
+	@deploy/services install
