@@ -92,10 +92,15 @@ SH
 
     export DEBIAN_FRONTEND=noninteractive
     local apt=(apt-get -q -y -o DPkg::Lock::Timeout=120)
-    "${apt[@]}" update >&2 || say "apt-get update failed; trying with the lists that are there"
-    "${apt[@]}" install --no-install-recommends "$@" >&2 < /dev/null
+    local log package
+    log=$(mktemp)
+    "${apt[@]}" update > "$log" 2>&1 < /dev/null || say "apt-get update failed; trying with the lists that are there"
+    if ! "${apt[@]}" install --no-install-recommends "$@" >> "$log" 2>&1 < /dev/null; then
+        tail -n 30 "$log" >&2
+        die "apt-get failed; all that it said is in $log"
+    fi
+    rm -f -- "$log"
 
-    local package
     for package in "$@"; do
         [[ $package == redis-server ]] || continue
         # Its package enables it for the next boot.
