@@ -78,9 +78,14 @@ pub fn run(config: Config) -> Result<(), StartError> {
         .enable_all()
         .build()?;
     control.spawn(ops::serve(ops_listener, ops));
-    if let Some(client) = config.redis.clone() {
-        control.spawn(Follower::new(Arc::clone(&webhooks), client, &config.redis_namespace, standing).run());
-    }
+    // The keeper writes until the standing's last sender is gone.
+    let alone = match config.redis.clone() {
+        Some(client) => {
+            control.spawn(Follower::new(Arc::clone(&webhooks), client, &config.redis_namespace, standing).run());
+            None
+        }
+        None => Some(standing),
+    };
     announce(address, ops_address, &id);
 
     control.block_on(ended())?;
@@ -90,8 +95,8 @@ pub fn run(config: Config) -> Result<(), StartError> {
     drop(listener);
     let open = workers.drain();
     control.shutdown_timeout(Duration::from_secs(1));
+    drop(alone);
     if let Some(keeper) = keeper {
-        // The follower is gone, and with it the channel's other end: the keeper writes what is left and returns.
         let _ = keeper.join();
     }
     tracing::info!(open, "ended");

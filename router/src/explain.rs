@@ -1,7 +1,6 @@
 //! Why a call goes where it goes, without a call.
 
 use dialplane_common::call::{self, Caller};
-use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::route::{Decision, OpenReason, Scope, Step, decide};
 use dialplane_common::time::UnixSeconds;
 use serde::Serialize;
@@ -97,7 +96,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
         .zip(possible.clone())
         .map(|(step, possible)| {
             let agent = match step {
-                Step::Agent { agent: named } => named.or(own).and_then(agent).map(AgentRecord::clone),
+                Step::Agent { agent: named } => named.or(own).and_then(agent).cloned(),
                 _ => None,
             };
             json!({ "step": step, "possible": possible, "agent": agent })

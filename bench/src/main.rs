@@ -1,0 +1,77 @@
+//! `dialplane-bench`: the measurements that need processes, and snapshot files of any size.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser};
+use dialplane_bench::snapshot_file::{self, Source};
+use dialplane_bench::{load, propagation, workload};
+use dialplane_common::feed::keyring::Keyring;
+
+/// Measures Dialplane.
+#[derive(Parser)]
+#[command(name = "dialplane-bench", version)]
+enum Command {
+    /// Writes a snapshot file, so that a router can be measured alone.
+    Snapshot(Snapshot),
+    /// The router beside a bare hyper server, in turn: processor time a request and the ratio.
+    Load(load::Options),
+    /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
+    Propagation(propagation::Options),
+    /// The bare hyper server by itself.
+    Bare,
+}
+
+#[derive(Args)]
+struct Snapshot {
+    /// Numbers from a CSV file with the columns number, stream_url, agent, tenant.
+    #[arg(long, required_unless_present = "count", conflicts_with = "count")]
+    csv: Option<PathBuf>,
+    /// So many generated numbers: +12000000000 and on, ten a tenant.
+    #[arg(long)]
+    count: Option<u64>,
+    /// The Twilio account's name, which webhooks claim.
+    #[arg(long)]
+    account_sid: String,
+    /// What the account's webhooks are signed with.
+    #[arg(long)]
+    auth_token: String,
+    /// Where to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// The key that signs the file: the router's FEED_KEY.
+    #[arg(long, env = "FEED_KEY", hide_env_values = true)]
+    feed_key: String,
+}
+
+impl Snapshot {
+    fn write(&self) -> Result<(), String> {
+        let keys = Keyring::feed(&self.feed_key).map_err(|error| format!("FEED_KEY: {error}"))?;
+        let source = match (&self.csv, self.count) {
+            (Some(path), _) => Source::Csv(path),
+            (None, count) => Source::Count(count.unwrap_or_default()),
+        };
+        let snapshot = snapshot_file::write(&source, &self.account_sid, &self.auth_token, &keys, &self.out)?;
+        let counts = snapshot.record_counts().map(|(kind, count)| format!("{count} {kind}")).join(", ");
+        let (out, account) = (self.out.display(), workload::ACCOUNT);
+        let _ = writeln!(std::io::stdout(), "{out}: {counts}\nwebhooks: /webhooks/twilio/voice/{account}");
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Snapshot(snapshot) => snapshot.write(),
+        Command::Load(options) => load::run(&options),
+        Command::Propagation(options) => propagation::run(&options),
+        Command::Bare => load::bare::serve().map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => {
+            eprintln!("dialplane-bench: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The real programs as child processes, each on ports of its own, with a Redis of its own.
+//!
+//! Dropping a process kills it. What a program prints on standard error is kept and shown when it doesn't start.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+/// Keys for tests and measurements; nobody else's.
+pub const FEED_KEY: &str = "a-feed-key-for-tests-only-0123456789";
+/// The key that seals credentials in Postgres.
+pub const ENCRYPTION_KEY: &str = "an-encryption-key-for-tests-0123456789";
+/// The first operator key.
+pub const OPERATOR_KEY: &str = "an-operator-key-for-tests-0123456789";
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A directory that is removed again.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// A new one.
+    ///
+    /// # Panics
+    /// When the system has no place for it: nothing can be measured then.
+    #[must_use]
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("dialplane-{}", Uuid::now_v7().simple()));
+        must(fs::create_dir_all(&path), "create a temporary directory");
+        Self(path)
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Default for TempDir {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A child process with what it printed.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+    _dir: TempDir,
+}
+
+impl Process {
+    fn spawn(mut command: Command) -> (Self, BufReader<std::process::ChildStdout>) {
+        let dir = TempDir::new();
+        let log = dir.path("stderr.log");
+        let file = must(File::create(&log), "create a log");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn();
+        let mut child = must(child, &format!("start {command:?}; build it first: cargo build --workspace"));
+        let stdout = child.stdout.take();
+        (Self { child, log, _dir: dir }, BufReader::new(must(stdout.ok_or("no pipe"), "read standard output")))
+    }
+
+    /// Starts a program that prints one address, behind the word `name`.
+    #[must_use]
+    pub fn start(command: Command, name: &str) -> (Self, SocketAddr) {
+        let (process, mut stdout) = Self::spawn(command);
+        let [address] = announced(&process, &mut stdout, [name]);
+        (process, address)
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it printed on standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `kill -9`, and waits for its end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal by name: `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        must(status, "run kill");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it doesn't end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for("a process to end", || {
+            status = self.child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        must(status.ok_or("still running"), "wait for a process")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until `ready` holds: asks again and again, up to a deadline that only a fault reaches.
+///
+/// # Panics
+/// At the deadline.
+pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + START_TIMEOUT;
+    while !ready() {
+        assert!(Instant::now() < deadline, "waited {START_TIMEOUT:?} for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[expect(clippy::panic, reason = "without the system there is nothing to measure or to test")]
+fn must<T, E: std::fmt::Display>(result: Result<T, E>, what: &str) -> T {
+    result.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// A program of this workspace, built in the same profile as this one.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let own = must(std::env::current_exe(), "find this program");
+    let folder = own.parent().unwrap_or(Path::new("."));
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    folder.join(name)
+}
+
+/// A command for a program with nothing of this process's settings.
+fn command(name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.env_clear();
+    command.envs(["PATH", "HOME", "TMPDIR", "GLIBC_TUNABLES"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.env("FEED_KEY", FEED_KEY);
+    command
+}
+
+/// The addresses that a program announces on its first line.
+fn announced<const N: usize>(process: &Process, stdout: &mut impl BufRead, names: [&str; N]) -> [SocketAddr; N] {
+    let mut line = String::new();
+    must(stdout.read_line(&mut line), "read the first line");
+    names.map(|name| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != name).skip(1);
+        let address = words.next().and_then(|url| url.strip_prefix("http://")?.parse().ok());
+        must(address.ok_or_else(|| process.log()), "start")
+    })
+}
+
+/// A Redis of one's own.
+#[derive(Debug)]
+pub struct Redis {
+    process: Option<Process>,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts one on a free port.
+    #[must_use]
+    pub fn start() -> Self {
+        let listener = must(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), "find a free port");
+        let port = must(listener.local_addr(), "find a free port").port();
+        drop(listener);
+        let mut redis = Self { process: None, port };
+        redis.restart();
+        redis
+    }
+
+    /// Starts it again, empty, on the same port.
+    pub fn restart(&mut self) {
+        self.stop();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no"]);
+        let (process, _) = Process::spawn(command);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        wait_for("Redis", || TcpStream::connect(address).is_ok());
+        self.process = Some(process);
+    }
+
+    /// Kills it.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Lets it hang, or go on: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        if let Some(process) = &self.process {
+            process.signal(name);
+        }
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A connection.
+    #[must_use]
+    pub fn connection(&self) -> redis::Connection {
+        let client = must(redis::Client::open(self.url()), "connect to Redis");
+        must(client.get_connection(), "connect to Redis")
+    }
+}
+
+/// A database of one's own, on the server that `DATABASE_URL` names.
+#[derive(Debug)]
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    /// Creates an empty one.
+    #[must_use]
+    pub fn create() -> Self {
+        let wanted = "wanted DATABASE_URL; run this under: deploy/services exec --ephemeral -- COMMAND";
+        let server = must(std::env::var("DATABASE_URL").map_err(|_| wanted), "find Postgres");
+        let name = format!("dialplane_{}", Uuid::now_v7().simple());
+        let database = Self { server, name };
+        psql(&database.server, &format!("create database {}", database.name));
+        database
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (before, options) = self.server.split_once('?').map_or((&*self.server, ""), |(url, rest)| (url, rest));
+        let base = before.rsplit_once('/').map_or(before, |(base, _)| base);
+        let question = if options.is_empty() { "" } else { "?" };
+        format!("{base}/{}{question}{options}", self.name)
+    }
+
+    /// Runs SQL in it as the login role; the rows as unaligned text.
+    #[must_use]
+    pub fn query(&self, sql: &str) -> String {
+        psql(&self.url(), sql)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        psql(&self.server, &format!("drop database if exists {} with (force)", self.name));
+    }
+}
+
+fn psql(url: &str, sql: &str) -> String {
+    let output = Command::new("psql")
+        .args([url, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", sql])
+        .env("PGOPTIONS", "--client-min-messages=warning")
+        .output();
+    let output = must(output, "run psql");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || std::thread::panicking(), "psql: {sql}: {error}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A running router.
+#[derive(Debug)]
+pub struct Router {
+    /// The process.
+    pub process: Process,
+    /// Where webhooks go.
+    pub address: SocketAddr,
+    /// Where operations go.
+    pub ops: SocketAddr,
+}
+
+impl Router {
+    /// Starts one with these settings beside the common ones. `on` is the webhooks' port, 0 for any.
+    #[must_use]
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let mut command = command("dialplane-router");
+        command.envs([("ROUTER_LISTEN", "127.0.0.1:0"), ("ROUTER_OPS_LISTEN", "127.0.0.1:0")]);
+        command.envs(settings.iter().copied());
+        let (process, mut stdout) = Process::spawn(command);
+        let [address, ops] = announced(&process, &mut stdout, ["webhooks", "ops"]);
+        Self { process, address, ops }
+    }
+
+    /// Starts one that is meant to fail; its exit status and last line.
+    #[must_use]
+    pub fn fail(settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = command("dialplane-router");
+        command.envs([("ROUTER_LISTEN", "127.0.0.1:0"), ("ROUTER_OPS_LISTEN", "127.0.0.1:0")]);
+        command.envs(settings.iter().copied());
+        let (mut process, _) = Process::spawn(command);
+        let status = process.wait();
+        (status.code(), process.log().lines().last().unwrap_or_default().to_owned())
+    }
+}
+
+/// A running admin plane.
+#[derive(Debug)]
+pub struct Admin {
+    /// The process.
+    pub process: Process,
+    /// Where the API is.
+    pub address: SocketAddr,
+    /// Where operations go.
+    pub ops: SocketAddr,
+}
+
+impl Admin {
+    /// Starts one on a database and a Redis.
+    #[must_use]
+    pub fn start(database: &Database, redis: &Redis) -> Self {
+        Self::start_with(database, redis, &[])
+    }
+
+    /// The same with more settings.
+    #[must_use]
+    pub fn start_with(database: &Database, redis: &Redis, settings: &[(&str, &str)]) -> Self {
+        let mut command = command("dialplane-admin");
+        command.args(["serve", "--migrate"]);
+        command.envs([
+            ("ADMIN_LISTEN", "127.0.0.1:0"),
+            ("ADMIN_OPS_LISTEN", "127.0.0.1:0"),
+            ("ADMIN_BOOTSTRAP_KEY", OPERATOR_KEY),
+            ("ADMIN_ENCRYPTION_KEY", ENCRYPTION_KEY),
+        ]);
+        command.env("DATABASE_URL", database.url()).env("REDIS_URL", redis.url());
+        command.envs(settings.iter().copied());
+        let (process, mut stdout) = Process::spawn(command);
+        let [address, ops] = announced(&process, &mut stdout, ["api", "ops"]);
+        Self { process, address, ops }
+    }
+}
