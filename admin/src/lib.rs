@@ -1,1 +1,45 @@
-//! admin
+//! The control plane: owns everything that changes, and proves that every router has it.
+//!
+//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`credentials`] know the documents),
+//! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
+//! which routers serve it. [`app`] wires the parts.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod credentials;
+pub mod demo;
+pub mod fleet;
+pub mod hours;
+pub mod invalid;
+pub mod metrics;
+pub mod numbering;
+pub mod ops;
+pub mod publisher;
+pub mod redis_link;
+pub mod republish;
+pub mod routing;
+pub mod store;
+pub mod target;
+pub mod telemetry;
+pub mod url;
+
+use std::fmt::Display;
+
+/// Why a command ended: one line for the one who started it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);
+
+impl Failure {
+    /// What couldn't be done, as verb and object, and why.
+    pub fn new(what: &str, why: &impl Display) -> Self {
+        Self(format!("{what}: {why}").replace('\n', " "))
+    }
+}
+
+impl From<config::SettingError> for Failure {
+    fn from(error: config::SettingError) -> Self {
+        Self(error.to_string())
+    }
+}

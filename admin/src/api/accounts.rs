@@ -1,0 +1,377 @@
+//! Accounts: credentials at providers. Secrets go in and never come out.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use dialplane_common::feed::frame::RecordKey;
+use dialplane_common::ids::{AccountId, TenantId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::auth::{Admin, InTenant, Operator, PathId, Principal, Viewer, operator_only};
+use super::body::{Body, Query, present};
+use super::error::Problem;
+use super::page::{Page, PageQuery};
+use super::writes::WaitQuery;
+use crate::config::SealKeys;
+use crate::credentials::{Credentials, TwilioCredentials, check_provider};
+use crate::invalid;
+use crate::store::accounts::{self, AccountFields, AccountRow};
+use crate::store::instant::Instant;
+use crate::store::{StoreError, tenants};
+
+/// Credentials at one provider, without the secrets.
+#[derive(Serialize, ToSchema)]
+pub struct Account {
+    /// Its id.
+    id: Uuid,
+    /// Whose it is; absent: the platform's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<Uuid>,
+    /// The provider.
+    provider: String,
+    /// What people call it.
+    label: String,
+    /// What of the credentials isn't secret.
+    credentials: PublicCredentials,
+    /// The names of the secrets that are set: `auth_token`, `auth_token_secondary`, `shared_key:<id>`.
+    secrets_set: Vec<String>,
+    /// Whether webhooks have to prove that they come from it.
+    signature_policy: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Instant,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Instant,
+}
+
+/// What of the credentials isn't secret.
+#[derive(Serialize, ToSchema)]
+pub struct PublicCredentials {
+    /// The provider's name of the account.
+    account_sid: String,
+}
+
+/// An account to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// `twilio`.
+    provider: String,
+    /// 1 to 200 characters.
+    label: String,
+    /// The provider's credentials.
+    #[schema(value_type = TwilioCredentials)]
+    credentials: Map<String, Value>,
+    /// Whether webhooks have to prove that they come from it; absent: `enforce`.
+    signature_policy: Option<SignaturePolicy>,
+}
+
+/// Fields of an account to change; those absent stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    /// 1 to 200 characters.
+    #[serde(default, deserialize_with = "present")]
+    label: Option<String>,
+    /// Fields of the credentials to change; null takes one away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<TwilioCredentials>)]
+    credentials: Option<Map<String, Value>>,
+    /// Whether webhooks have to prove that they come from it.
+    #[serde(default, deserialize_with = "present")]
+    signature_policy: Option<SignaturePolicy>,
+}
+
+/// Whether webhooks have to prove that they come from an account.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignaturePolicy {
+    /// What isn't signed right is refused.
+    Enforce,
+    /// It is answered, counted and logged: for a roll-out.
+    Observe,
+    /// It is answered. Operators only.
+    Off,
+}
+
+impl SignaturePolicy {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+            Self::Off => "off",
+        }
+    }
+
+    fn check(self, principal: &Principal) -> Result<(), Problem> {
+        if self == Self::Off && !principal.is_operator() { Err(operator_only()) } else { Ok(()) }
+    }
+}
+
+fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
+    let credentials = row.credentials(keys)?;
+    Ok(Account {
+        id: row.id,
+        tenant_id: row.tenant_id,
+        provider: row.provider,
+        label: row.label,
+        secrets_set: credentials.secret_names(),
+        credentials: PublicCredentials { account_sid: credentials.external_id },
+        signature_policy: row.signature_policy,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+/// List a tenant's accounts.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/accounts", tag = "Accounts",
+    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Account>)))]
+pub async fn list(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Account>>, Problem> {
+    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+}
+
+/// List the platform's accounts. Operators only.
+#[utoipa::path(get, path = "/accounts", tag = "Accounts", params(PageQuery),
+    responses((status = 200, body = Page<Account>)))]
+pub async fn list_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Account>>, Problem> {
+    page_of(&api, &principal, None, &page).await
+}
+
+async fn page_of(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    page: &PageQuery,
+) -> Result<Json<Page<Account>>, Problem> {
+    let window = page.window()?;
+    let mut tx = api.store.read(principal.scope()).await?;
+    if let Some(tenant) = owner {
+        tenants::find(tx.conn(), tenant).await?;
+    }
+    let rows = accounts::list(tx.conn(), owner, window.after, window.rows()).await?;
+    let page = window.page(rows, |row| row.id, |row| view(row, api.store.keys()));
+    Ok(Json(Page { items: page.items.into_iter().collect::<Result<_, _>>()?, next: page.next }))
+}
+
+/// Create an account of a tenant.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/accounts", tag = "Accounts",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = NewAccount,
+    responses((status = 201, body = Account)))]
+pub async fn create(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    Query(wait): Query<WaitQuery>,
+    Body(new): Body<NewAccount>,
+) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
+    insert(&api, &tenant.principal, Some(tenant.id), wait, new).await
+}
+
+/// Create an account of the platform, for tenants to whom it is granted. Operators only.
+#[utoipa::path(post, path = "/accounts", tag = "Accounts", params(WaitQuery), request_body = NewAccount,
+    responses((status = 201, body = Account)))]
+pub async fn create_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+    Body(new): Body<NewAccount>,
+) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
+    insert(&api, &principal, None, wait, new).await
+}
+
+async fn insert(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    wait: WaitQuery,
+    new: NewAccount,
+) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
+    check_provider(&new.provider)?;
+    invalid::name("label", &new.label)?;
+    let credentials = Credentials::parse(&new.provider, new.credentials)?;
+    let policy = new.signature_policy.unwrap_or(SignaturePolicy::Enforce);
+    policy.check(principal)?;
+    let fields =
+        AccountFields { label: &new.label, credentials: &credentials, signature_policy: policy.name() };
+    let mut write = api.write_routing(principal, wait).await?;
+    let row = accounts::insert(write.tx.conn(), api.store.keys(), owner, &new.provider, &fields).await?;
+    write.tx.record_account(&row)?;
+    let headers = write.commit().await?;
+    Ok((StatusCode::CREATED, headers, Json(view(row, api.store.keys())?)))
+}
+
+/// Get an account of a tenant.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/accounts/{account_id}", tag = "Accounts",
+    params(("tenant_id" = Uuid, Path), ("account_id" = Uuid, Path)), responses((status = 200, body = Account)))]
+pub async fn get(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<AccountId>,
+) -> Result<Json<Account>, Problem> {
+    find(&api, &tenant.principal, Some(tenant.id), id).await
+}
+
+/// Get an account of the platform. Operators only.
+#[utoipa::path(get, path = "/accounts/{account_id}", tag = "Accounts", params(("account_id" = Uuid, Path)),
+    responses((status = 200, body = Account)))]
+pub async fn get_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<AccountId>,
+) -> Result<Json<Account>, Problem> {
+    find(&api, &principal, None, id).await
+}
+
+async fn find(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    id: AccountId,
+) -> Result<Json<Account>, Problem> {
+    let mut tx = api.store.read(principal.scope()).await?;
+    let row = accounts::find(tx.conn(), owner, id).await?;
+    Ok(Json(view(row, api.store.keys())?))
+}
+
+/// Change an account of a tenant. Credentials are changed field by field.
+#[utoipa::path(patch, path = "/tenants/{tenant_id}/accounts/{account_id}", tag = "Accounts",
+    params(("tenant_id" = Uuid, Path), ("account_id" = Uuid, Path), WaitQuery), request_body = AccountPatch,
+    responses((status = 200, body = Account)))]
+pub async fn change(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    PathId(id): PathId<AccountId>,
+    Query(wait): Query<WaitQuery>,
+    Body(patch): Body<AccountPatch>,
+) -> Result<(HeaderMap, Json<Account>), Problem> {
+    update(&api, &tenant.principal, (Some(tenant.id), id), wait, patch).await
+}
+
+/// Change an account of the platform. Operators only.
+#[utoipa::path(patch, path = "/accounts/{account_id}", tag = "Accounts",
+    params(("account_id" = Uuid, Path), WaitQuery), request_body = AccountPatch,
+    responses((status = 200, body = Account)))]
+pub async fn change_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<AccountId>,
+    Query(wait): Query<WaitQuery>,
+    Body(patch): Body<AccountPatch>,
+) -> Result<(HeaderMap, Json<Account>), Problem> {
+    update(&api, &principal, (None, id), wait, patch).await
+}
+
+async fn update(
+    api: &Api,
+    principal: &Principal,
+    (owner, id): (Option<TenantId>, AccountId),
+    wait: WaitQuery,
+    patch: AccountPatch,
+) -> Result<(HeaderMap, Json<Account>), Problem> {
+    if let Some(label) = &patch.label {
+        invalid::name("label", label)?;
+    }
+    if let Some(policy) = patch.signature_policy {
+        policy.check(principal)?;
+    }
+    let mut write = api.write_routing(principal, wait).await?;
+    let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    let stored = row.credentials(api.store.keys())?;
+    let credentials = match patch.credentials {
+        Some(changes) => stored.merged(&row.provider, changes)?,
+        None => stored,
+    };
+    let fields = AccountFields {
+        label: patch.label.as_deref().unwrap_or(&row.label),
+        credentials: &credentials,
+        signature_policy: patch
+            .signature_policy
+            .map_or(row.signature_policy.as_str(), |policy| policy.name()),
+    };
+    let row = accounts::update(write.tx.conn(), api.store.keys(), id, &fields).await?;
+    write.tx.record_account(&row)?;
+    let headers = write.commit().await?;
+    Ok((headers, Json(view(row, api.store.keys())?)))
+}
+
+/// Delete an account of a tenant that no phone number is bound to.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/accounts/{account_id}", tag = "Accounts",
+    params(("tenant_id" = Uuid, Path), ("account_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    PathId(id): PathId<AccountId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    remove(&api, &tenant.principal, Some(tenant.id), id, wait).await
+}
+
+/// Delete an account of the platform that no phone number is bound to. Operators only.
+#[utoipa::path(delete, path = "/accounts/{account_id}", tag = "Accounts",
+    params(("account_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<AccountId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    remove(&api, &principal, None, id, wait).await
+}
+
+async fn remove(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    id: AccountId,
+    wait: WaitQuery,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(principal, wait).await?;
+    accounts::delete(write.tx.conn(), owner, id).await?;
+    write.tx.remove(RecordKey::Account(id));
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// Let a tenant use an account of the platform. Operators only.
+#[utoipa::path(put, path = "/accounts/{account_id}/grants/{tenant_id}", tag = "Accounts",
+    params(("account_id" = Uuid, Path), ("tenant_id" = Uuid, Path)), responses((status = 204)))]
+pub async fn grant(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<AccountId>,
+    PathId(tenant): PathId<TenantId>,
+) -> Result<StatusCode, Problem> {
+    let mut tx = api.store.write(principal.scope()).await?;
+    accounts::find(tx.conn(), None, id).await?;
+    accounts::grant(tx.conn(), id, tenant).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take the use of an account of the platform back. Operators only.
+#[utoipa::path(delete, path = "/accounts/{account_id}/grants/{tenant_id}", tag = "Accounts",
+    params(("account_id" = Uuid, Path), ("tenant_id" = Uuid, Path)), responses((status = 204)))]
+pub async fn revoke(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<AccountId>,
+    PathId(tenant): PathId<TenantId>,
+) -> Result<StatusCode, Problem> {
+    let mut tx = api.store.write(principal.scope()).await?;
+    accounts::find(tx.conn(), None, id).await?;
+    accounts::revoke(tx.conn(), id, tenant).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

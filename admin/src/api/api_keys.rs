@@ -1,0 +1,210 @@
+//! Keys that open the API. A key is shown once, when it is made.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use dialplane_common::ids::TenantId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::auth::{self, Admin, InTenant, Operator, PathId, Principal};
+use super::body::{Body, Query};
+use super::error::Problem;
+use super::page::{Page, PageQuery};
+use crate::invalid::{self, Invalid};
+use crate::store::api_keys::{self, ApiKey, NewApiKey};
+use crate::store::instant::Instant;
+use crate::store::tenants;
+
+/// A tenant's key to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTenantKey {
+    /// 1 to 200 characters.
+    name: String,
+    /// What it may do.
+    role: TenantRole,
+    /// When it ceases to be good (RFC 3339); absent or null: never.
+    expires_at: Option<String>,
+}
+
+/// An operator's key to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOperatorKey {
+    /// 1 to 200 characters.
+    name: String,
+    /// When it ceases to be good (RFC 3339); absent or null: never.
+    expires_at: Option<String>,
+}
+
+/// What a tenant's key may do.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantRole {
+    /// Everything of its tenant.
+    Admin,
+    /// Writes, but neither accounts nor keys.
+    Editor,
+    /// Reads.
+    Viewer,
+}
+
+impl TenantRole {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Editor => "editor",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
+/// A key that was just made.
+#[derive(Serialize, ToSchema)]
+pub struct MadeKey {
+    /// The key itself: shown this once.
+    key: String,
+    #[serde(flatten)]
+    #[expect(missing_docs, reason = "flattened: it has no name of its own")]
+    pub stored: ApiKey,
+}
+
+/// List a tenant's keys.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/api-keys", tag = "API keys",
+    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<ApiKey>)))]
+pub async fn list(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<ApiKey>>, Problem> {
+    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+}
+
+/// List the operators' keys. Operators only.
+#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery),
+    responses((status = 200, body = Page<ApiKey>)))]
+pub async fn list_operator(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<ApiKey>>, Problem> {
+    page_of(&api, &principal, None, &page).await
+}
+
+async fn page_of(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    page: &PageQuery,
+) -> Result<Json<Page<ApiKey>>, Problem> {
+    let window = page.window()?;
+    let mut tx = api.store.read(principal.scope()).await?;
+    if let Some(tenant) = owner {
+        tenants::find(tx.conn(), tenant).await?;
+    }
+    let rows = api_keys::list(tx.conn(), owner, window.after, window.rows()).await?;
+    Ok(Json(window.page(rows, |key| key.id, |key| key)))
+}
+
+/// Make a key of a tenant. The answer shows it, this once.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/api-keys", tag = "API keys",
+    params(("tenant_id" = Uuid, Path)), request_body = NewTenantKey,
+    responses((status = 201, body = MadeKey)))]
+pub async fn create(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    Body(new): Body<NewTenantKey>,
+) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+    make(&api, &tenant.principal, Some(tenant.id), (&new.name, new.role.name()), new.expires_at.as_deref())
+        .await
+}
+
+/// Make a key of an operator. The answer shows it, this once. Operators only.
+#[utoipa::path(post, path = "/api-keys", tag = "API keys", request_body = NewOperatorKey,
+    responses((status = 201, body = MadeKey)))]
+pub async fn create_operator(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Body(new): Body<NewOperatorKey>,
+) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+    make(&api, &principal, None, (&new.name, "operator"), new.expires_at.as_deref()).await
+}
+
+async fn make(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    (name, role): (&str, &str),
+    expires_at: Option<&str>,
+) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+    invalid::name("name", name)?;
+    let expires_at = expires_at.map(expiry).transpose()?;
+    let key = draw()?;
+    let new = NewApiKey {
+        tenant_id: owner,
+        name,
+        role,
+        hash: auth::hash(&key),
+        hint: &key[key.len() - 4..],
+        expires_at,
+    };
+    let mut tx = api.store.write(principal.scope()).await?;
+    if let Some(tenant) = owner {
+        tenants::find(tx.conn(), tenant).await?;
+    }
+    // A key drawn twice is a broken source of randomness.
+    let stored = api_keys::insert(tx.conn(), &new).await?.ok_or_else(Problem::internal)?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(MadeKey { key, stored })))
+}
+
+fn expiry(text: &str) -> Result<Instant, Invalid> {
+    let at = text.parse::<jiff::Timestamp>().ok().filter(|at| *at > jiff::Timestamp::now());
+    at.map(Instant)
+        .ok_or_else(|| Invalid::new("expires_at", "wanted an instant to come, such as 2030-01-01T00:00:00Z"))
+}
+
+/// `dp_` and 32 random bytes in hexadecimal digits.
+fn draw() -> Result<String, Problem> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Problem::internal())?;
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    Ok(std::iter::once("dp_".to_owned()).chain(digits).collect())
+}
+
+/// Delete a key of a tenant: it is no longer good.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/api-keys/{api_key_id}", tag = "API keys",
+    params(("tenant_id" = Uuid, Path), ("api_key_id" = Uuid, Path)), responses((status = 204)))]
+pub async fn delete(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    PathId(id): PathId<Uuid>,
+) -> Result<StatusCode, Problem> {
+    remove(&api, &tenant.principal, Some(tenant.id), id).await
+}
+
+/// Delete a key of an operator: it is no longer good. Operators only.
+#[utoipa::path(delete, path = "/api-keys/{api_key_id}", tag = "API keys", params(("api_key_id" = Uuid, Path)),
+    responses((status = 204)))]
+pub async fn delete_operator(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    PathId(id): PathId<Uuid>,
+) -> Result<StatusCode, Problem> {
+    remove(&api, &principal, None, id).await
+}
+
+async fn remove(
+    api: &Api,
+    principal: &Principal,
+    owner: Option<TenantId>,
+    id: Uuid,
+) -> Result<StatusCode, Problem> {
+    let mut tx = api.store.write(principal.scope()).await?;
+    api_keys::delete(tx.conn(), owner, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,230 @@
+//! Defaults: what holds where a number sets nothing, by tenant and for the platform.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::auth::{Editor, InTenant, Operator, Principal, Viewer};
+use super::body::{Body, Query};
+use super::error::Problem;
+use super::settings::{Setting, check_agents, hours_of, routing_of};
+use super::writes::WaitQuery;
+use crate::hours::HoursDocument;
+use crate::invalid::Invalid;
+use crate::routing::{PlatformRoutingDocument, RoutingDocument};
+use crate::store::settings::{self, Kind, Owner};
+use crate::store::{StoreError, tenants};
+
+/// The platform's setting: nothing stands behind it.
+#[derive(Serialize, ToSchema)]
+pub struct PlatformSetting<T> {
+    /// As set; null: not set.
+    own: Option<T>,
+}
+
+/// Get a tenant's default hours.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<HoursDocument>)))]
+pub async fn get_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+) -> Result<Json<Setting<HoursDocument>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    tenants::find(tx.conn(), tenant.id).await?;
+    Ok(Json(hours_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+}
+
+/// Set a tenant's default hours.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = HoursDocument,
+    responses((status = 200, body = Setting<HoursDocument>)))]
+pub async fn put_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<HoursDocument>,
+) -> Result<(HeaderMap, Json<Setting<HoursDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Hours, &document).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    let setting = hours_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unset a tenant's default hours.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete_of_tenant(&api, &tenant, wait, Kind::Hours).await
+}
+
+/// Get a tenant's default routing.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/routing", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<RoutingDocument>)))]
+pub async fn get_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+) -> Result<Json<Setting<RoutingDocument>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    tenants::find(tx.conn(), tenant.id).await?;
+    Ok(Json(routing_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+}
+
+/// Set a tenant's default routing.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/routing", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = RoutingDocument,
+    responses((status = 200, body = Setting<RoutingDocument>)))]
+pub async fn put_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<RoutingDocument>,
+) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    check_agents(write.tx.conn(), tenant.id, &document).await?;
+    settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Routing, &document).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    let setting = routing_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unset a tenant's default routing.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/routing", tag = "Defaults",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete_of_tenant(&api, &tenant, wait, Kind::Routing).await
+}
+
+async fn delete_of_tenant(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    wait: WaitQuery,
+    kind: Kind,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), kind).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// Get the platform's default hours. Operators only.
+#[utoipa::path(get, path = "/defaults/hours", tag = "Defaults",
+    responses((status = 200, body = PlatformSetting<HoursDocument>)))]
+pub async fn get_platform_hours(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+) -> Result<Json<PlatformSetting<HoursDocument>>, Problem> {
+    let mut tx = api.store.read(principal.scope()).await?;
+    Ok(Json(PlatformSetting { own: settings::get(tx.conn(), Owner::Platform, Kind::Hours).await? }))
+}
+
+/// Set the platform's default hours. Operators only.
+#[utoipa::path(put, path = "/defaults/hours", tag = "Defaults", params(WaitQuery), request_body = HoursDocument,
+    responses((status = 200, body = PlatformSetting<HoursDocument>)))]
+pub async fn put_platform_hours(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<HoursDocument>,
+) -> Result<(HeaderMap, Json<PlatformSetting<HoursDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&principal, wait).await?;
+    settings::lock_platform(write.tx.conn()).await?;
+    settings::put(write.tx.conn(), Owner::Platform, Kind::Hours, &document).await?;
+    write.tx.record_platform().await?;
+    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+}
+
+/// Unset the platform's default hours. Operators only.
+#[utoipa::path(delete, path = "/defaults/hours", tag = "Defaults", params(WaitQuery), responses((status = 204)))]
+pub async fn delete_platform_hours(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete_of_platform(&api, &principal, wait, Kind::Hours).await
+}
+
+/// Get the platform's default routing. Operators only.
+#[utoipa::path(get, path = "/defaults/routing", tag = "Defaults",
+    responses((status = 200, body = PlatformSetting<PlatformRoutingDocument>)))]
+pub async fn get_platform_routing(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+) -> Result<Json<PlatformSetting<PlatformRoutingDocument>>, Problem> {
+    let mut tx = api.store.read(principal.scope()).await?;
+    let stored: Option<PlatformRoutingDocument> =
+        settings::get(tx.conn(), Owner::Platform, Kind::Routing).await?;
+    // The column is what counts: it is cleared when the tenant goes.
+    let unknown_numbers = settings::unknown_numbers(tx.conn()).await?;
+    let own = stored.map(|stored| PlatformRoutingDocument { unknown_numbers, ..stored });
+    Ok(Json(PlatformSetting { own }))
+}
+
+/// Set the platform's default routing, and who takes calls for numbers that nobody has. Operators only.
+#[utoipa::path(put, path = "/defaults/routing", tag = "Defaults", params(WaitQuery),
+    request_body = PlatformRoutingDocument,
+    responses((status = 200, body = PlatformSetting<PlatformRoutingDocument>)))]
+pub async fn put_platform_routing(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<PlatformRoutingDocument>,
+) -> Result<(HeaderMap, Json<PlatformSetting<PlatformRoutingDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&principal, wait).await?;
+    settings::lock_platform(write.tx.conn()).await?;
+    if let Some(tenant) = document.unknown_numbers {
+        tenants::find(write.tx.conn(), tenant).await.map_err(|error| match error {
+            StoreError::NotFound => Invalid::new("unknown_numbers", "wanted a tenant's id, or null").into(),
+            other => Problem::from(other),
+        })?;
+    }
+    settings::set_unknown_numbers(write.tx.conn(), document.unknown_numbers).await?;
+    settings::put(write.tx.conn(), Owner::Platform, Kind::Routing, &document).await?;
+    write.tx.record_platform().await?;
+    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+}
+
+/// Unset the platform's default routing: calls for numbers that nobody has are rejected. Operators only.
+#[utoipa::path(delete, path = "/defaults/routing", tag = "Defaults", params(WaitQuery),
+    responses((status = 204)))]
+pub async fn delete_platform_routing(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete_of_platform(&api, &principal, wait, Kind::Routing).await
+}
+
+async fn delete_of_platform(
+    api: &Api,
+    principal: &Principal,
+    wait: WaitQuery,
+    kind: Kind,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(principal, wait).await?;
+    settings::lock_platform(write.tx.conn()).await?;
+    settings::delete(write.tx.conn(), Owner::Platform, kind).await?;
+    if kind == Kind::Routing {
+        settings::set_unknown_numbers(write.tx.conn(), None).await?;
+    }
+    write.tx.record_platform().await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}

@@ -1,0 +1,200 @@
+//! Refusals, as problem details (RFC 9457) with a stable `code`.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::invalid::Invalid;
+use crate::store::StoreError;
+
+/// Why a request was refused.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    field: Option<String>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+}
+
+/// A refusal, as `application/problem+json`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// `about:blank`: the code says it all.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong, for programs: it stays the same.
+    code: &'a str,
+    /// What went wrong and what is wanted, for people.
+    detail: &'a str,
+    /// The field that is wrong, as a path: `credentials.auth_token`, `weekly.fri[0][1]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// The request's id, as in the header `X-Request-Id` and the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+impl Problem {
+    /// A refusal of this status and code.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), field: None, headers: Vec::new() }
+    }
+
+    /// Names the field that is wrong.
+    #[must_use]
+    pub fn at(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    /// There is no such thing, or it is somebody else's: that isn't told apart.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such resource")
+    }
+
+    /// There is no such path.
+    #[must_use]
+    pub fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such path: see /docs")
+    }
+
+    /// The path has other methods.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        let detail = "this path doesn't take this method: the header Allow lists those that it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    /// Nobody, or nobody known, asks.
+    #[must_use]
+    pub fn unauthorized(detail: &str) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+        let challenge = HeaderValue::from_static("Bearer realm=\"dialplane\"");
+        problem.headers.push((header::WWW_AUTHENTICATE, challenge));
+        problem
+    }
+
+    /// Something of ours broke. What, stands in the log.
+    #[must_use]
+    pub fn internal() -> Self {
+        let detail = "something broke here; it is in the log under this request's id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// The problem of a status that a layer below gave without saying more.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, detail) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "wanted a body of at most 1 MiB"),
+            StatusCode::BAD_REQUEST => ("bad_request", "the request can't be read"),
+            _ if status.is_client_error() => ("bad_request", "the request can't be answered"),
+            _ => return Self::internal(),
+        };
+        Self::new(status, code, detail)
+    }
+
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The answer itself.
+    pub fn render(&self, request_id: Option<&str>, headers: HeaderMap) -> Response {
+        let document = ProblemDocument {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+            request_id,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (self.status, headers, body).into_response();
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// Only marks the answer: [`super::envelope`] writes it, as it knows the request's id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", invalid.to_string()).at(&invalid.field)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let conflict = |code, detail: &str| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::NumberTaken => {
+                conflict("phone_number_taken", "phone_number: this number is taken").at("phone_number")
+            }
+            StoreError::AccountInUse => conflict(
+                "account_in_use",
+                "a phone number is bound to this account: bind it to another first",
+            ),
+            StoreError::AgentInUse => conflict(
+                "agent_in_use",
+                "a phone number or a routing rule uses this agent: change that first",
+            ),
+            StoreError::TenantHasNumbers => {
+                conflict("tenant_has_phone_numbers", "the tenant has phone numbers: delete them first")
+            }
+            StoreError::RecordTooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "record_too_large",
+                "hours and rules together are larger than routers take (1 MiB)",
+            ),
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(error = %reason, "Postgres is away");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "database_unavailable",
+                    "the database is away: try again",
+                )
+            }
+            StoreError::Sealed(_) | StoreError::Malformed(_) | StoreError::Database(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+/// The id that the caller gave the request; `None` when it gave none that could stand in a log.
+#[must_use]
+pub fn request_id(request: &Request) -> Option<String> {
+    let given = request.headers().get("x-request-id")?.to_str().ok()?;
+    let is_plain = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    (is_plain && (1..=128).contains(&given.len())).then(|| given.to_owned())
+}

@@ -1,0 +1,108 @@
+//! The REST API: every path once.
+//!
+//! A request passes [`envelope`] (id, limits, metrics, problems), says who it is ([`auth`]: the extractors in a
+//! handler's arguments say who may call it), and is checked; a handler is then one transaction.
+
+pub mod accounts;
+pub mod agents;
+pub mod api_keys;
+pub mod auth;
+pub mod body;
+pub mod defaults;
+pub mod docs;
+pub mod envelope;
+pub mod error;
+pub mod feed;
+pub mod openapi;
+pub mod page;
+pub mod phone_numbers;
+pub mod settings;
+pub mod tenants;
+pub mod writes;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::Redirect;
+use axum::routing::get;
+use tokio::sync::Notify;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::fleet::Fleet;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// Where the API lies.
+pub const BASE: &str = "/api/v2";
+
+/// The most bytes of a request's body: far above any document, far below what hurts.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Api {
+    /// Postgres.
+    pub store: Store,
+    /// The routers.
+    pub fleet: Fleet,
+    /// Wakes this process's publisher.
+    pub wake: Arc<Notify>,
+    /// Whether this process publishes.
+    pub is_publishing: Arc<AtomicBool>,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// All paths of the API with their documentation.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::get, tenants::change, tenants::delete))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::get, accounts::change, accounts::delete))
+        .routes(routes!(accounts::list_platform, accounts::create_platform))
+        .routes(routes!(accounts::get_platform, accounts::change_platform, accounts::delete_platform))
+        .routes(routes!(accounts::grant, accounts::revoke))
+        .routes(routes!(agents::list, agents::create))
+        .routes(routes!(agents::get, agents::change, agents::delete))
+        .routes(routes!(phone_numbers::list, phone_numbers::create))
+        .routes(routes!(phone_numbers::get, phone_numbers::change, phone_numbers::delete))
+        .routes(routes!(settings::get_hours, settings::put_hours, settings::delete_hours))
+        .routes(routes!(settings::get_routing, settings::put_routing, settings::delete_routing))
+        .routes(routes!(defaults::get_hours, defaults::put_hours, defaults::delete_hours))
+        .routes(routes!(defaults::get_routing, defaults::put_routing, defaults::delete_routing))
+        .routes(routes!(
+            defaults::get_platform_hours,
+            defaults::put_platform_hours,
+            defaults::delete_platform_hours
+        ))
+        .routes(routes!(
+            defaults::get_platform_routing,
+            defaults::put_platform_routing,
+            defaults::delete_platform_routing
+        ))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::delete))
+        .routes(routes!(api_keys::list_operator, api_keys::create_operator))
+        .routes(routes!(api_keys::delete_operator))
+        .routes(routes!(feed::get))
+        .routes(routes!(feed::routers))
+}
+
+/// The API as a service.
+pub fn router(api: Api) -> Router {
+    let (routes, _) = OpenApiRouter::new().nest(BASE, routes()).split_for_parts();
+    let metrics = Arc::clone(&api.metrics);
+    routes
+        .route("/api/v2/openapi.json", get(openapi::serve))
+        .route("/docs", get(docs::serve))
+        .route("/", get(async || Redirect::temporary("/docs")))
+        .fallback(async || error::Problem::no_such_path())
+        .method_not_allowed_fallback(async || error::Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn_with_state(metrics, envelope::wrap))
+        .with_state(api)
+}

@@ -1,0 +1,205 @@
+//! A number's hours and routing: its own, what it inherits, and what holds.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::ids::{PhoneNumberId, TenantId};
+use dialplane_common::time::UnixSeconds;
+use serde::Serialize;
+use sqlx::postgres::PgConnection;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::auth::{Editor, InTenant, PathId, Viewer};
+use super::body::{Body, Query};
+use super::error::Problem;
+use super::writes::WaitQuery;
+use crate::hours::HoursDocument;
+use crate::invalid::Invalid;
+use crate::routing::{PlatformRoutingDocument, RoutingDocument};
+use crate::store::settings::{self, Kind, Owner};
+use crate::store::{StoreError, agents, numbers};
+
+/// A setting from all sides.
+#[derive(Serialize, ToSchema)]
+pub struct Setting<T> {
+    /// As set here; null: not set.
+    pub own: Option<T>,
+    /// What stands behind it; null: nothing.
+    pub inherited: Option<T>,
+    /// What holds; null: nothing is set anywhere.
+    pub effective: Option<T>,
+}
+
+/// Which hours stand behind an owner's, merged.
+///
+/// # Errors
+/// When they can't be read.
+pub async fn hours_of(
+    conn: &mut PgConnection,
+    owners: &[Owner],
+) -> Result<Setting<HoursDocument>, StoreError> {
+    let now = UnixSeconds(jiff::Timestamp::now().as_second());
+    let mut scopes = Vec::with_capacity(owners.len());
+    for owner in owners {
+        scopes.push(settings::get::<HoursDocument>(conn, *owner, Kind::Hours).await?);
+    }
+    let merge = |scopes: &[Option<HoursDocument>]| {
+        scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far, now))
+    };
+    let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
+    Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+}
+
+/// Which rules stand behind an owner's: a list replaces a list.
+///
+/// # Errors
+/// When they can't be read.
+pub async fn routing_of(
+    conn: &mut PgConnection,
+    owners: &[Owner],
+) -> Result<Setting<RoutingDocument>, StoreError> {
+    let mut scopes = Vec::with_capacity(owners.len());
+    for owner in owners {
+        scopes.push(match owner {
+            Owner::Platform => settings::get::<PlatformRoutingDocument>(conn, *owner, Kind::Routing)
+                .await?
+                .map(|platform| RoutingDocument { rules: platform.rules }),
+            _ => settings::get::<RoutingDocument>(conn, *owner, Kind::Routing).await?,
+        });
+    }
+    let inherited = scopes.iter().skip(1).flatten().next().cloned();
+    let own = scopes.into_iter().next().flatten();
+    Ok(Setting { effective: own.clone().or_else(|| inherited.clone()), own, inherited })
+}
+
+/// Refuses rules that name an agent that isn't the tenant's; holds those that are.
+///
+/// # Errors
+/// The place that names it.
+pub async fn check_agents(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    document: &RoutingDocument,
+) -> Result<(), Problem> {
+    let named = document.agents();
+    let ids: Vec<_> = named.iter().map(|(id, _)| *id).collect();
+    let held = agents::hold(conn, tenant, &ids).await?;
+    match named.into_iter().find(|(id, _)| !held.contains(id)) {
+        Some((_, place)) => Err(Invalid::new(place, "wanted an agent of this tenant").into()),
+        None => Ok(()),
+    }
+}
+
+const fn owners(tenant: TenantId, id: PhoneNumberId) -> [Owner; 3] {
+    [Owner::Number(tenant, id), Owner::Tenant(tenant), Owner::Platform]
+}
+
+/// Get a number's opening hours.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/hours", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
+    responses((status = 200, body = Setting<HoursDocument>)))]
+pub async fn get_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<PhoneNumberId>,
+) -> Result<Json<Setting<HoursDocument>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    numbers::find(tx.conn(), tenant.id, id).await?;
+    Ok(Json(hours_of(tx.conn(), &owners(tenant.id, id)).await?))
+}
+
+/// Set a number's opening hours. What the document leaves out is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/hours", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    request_body = HoursDocument, responses((status = 200, body = Setting<HoursDocument>)))]
+pub async fn put_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<HoursDocument>,
+) -> Result<(HeaderMap, Json<Setting<HoursDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Hours, &document).await?;
+    write.tx.record_number(tenant.id, id).await?;
+    let setting = hours_of(write.tx.conn(), &owners(tenant.id, id)).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unset a number's opening hours: all is inherited.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/hours",
+    tag = "Settings", params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    responses((status = 204)))]
+pub async fn delete_hours(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete(&api, &tenant, id, wait, Kind::Hours).await
+}
+
+/// Get a number's routing.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/routing", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
+    responses((status = 200, body = Setting<RoutingDocument>)))]
+pub async fn get_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<PhoneNumberId>,
+) -> Result<Json<Setting<RoutingDocument>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    numbers::find(tx.conn(), tenant.id, id).await?;
+    Ok(Json(routing_of(tx.conn(), &owners(tenant.id, id)).await?))
+}
+
+/// Set a number's routing. The list replaces what is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/routing", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    request_body = RoutingDocument, responses((status = 200, body = Setting<RoutingDocument>)))]
+pub async fn put_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<RoutingDocument>,
+) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
+    document.compile()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    check_agents(write.tx.conn(), tenant.id, &document).await?;
+    settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Routing, &document).await?;
+    write.tx.record_number(tenant.id, id).await?;
+    let setting = routing_of(write.tx.conn(), &owners(tenant.id, id)).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unset a number's routing: its tenant's holds.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/routing", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    responses((status = 204)))]
+pub async fn delete_routing(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    delete(&api, &tenant, id, wait, Kind::Routing).await
+}
+
+async fn delete(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    id: PhoneNumberId,
+    wait: WaitQuery,
+    kind: Kind,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), kind).await?;
+    write.tx.record_number(tenant.id, id).await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}

@@ -1,0 +1,153 @@
+//! Tenants.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use dialplane_common::ids::TenantId;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use super::auth::{Admin, InTenant, Operator, Principal, Viewer, operator_only};
+use super::body::{Body, Query, present};
+use super::error::Problem;
+use super::page::{Page, PageQuery};
+use super::writes::WaitQuery;
+use crate::invalid;
+use crate::store::tenants::{self, Tenant, TenantChanges};
+
+/// A tenant to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTenant {
+    /// 1 to 200 characters.
+    name: String,
+    /// IANA time zone; absent: UTC.
+    timezone: Option<String>,
+}
+
+/// Fields of a tenant to change; those absent stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantPatch {
+    /// 1 to 200 characters.
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    /// IANA time zone.
+    #[serde(default, deserialize_with = "present")]
+    timezone: Option<String>,
+    /// Operators only.
+    #[serde(default, deserialize_with = "present")]
+    status: Option<TenantStatus>,
+}
+
+/// Whether a tenant's calls are routed.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantStatus {
+    /// They are.
+    Active,
+    /// They are rejected.
+    Suspended,
+}
+
+impl TenantStatus {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// List tenants; a tenant's key sees its own alone.
+#[utoipa::path(get, path = "/tenants", tag = "Tenants", params(PageQuery),
+    responses((status = 200, body = Page<Tenant>)))]
+pub async fn list(
+    State(api): State<Api>,
+    principal: Principal,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Tenant>>, Problem> {
+    let window = page.window()?;
+    let mut tx = api.store.read(principal.scope()).await?;
+    let rows = tenants::list(tx.conn(), window.after, window.rows()).await?;
+    Ok(Json(window.page(rows, |tenant| tenant.id, |tenant| tenant)))
+}
+
+/// Create a tenant. Operators only.
+#[utoipa::path(post, path = "/tenants", tag = "Tenants", params(WaitQuery), request_body = NewTenant,
+    responses((status = 201, body = Tenant)))]
+pub async fn create(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+    Body(new): Body<NewTenant>,
+) -> Result<impl IntoResponse, Problem> {
+    invalid::name("name", &new.name)?;
+    let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
+    let id = TenantId(Uuid::now_v7());
+    let mut write = api.write_routing(&principal, wait).await?;
+    let tenant = tenants::insert(write.tx.conn(), id, &new.name, &timezone).await?;
+    write.tx.record_tenant(id).await?;
+    Ok((StatusCode::CREATED, write.commit().await?, Json(tenant)))
+}
+
+/// Get a tenant.
+#[utoipa::path(get, path = "/tenants/{tenant_id}", tag = "Tenants", params(("tenant_id" = Uuid, Path)),
+    responses((status = 200, body = Tenant)))]
+pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Json<Tenant>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    Ok(Json(tenants::find(tx.conn(), tenant.id).await?))
+}
+
+/// Change a tenant.
+#[utoipa::path(patch, path = "/tenants/{tenant_id}", tag = "Tenants",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = TenantPatch,
+    responses((status = 200, body = Tenant)))]
+pub async fn change(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    Query(wait): Query<WaitQuery>,
+    Body(patch): Body<TenantPatch>,
+) -> Result<impl IntoResponse, Problem> {
+    if patch.status.is_some() && !tenant.principal.is_operator() {
+        return Err(operator_only());
+    }
+    if let Some(name) = &patch.name {
+        invalid::name("name", name)?;
+    }
+    let timezone = patch.timezone.as_deref().map(|zone| invalid::timezone("timezone", zone)).transpose()?;
+    let status = patch.status.map(|status| status.name().to_owned());
+    let changes = TenantChanges { name: patch.name, timezone, status };
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    let changed = tenants::update(write.tx.conn(), tenant.id, &changes).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    Ok((write.commit().await?, Json(changed)))
+}
+
+/// Delete a tenant that has no phone numbers, with all else that it has. Operators only.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    if !tenant.principal.is_operator() {
+        return Err(operator_only());
+    }
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    // The platform first, as everywhere: it may name this tenant for unknown numbers.
+    crate::store::settings::lock_platform(write.tx.conn()).await?;
+    tenants::lock_for_deletion(write.tx.conn(), tenant.id).await?;
+    let took_unknown = crate::store::settings::unknown_numbers(write.tx.conn()).await? == Some(tenant.id);
+    write.tx.remove_tenant(tenant.id).await?;
+    tenants::delete(write.tx.conn(), tenant.id).await?;
+    if took_unknown {
+        write.tx.record_platform().await?;
+    }
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}

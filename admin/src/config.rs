@@ -1,0 +1,436 @@
+//! Every command and every setting: flag, environment variable, default, and why that default.
+//!
+//! Settings are read as text and checked here, before anything is connected or bound, so that a bad one is one line
+//! that names it.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand};
+use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::feed::keys::Keys;
+use dialplane_common::provider::public_url::PublicUrl;
+use dialplane_common::secret::Secret;
+
+use crate::telemetry::LogFormat;
+
+/// Loopback: whoever opens the API to a network decides so.
+const LISTEN: &str = "127.0.0.1:8000";
+const OPS_LISTEN: &str = "127.0.0.1:8001";
+const NAMESPACE: &str = "dialplane";
+const LOG_LEVEL: &str = "info";
+/// A router that starts reads the checkpoint and at most this many entries behind it.
+const CHECKPOINT_ENTRIES: &str = "10000";
+const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
+
+/// The control plane of Dialplane.
+#[derive(Parser)]
+#[command(name = "dialplane-admin", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the REST API and publish the feed.
+    Serve(ServeArguments),
+    /// Bring the database's schema to this program's version.
+    Migrate(MigrateArguments),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
+    Republish(RepublishArguments),
+    /// Create a demo tenant over REST, once, and print a signed call to it.
+    Demo(DemoArguments),
+}
+
+/// Settings of `serve`.
+#[derive(Args)]
+pub struct ServeArguments {
+    /// Migrate the schema before serving.
+    #[arg(long)]
+    migrate: bool,
+    /// Address of the REST API; port 0 takes a free one.
+    #[arg(long, env = "ADMIN_LISTEN", default_value = LISTEN)]
+    listen: String,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "ADMIN_OPS_LISTEN", default_value = OPS_LISTEN)]
+    ops_listen: String,
+    /// First operator key, at least 16 characters: kept (hashed) when it isn't known yet.
+    #[arg(long, env = "ADMIN_BOOTSTRAP_KEY", hide_env_values = true)]
+    bootstrap_key: Option<String>,
+    /// Base URLs that providers call, separated by commas.
+    #[arg(long, env = "PUBLIC_URLS")]
+    public_urls: Option<String>,
+    /// Entries of the feed after which a new checkpoint is written.
+    #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
+    checkpoint_entries: String,
+    #[command(flatten)]
+    redis: RedisArguments,
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Settings of `migrate`.
+#[derive(Args)]
+pub struct MigrateArguments {
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Settings of `republish`.
+#[derive(Args)]
+pub struct RepublishArguments {
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Settings of `demo`.
+#[derive(Args)]
+pub struct DemoArguments {
+    /// The admin plane.
+    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    pub admin_url: String,
+    /// The router's webhook listener.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub router_url: String,
+    /// An operator key.
+    #[arg(long, env = "ADMIN_BOOTSTRAP_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+    /// Base URLs that providers call: the signature covers the first.
+    #[arg(long, env = "PUBLIC_URLS")]
+    pub public_urls: Option<String>,
+}
+
+#[derive(Args)]
+struct RedisArguments {
+    /// Redis, as a URL.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+    /// What all keys and channels in Redis begin with.
+    #[arg(long, env = "REDIS_NAMESPACE", default_value = NAMESPACE)]
+    redis_namespace: String,
+}
+
+#[derive(Args)]
+struct DatabaseArguments {
+    /// Postgres, as a URL.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+#[derive(Args)]
+struct KeyArguments {
+    /// Keys that seal stored credentials: the first seals, all open.
+    #[arg(long, env = "ADMIN_ENCRYPTION_KEY", hide_env_values = true)]
+    encryption_key: Option<String>,
+    /// Keys that seal and sign the feed: the first seals and signs, all open and verify.
+    #[arg(long, env = "FEED_KEY", hide_env_values = true)]
+    feed_key: Option<String>,
+}
+
+#[derive(Args)]
+struct LogArguments {
+    /// `text` or `json`.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    log_format: String,
+    /// Least level, or a filter such as `info,sqlx=debug`.
+    #[arg(long, env = "LOG_LEVEL", default_value = LOG_LEVEL)]
+    log_level: String,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}{}: {wanted}", shown(.value.as_deref()))]
+pub struct SettingError {
+    name: &'static str,
+    /// Absent for secrets and for settings that aren't set.
+    value: Option<String>,
+    wanted: String,
+}
+
+fn shown(value: Option<&str>) -> String {
+    value.map_or_else(String::new, |value| format!("={}", value.escape_debug()))
+}
+
+impl SettingError {
+    fn new(name: &'static str, value: &str, wanted: impl Display) -> Self {
+        Self { name, value: Some(value.to_owned()), wanted: wanted.to_string() }
+    }
+
+    /// Without the value: it is a secret, or isn't there.
+    fn unshown(name: &'static str, wanted: impl Display) -> Self {
+        Self { name, value: None, wanted: wanted.to_string() }
+    }
+}
+
+/// What `serve` needs, checked.
+pub struct ServeSettings {
+    /// Whether to migrate first.
+    pub migrate: bool,
+    /// Address of the REST API.
+    pub listen: SocketAddr,
+    /// Address of the operations endpoints.
+    pub ops_listen: SocketAddr,
+    /// First operator key.
+    pub bootstrap_key: Option<Secret>,
+    /// Base URLs that providers call.
+    pub public_urls: Vec<PublicUrl>,
+    /// Entries after which a new checkpoint is written.
+    pub checkpoint_entries: u64,
+    /// Redis.
+    pub redis: redis::Client,
+    /// Names in Redis.
+    pub redis_keys: Keys,
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// The keys that seal.
+    pub seal_keys: SealKeys,
+    /// How to log.
+    pub log: LogSettings,
+}
+
+/// What `migrate` needs, checked.
+pub struct MigrateSettings {
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// How to log.
+    pub log: LogSettings,
+}
+
+/// What `republish` needs, checked.
+pub struct RepublishSettings {
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// The keys that seal.
+    pub seal_keys: SealKeys,
+    /// How to log.
+    pub log: LogSettings,
+}
+
+/// The keys that seal secrets.
+pub struct SealKeys {
+    /// Seals credentials in the database.
+    pub at_rest: Keyring,
+    /// Seals credentials in the feed and signs it.
+    pub feed: Keyring,
+}
+
+/// How to log.
+pub struct LogSettings {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// Which lines.
+    pub filter: tracing_subscriber::EnvFilter,
+}
+
+impl ServeArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<ServeSettings, SettingError> {
+        let (redis, redis_keys) = self.redis.settings()?;
+        Ok(ServeSettings {
+            migrate: self.migrate,
+            listen: address("ADMIN_LISTEN", &self.listen)?,
+            ops_listen: address("ADMIN_OPS_LISTEN", &self.ops_listen)?,
+            bootstrap_key: bootstrap_key(self.bootstrap_key)?,
+            public_urls: public_urls(self.public_urls.as_deref())?,
+            checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            redis,
+            redis_keys,
+            database_url: self.database.settings()?,
+            seal_keys: self.keys.settings()?,
+            log: self.log.settings()?,
+        })
+    }
+}
+
+impl MigrateArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<MigrateSettings, SettingError> {
+        Ok(MigrateSettings { database_url: self.database.settings()?, log: self.log.settings()? })
+    }
+}
+
+impl RepublishArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<RepublishSettings, SettingError> {
+        Ok(RepublishSettings {
+            database_url: self.database.settings()?,
+            seal_keys: self.keys.settings()?,
+            log: self.log.settings()?,
+        })
+    }
+}
+
+impl RedisArguments {
+    fn settings(self) -> Result<(redis::Client, Keys), SettingError> {
+        const URL: &str = "REDIS_URL";
+        let wanted = "wanted a URL such as redis://127.0.0.1:6379/0";
+        let url = given(self.redis_url).ok_or_else(|| SettingError::unshown(URL, wanted))?;
+        // The URL may carry a password: it isn't shown.
+        let client = redis::Client::open(url).map_err(|_| SettingError::unshown(URL, wanted))?;
+        let namespace = self.redis_namespace;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if namespace.is_empty() || namespace.len() > 100 || !namespace.bytes().all(plain) {
+            let wanted = "wanted 1 to 100 letters, digits, - _ . or :";
+            return Err(SettingError::new("REDIS_NAMESPACE", &namespace, wanted));
+        }
+        Ok((client, Keys::new(&namespace)))
+    }
+}
+
+impl DatabaseArguments {
+    fn settings(self) -> Result<String, SettingError> {
+        const URL: &str = "DATABASE_URL";
+        let wanted = "wanted a URL such as postgres://user:password@127.0.0.1:5432/dialplane";
+        let url = given(self.database_url).ok_or_else(|| SettingError::unshown(URL, wanted))?;
+        let parsed = url.parse::<sqlx::postgres::PgConnectOptions>();
+        match parsed {
+            Ok(_) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Ok(url),
+            _ => Err(SettingError::unshown(URL, wanted)),
+        }
+    }
+}
+
+impl KeyArguments {
+    fn settings(self) -> Result<SealKeys, SettingError> {
+        let keyring = |name: &'static str, domain: &'static str, value: Option<String>| {
+            Keyring::parse(domain, value.as_deref().unwrap_or_default())
+                .map_err(|error| SettingError::unshown(name, error))
+        };
+        Ok(SealKeys {
+            at_rest: keyring("ADMIN_ENCRYPTION_KEY", "admin", self.encryption_key)?,
+            feed: keyring("FEED_KEY", "feed", self.feed_key)?,
+        })
+    }
+}
+
+impl LogArguments {
+    fn settings(self) -> Result<LogSettings, SettingError> {
+        let format = match self.log_format.as_str() {
+            "text" | "" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            other => return Err(SettingError::new("LOG_FORMAT", other, "wanted text or json")),
+        };
+        let level = if self.log_level.is_empty() { LOG_LEVEL } else { &self.log_level };
+        let filter = tracing_subscriber::EnvFilter::try_new(level).map_err(|_| {
+            SettingError::new("LOG_LEVEL", level, "wanted a level or a filter such as info,sqlx=debug")
+        })?;
+        Ok(LogSettings { format, filter })
+    }
+}
+
+/// A setting that is there but empty counts as not set, as in files of settings it often is.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}
+
+fn address(name: &'static str, value: &str) -> Result<SocketAddr, SettingError> {
+    value.parse().map_err(|_| SettingError::new(name, value, "wanted an address and a port: 127.0.0.1:8000"))
+}
+
+fn bootstrap_key(value: Option<String>) -> Result<Option<Secret>, SettingError> {
+    let Some(key) = given(value) else { return Ok(None) };
+    let plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+    if key.len() < BOOTSTRAP_KEY_CHARS_MIN || !plain {
+        let wanted = format!("wanted at least {BOOTSTRAP_KEY_CHARS_MIN} characters, ASCII, no blanks");
+        return Err(SettingError::unshown("ADMIN_BOOTSTRAP_KEY", wanted));
+    }
+    Ok(Some(Secret::new(key)))
+}
+
+/// Reads a comma-separated list of base URLs.
+///
+/// # Errors
+/// The first that is none.
+pub fn public_urls(list: Option<&str>) -> Result<Vec<PublicUrl>, SettingError> {
+    list.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| text.parse().map_err(|error| SettingError::new("PUBLIC_URLS", text, error)))
+        .collect()
+}
+
+fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
+    match value.parse() {
+        Ok(entries) if entries > 0 => Ok(entries),
+        _ => Err(SettingError::new("ADMIN_CHECKPOINT_ENTRIES", value, "wanted a number, at least 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [(&str, &str); 4] = [
+        ("--database-url", "postgres://u@127.0.0.1/d"),
+        ("--redis-url", "redis://127.0.0.1"),
+        ("--encryption-key", "an-encryption-key-that-is-long"),
+        ("--feed-key", "a-feed-key-that-is-long"),
+    ];
+
+    fn settings(changed: &[(&'static str, &'static str)]) -> Result<ServeSettings, SettingError> {
+        let mut all: std::collections::BTreeMap<_, _> = GOOD.into_iter().collect();
+        all.extend(changed.iter().copied());
+        let flags = all.into_iter().flat_map(|(name, value)| [name, value]);
+        let cli = Cli::parse_from(["dialplane-admin", "serve"].into_iter().chain(flags));
+        let Command::Serve(arguments) = cli.command else { panic!("not serve") };
+        arguments.settings()
+    }
+
+    #[test]
+    fn takes_good_settings() {
+        let settings = settings(&[("--public-urls", "https://a.example, https://b.example/x/")]).unwrap();
+        assert_eq!(settings.public_urls.len(), 2);
+        assert!(!settings.migrate);
+    }
+
+    #[test]
+    fn bad_settings_are_one_line_that_names_them() {
+        let check = |name: &'static str, value: &'static str, begin: &str| {
+            let error = settings(&[(name, value)]).err().unwrap().to_string();
+            assert!(error.starts_with(begin) && !error.contains('\n'), "{error}");
+        };
+        check("--listen", "8000", "ADMIN_LISTEN=8000: wanted an address");
+        check("--public-urls", "ftp://a", "PUBLIC_URLS=ftp://a: wanted http");
+        check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
+        check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
+        check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let check = |name: &'static str, value: &'static str| {
+            let error = settings(&[(name, value)]).err().unwrap().to_string();
+            assert!(!error.contains(value), "{error}");
+        };
+        check("--feed-key", "hunter2");
+        check("--encryption-key", "hunter2");
+        check("--bootstrap-key", "hunter2");
+        check("--database-url", "mysql://u:hunter2@h/d");
+        check("--redis-url", "hunter2");
+    }
+}

@@ -1,0 +1,118 @@
+//! A field of a request that isn't what is wanted.
+
+use std::fmt;
+
+/// Where in the request, and what is wanted there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invalid {
+    /// The place, as a path: `credentials.auth_token`, `weekly.fri[0][1]`.
+    pub field: String,
+    /// What is wanted.
+    pub wanted: String,
+}
+
+impl Invalid {
+    /// Names a place and what is wanted there.
+    pub fn new(field: impl Into<String>, wanted: impl Into<String>) -> Self {
+        Self { field: field.into(), wanted: wanted.into() }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.wanted)
+    }
+}
+
+/// The most characters of a name or a label.
+pub const NAME_CHARS_MAX: usize = 200;
+
+/// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, no control characters, not blank.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn name(field: &str, text: &str) -> Result<(), Invalid> {
+    if text.trim().is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
+        let wanted = format!("wanted 1 to {NAME_CHARS_MAX} characters, no control characters");
+        return Err(Invalid::new(field, wanted));
+    }
+    Ok(())
+}
+
+/// Checks a text that is spoken: not blank, at most `chars_max` characters, line breaks allowed.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn spoken(field: &str, text: &str, chars_max: usize) -> Result<(), Invalid> {
+    let stray = |char: char| char.is_control() && !matches!(char, '\n' | '\r' | '\t');
+    if text.trim().is_empty() || text.chars().count() > chars_max || text.chars().any(stray) {
+        let wanted = format!("wanted 1 to {chars_max} characters, no control characters but line breaks");
+        return Err(Invalid::new(field, wanted));
+    }
+    Ok(())
+}
+
+/// Checks the shape of a language tag: `en`, `en-US`, `zh-Hant-TW`.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn language(field: &str, text: &str) -> Result<(), Invalid> {
+    let mut parts = text.split('-');
+    let first = parts.next().unwrap_or_default();
+    let letters = (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let rest = parts
+        .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if letters && rest && text.len() <= 35 {
+        Ok(())
+    } else {
+        Err(Invalid::new(field, "wanted a language tag such as en or en-US"))
+    }
+}
+
+/// Checks an IANA time zone and gives the zone's own spelling of its name.
+///
+/// The names are those of the database in the program, which the routers have as well.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn timezone(field: &str, text: &str) -> Result<String, Invalid> {
+    let zone = jiff::tz::TimeZone::get(text).ok();
+    let name = zone.as_ref().filter(|zone| !zone.is_unknown()).and_then(|zone| zone.iana_name());
+    name.map(str::to_owned)
+        .ok_or_else(|| Invalid::new(field, "wanted an IANA time zone such as America/New_York"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_an_end_and_no_nul() {
+        assert!(name("name", "Sparkle Nails").is_ok());
+        for text in ["", "  ", "a\0b", "a\nb", &"x".repeat(201)] {
+            assert!(name("name", text).is_err(), "{text:?}");
+        }
+        assert!(spoken("say", "Hello.\nBye.", 20).is_ok());
+        assert!(spoken("say", "Hello\0", 20).is_err());
+    }
+
+    #[test]
+    fn languages_look_like_tags() {
+        for text in ["en", "en-US", "zh-Hant-TW", "fil"] {
+            assert!(language("language", text).is_ok(), "{text}");
+        }
+        for text in ["", "e", "english", "en_US", "en-", "12"] {
+            assert!(language("language", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn zones_are_iana_zones() {
+        assert_eq!(timezone("timezone", "America/New_York").unwrap(), "America/New_York");
+        assert_eq!(timezone("timezone", "america/new_york").unwrap(), "America/New_York");
+        assert_eq!(timezone("timezone", "UTC").unwrap(), "UTC");
+        for text in ["", "EST5", "New York", "+02:00", "Etc/Unknown", "America/New_York\0"] {
+            assert!(timezone("timezone", text).is_err(), "{text:?}");
+        }
+    }
+}

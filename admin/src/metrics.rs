@@ -1,0 +1,179 @@
+//! Every metric of the admin plane. The documentation of each is its help text.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
+const DURATION_BUCKETS_S: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 40.0];
+
+/// All metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    is_publishing: IntGauge,
+    published_revision: IntGauge,
+    checkpoint_revision: IntGauge,
+    backlog: IntGauge,
+    published_deltas: IntCounter,
+    publish_failures: IntCounterVec,
+    epochs: IntCounterVec,
+    live_routers: IntGauge,
+    database_connections: IntGauge,
+    database_connections_idle: IntGauge,
+}
+
+/// What the publisher failed at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PublishFailure {
+    /// Postgres was away or refused.
+    Postgres,
+    /// Redis was away or refused.
+    Redis,
+}
+
+impl PublishFailure {
+    const ALL: [Self; 2] = [Self::Postgres, Self::Redis];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers all metrics, each series that is known at zero.
+    ///
+    /// # Errors
+    /// When a name is given twice or is none: a mistake of this file, which any start shows.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new_custom(Some("dialplane_admin".into()), None)?;
+        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let counters = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntCounterVec> {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok(counters)
+        };
+        let published_deltas =
+            IntCounter::new("published_deltas_total", "Deltas appended to the stream in Redis.")?;
+        registry.register(Box::new(published_deltas.clone()))?;
+        let request_duration = HistogramVec::new(
+            HistogramOpts::new(
+                "http_request_duration_seconds",
+                "Time from a request's head to its answer's.",
+            )
+            .buckets(DURATION_BUCKETS_S.to_vec()),
+            &["method", "route"],
+        )?;
+        registry.register(Box::new(request_duration.clone()))?;
+        let metrics = Self {
+            requests: counters("http_requests_total", "Requests answered.", &["method", "route", "status"])?,
+            request_duration,
+            is_publishing: gauge(
+                "publisher_is_publishing",
+                "1 in the one process that publishes the feed, else 0.",
+            )?,
+            published_revision: gauge(
+                "publisher_published_revision",
+                "Newest revision in Redis, where this process publishes.",
+            )?,
+            checkpoint_revision: gauge(
+                "publisher_checkpoint_revision",
+                "Revision of the newest complete checkpoint in Redis, where this process publishes.",
+            )?,
+            backlog: gauge(
+                "publisher_backlog_revisions",
+                "Revisions committed and not yet in Redis, where this process publishes.",
+            )?,
+            published_deltas,
+            publish_failures: counters(
+                "publisher_failures_total",
+                "Rounds of the publisher that failed, by what they failed at.",
+                &["at"],
+            )?,
+            epochs: counters(
+                "publisher_epochs_total",
+                "New epochs of the feed, by what made one necessary.",
+                &["reason"],
+            )?,
+            live_routers: gauge("live_routers", "Routers that have reported lately.")?,
+            database_connections: gauge("database_connections", "Connections of the pool.")?,
+            database_connections_idle: gauge(
+                "database_connections_idle",
+                "Connections of the pool that nobody uses.",
+            )?,
+            registry,
+        };
+        for failure in PublishFailure::ALL {
+            metrics.publish_failures.with_label_values(&[failure.label()]);
+        }
+        for reason in crate::publisher::decide::EpochReason::ALL {
+            metrics.epochs.with_label_values(&[reason.label()]);
+        }
+        Ok(metrics)
+    }
+
+    /// Counts a request. `route` is the path's pattern: never a path as sent, which would be a series each.
+    pub fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[method, route, status.to_string().as_str()]).inc();
+        self.request_duration.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// Whether this process publishes.
+    pub fn publishing(&self, is_publishing: bool) {
+        self.is_publishing.set(i64::from(is_publishing));
+    }
+
+    /// How far the publisher is.
+    pub fn published(&self, revision: u64, checkpoint: u64, backlog: u64) {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.published_revision.set(signed(revision));
+        self.checkpoint_revision.set(signed(checkpoint));
+        self.backlog.set(signed(backlog));
+    }
+
+    /// Deltas were appended.
+    pub fn appended(&self, deltas: u64) {
+        self.published_deltas.inc_by(deltas);
+    }
+
+    /// A round of the publisher failed.
+    pub fn publish_failed(&self, at: PublishFailure) {
+        self.publish_failures.with_label_values(&[at.label()]).inc();
+    }
+
+    /// A new epoch began.
+    pub fn epoch_drawn(&self, reason: crate::publisher::decide::EpochReason) {
+        self.epochs.with_label_values(&[reason.label()]).inc();
+    }
+
+    /// How many routers are live.
+    pub fn routers(&self, live: usize) {
+        self.live_routers.set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// All metrics as Prometheus's text; the pool's are read now.
+    ///
+    /// # Errors
+    /// When a metric can't be written.
+    pub fn text(&self, pool: &sqlx::PgPool) -> prometheus::Result<String> {
+        self.database_connections.set(i64::from(pool.size()));
+        self.database_connections_idle.set(i64::try_from(pool.num_idle()).unwrap_or(i64::MAX));
+        let mut families = self.registry.gather();
+        // The process's own, by their usual names.
+        families.extend(prometheus::gather());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}

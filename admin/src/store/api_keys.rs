@@ -1,0 +1,131 @@
+//! The keys that open the API: their hashes.
+
+use dialplane_common::ids::TenantId;
+use serde::Serialize;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::instant::Instant;
+
+/// A key, without the key.
+#[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is; absent: an operator's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<Uuid>,
+    /// What it is called.
+    pub name: String,
+    /// `operator`, `admin`, `editor` or `viewer`.
+    pub role: String,
+    /// The key's last four characters.
+    pub hint: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Instant,
+    /// When it was last used, to the minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Instant>,
+    /// When it ceases to be good.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Instant>,
+}
+
+/// A key to insert.
+pub struct NewApiKey<'a> {
+    /// Whose it is; absent: an operator's.
+    pub tenant_id: Option<TenantId>,
+    /// What it is called.
+    pub name: &'a str,
+    /// `operator`, `admin`, `editor` or `viewer`.
+    pub role: &'a str,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// The key's last four characters.
+    pub hint: &'a str,
+    /// When it ceases to be good.
+    pub expires_at: Option<Instant>,
+}
+
+/// Inserts a key; `None` when it is there already.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such tenant.
+pub async fn insert(conn: &mut PgConnection, key: &NewApiKey<'_>) -> Result<Option<ApiKey>, StoreError> {
+    let row = sqlx::query_as(
+        "INSERT INTO api_keys (id, tenant_id, name, role, hash, hint, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT ON CONSTRAINT api_keys_hash_key DO NOTHING RETURNING *",
+    )
+    .bind(Uuid::now_v7())
+    .bind(key.tenant_id.map(|tenant| tenant.0))
+    .bind(key.name)
+    .bind(key.role)
+    .bind(key.hash.as_slice())
+    .bind(key.hint)
+    .bind(key.expires_at)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row)
+}
+
+/// The key of this hash, if it is still good; notes that it was used.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn take(conn: &mut PgConnection, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+    let key: Option<ApiKey> = sqlx::query_as(
+        "SELECT * FROM api_keys WHERE hash = $1 AND (expires_at IS NULL OR expires_at > now())",
+    )
+    .bind(hash.as_slice())
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(key) = key else { return Ok(None) };
+    // To the minute, or every request would be a write.
+    let minute_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
+    if key.last_used_at.is_none_or(|used| used.0 < minute_ago) {
+        sqlx::query("UPDATE api_keys SET last_used_at = now() WHERE id = $1")
+            .bind(key.id)
+            .execute(conn)
+            .await?;
+    }
+    Ok(Some(key))
+}
+
+/// The keys of a tenant, or the operators', behind `after`, oldest first.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn list(
+    conn: &mut PgConnection,
+    tenant: Option<TenantId>,
+    after: Option<Uuid>,
+    rows_max: i64,
+) -> Result<Vec<ApiKey>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id > $2)
+         ORDER BY id LIMIT $3",
+    )
+    .bind(tenant.map(|tenant| tenant.0))
+    .bind(after)
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Deletes a key of a tenant, or an operator's.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn delete(conn: &mut PgConnection, tenant: Option<TenantId>, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2 RETURNING id")
+        .bind(tenant.map(|tenant| tenant.0))
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}

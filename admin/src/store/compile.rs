@@ -1,0 +1,163 @@
+//! Rows to records: what routers have to know, read whole from the tables and noted in the transaction.
+//!
+//! Each function wants the record's root row locked by this transaction, before anything was written.
+
+use dialplane_common::feed::frame::RecordKey;
+use dialplane_common::feed::record::{
+    AccountRecord, AgentRecord, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
+};
+use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+use dialplane_common::route::{Hours, Rule};
+use sqlx::postgres::PgConnection;
+
+use super::accounts::AccountRow;
+use super::agents::Agent;
+use super::numbers::NumberRow;
+use super::settings::{Kind, Owner};
+use super::{StoreError, WriteTx, numbers, settings, tenants};
+use crate::hours::HoursDocument;
+use crate::routing::{PlatformRoutingDocument, RoutingDocument};
+
+impl WriteTx {
+    /// Notes the platform's record as it is now.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn record_platform(&mut self) -> Result<(), StoreError> {
+        let hours = hours(self.conn(), Owner::Platform).await?;
+        let routing: Option<PlatformRoutingDocument> =
+            settings::get(self.conn(), Owner::Platform, Kind::Routing).await?;
+        let rules = routing.map(|routing| routing.compile()).transpose();
+        let record = PlatformRecord {
+            hours,
+            rules: rules.map_err(|_| StoreError::Malformed("routing"))?,
+            unknown_numbers: settings::unknown_numbers(self.conn()).await?,
+        };
+        self.record(&Record::Platform(record))
+    }
+
+    /// Notes a tenant's record as it is now.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn record_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
+        let tenant = tenants::find(self.conn(), id).await?;
+        let record = TenantRecord {
+            name: tenant.name,
+            suspended: tenant.status != "active",
+            timezone: tenant.timezone,
+            hours: hours(self.conn(), Owner::Tenant(id)).await?,
+            rules: rules(self.conn(), Owner::Tenant(id)).await?,
+        };
+        self.record(&Record::Tenant(id, record))
+    }
+
+    /// Notes an account's record as it is now: its credentials leave the sealing of the database for the feed's.
+    ///
+    /// # Errors
+    /// When the credentials can't be opened.
+    pub fn record_account(&mut self, row: &AccountRow) -> Result<(), StoreError> {
+        let id = AccountId(row.id);
+        let credentials = row.credentials(self.keys())?;
+        let plain = dialplane_common::feed::frame::encode(&credentials.secrets);
+        let record = AccountRecord {
+            tenant_id: row.tenant_id.map(TenantId),
+            provider: row.provider.clone(),
+            external_id: credentials.external_id,
+            signature_policy: match row.signature_policy.as_str() {
+                "observe" => SignaturePolicy::Observe,
+                "off" => SignaturePolicy::Off,
+                _ => SignaturePolicy::Enforce,
+            },
+            sealed_credentials: self.keys().feed.seal(nonce()?, id.as_bytes(), &plain),
+        };
+        self.record(&Record::Account(id, record))
+    }
+
+    /// Notes an agent's record as it is now.
+    ///
+    /// # Errors
+    /// When its target isn't one.
+    pub fn record_agent(&mut self, row: &Agent) -> Result<(), StoreError> {
+        let record = AgentRecord {
+            tenant_id: TenantId(row.tenant_id),
+            name: row.name.clone(),
+            language: row.language.clone(),
+            target: row.target.0.compile().map_err(|_| StoreError::Malformed("target"))?,
+        };
+        self.record(&Record::Agent(AgentId(row.id), record))
+    }
+
+    /// Notes a number's record as it is now, and gives the row.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn record_number(
+        &mut self,
+        tenant: TenantId,
+        id: PhoneNumberId,
+    ) -> Result<NumberRow, StoreError> {
+        let row = numbers::find(self.conn(), tenant, id).await?;
+        let number = row.phone_number.parse().map_err(|_| StoreError::Malformed("phone number"))?;
+        let is_routed = row.status == "active" && matches!(row.lifecycle.as_str(), "active" | "porting");
+        let owner = Owner::Number(tenant, id);
+        let record = NumberRecord {
+            id,
+            tenant_id: tenant,
+            active: is_routed,
+            display_name: row.display_name.clone(),
+            timezone: row.timezone.clone(),
+            agent_id: row.agent_id.map(AgentId),
+            accounts: row.account_ids.iter().copied().map(AccountId).collect(),
+            hours: hours(self.conn(), owner).await?,
+            rules: rules(self.conn(), owner).await?,
+        };
+        self.record(&Record::Number(number, record))?;
+        Ok(row)
+    }
+
+    /// Notes that a tenant and all of its accounts and agents are gone, before its rows are deleted.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub async fn remove_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
+        let accounts: Vec<uuid::Uuid> =
+            sqlx::query_scalar("SELECT id FROM accounts WHERE tenant_id = $1 FOR UPDATE")
+                .bind(id.0)
+                .fetch_all(self.conn())
+                .await?;
+        let agents: Vec<uuid::Uuid> =
+            sqlx::query_scalar("SELECT id FROM agents WHERE tenant_id = $1 FOR UPDATE")
+                .bind(id.0)
+                .fetch_all(self.conn())
+                .await?;
+        for account in accounts {
+            self.remove(RecordKey::Account(AccountId(account)));
+        }
+        for agent in agents {
+            self.remove(RecordKey::Agent(AgentId(agent)));
+        }
+        self.remove(RecordKey::Tenant(id));
+        Ok(())
+    }
+}
+
+async fn hours(conn: &mut PgConnection, owner: Owner) -> Result<Option<Hours>, StoreError> {
+    let document: Option<HoursDocument> = settings::get(conn, owner, Kind::Hours).await?;
+    document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("hours"))
+}
+
+async fn rules(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Rule>>, StoreError> {
+    let document: Option<RoutingDocument> = settings::get(conn, owner, Kind::Routing).await?;
+    document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("routing"))
+}
+
+/// A nonce to seal with, never drawn before.
+///
+/// # Errors
+/// When the system has no random bytes to give.
+pub fn nonce() -> Result<[u8; 24], StoreError> {
+    let mut nonce = [0; 24];
+    getrandom::fill(&mut nonce).map_err(|_| StoreError::Malformed("randomness of the system"))?;
+    Ok(nonce)
+}

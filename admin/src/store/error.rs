@@ -1,0 +1,81 @@
+//! What can go wrong with Postgres, as callers treat it. Constraint names become errors here and nowhere else.
+
+use dialplane_common::feed::keyring::OpenError;
+
+/// Why a read or a write didn't happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such row, or not in this tenant.
+    #[error("not found")]
+    NotFound,
+    /// Somebody has the number already.
+    #[error("the number is taken")]
+    NumberTaken,
+    /// A number is bound to the account.
+    #[error("the account is in use")]
+    AccountInUse,
+    /// A number or a rule uses the agent.
+    #[error("the agent is in use")]
+    AgentInUse,
+    /// The tenant still has numbers.
+    #[error("the tenant has phone numbers")]
+    TenantHasNumbers,
+    /// A record that no delta could carry.
+    #[error("the record is larger than a delta may be")]
+    RecordTooLarge,
+    /// Stored credentials don't open with any key of `ADMIN_ENCRYPTION_KEY`.
+    #[error("open stored credentials: {0}")]
+    Sealed(#[from] OpenError),
+    /// What is stored isn't what this program stores.
+    #[error("stored {0} is malformed")]
+    Malformed(&'static str),
+    /// Postgres is away or has no connection to spare.
+    #[error("reach Postgres: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// Anything else that Postgres says.
+    #[error("ask Postgres: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(reason) => match reason.constraint() {
+                Some("phone_numbers_phone_number_key") => Self::NumberTaken,
+                Some("phone_number_bindings_account_fkey") => Self::AccountInUse,
+                Some("phone_numbers_agent_fkey") => Self::AgentInUse,
+                Some("phone_numbers_tenant_fkey") if is_delete(reason.message()) => Self::TenantHasNumbers,
+                Some(
+                    "phone_numbers_tenant_fkey"
+                    | "accounts_tenant_fkey"
+                    | "agents_tenant_fkey"
+                    | "api_keys_tenant_fkey"
+                    | "account_grants_tenant_fkey"
+                    | "account_grants_account_fkey"
+                    | "tenant_defaults_tenant_fkey",
+                ) => Self::NotFound,
+                // Shutting down, starting up, out of connections.
+                None if reason
+                    .code()
+                    .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")) =>
+                {
+                    Self::Unavailable(error)
+                }
+                _ => Self::Database(error),
+            },
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// A foreign key is violated from either end, with one name for both; only the message tells which.
+fn is_delete(message: &str) -> bool {
+    message.starts_with("update or delete")
+}

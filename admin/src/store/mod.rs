@@ -1,0 +1,241 @@
+//! The only door to Postgres.
+//!
+//! Every transaction takes a role: a tenant's, who sees its own rows alone, or the operator's. Nothing but migrations
+//! runs as the owner, who sees none.
+//!
+//! **Writes and the feed.** Whoever changes what routers have to know goes through [`WriteTx`], which appends the
+//! records to the feed in the same transaction. The rule that keeps two writers of one number from losing each
+//! other's change: lock the root row (the tenant, account, agent or number), write, then read it again whole and
+//! record that ([`compile`]). With the root locked, what is read is what the feed will say last.
+
+pub mod accounts;
+pub mod agents;
+pub mod api_keys;
+pub mod compile;
+pub mod error;
+pub mod feed;
+pub mod instant;
+pub mod numbers;
+pub mod settings;
+pub mod tenants;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dialplane_common::feed::Revision;
+use dialplane_common::feed::frame::{Frame, Payload, RawKey, RecordKey};
+use dialplane_common::feed::record::Record;
+use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX};
+use dialplane_common::ids::TenantId;
+pub use error::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
+
+use crate::config::SealKeys;
+
+/// Requests wait for a connection rather than fill Postgres: each transaction is a few milliseconds.
+const CONNECTIONS_MAX: u32 = 16;
+/// Longer than any wait that a load within reason makes; shorter than a request's own limit.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A frame's operation, kind, version and lengths, and the longest key.
+const FRAME_OVERHEAD_BYTES: usize = 8 + 255;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Whose rows a transaction sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// One tenant's.
+    Tenant(TenantId),
+    /// Everybody's.
+    Operator,
+}
+
+/// Postgres, and the keys of what is sealed in it.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    keys: Arc<SealKeys>,
+}
+
+/// A transaction that reads one state of the database.
+pub struct ReadTx(Transaction<'static, Postgres>);
+
+/// A transaction that writes rows and the feed.
+pub struct WriteTx {
+    transaction: Transaction<'static, Postgres>,
+    keys: Arc<SealKeys>,
+    changes: Vec<Change>,
+    /// Where in `changes` each record's is.
+    noted: HashMap<RecordKey, usize>,
+}
+
+struct Change {
+    key: RecordKey,
+    /// Absent: the record is gone.
+    payload: Option<Vec<u8>>,
+}
+
+/// A pool that connects when a connection is first wanted.
+///
+/// # Errors
+/// When `url` isn't one.
+pub fn open(url: &str) -> Result<PgPool, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(StoreError::Database)?;
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// Brings the schema to this program's version, as the database's owner.
+///
+/// # Errors
+/// When Postgres can't be reached, or a migration fails or was changed since it ran.
+pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATOR.run(pool).await
+}
+
+impl Store {
+    /// Takes the settings; connects when a connection is first wanted.
+    ///
+    /// # Errors
+    /// When `url` isn't one.
+    pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
+        let pool = open(url)?;
+        Ok(Self { pool, keys })
+    }
+
+    /// The pool, for what isn't a request: listening, metrics.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The keys of what is sealed.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<SealKeys> {
+        &self.keys
+    }
+
+    /// Begins a transaction that reads one state.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn read(&self, scope: Scope) -> Result<ReadTx, StoreError> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", scope).await.map(ReadTx)
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn write(&self, scope: Scope) -> Result<WriteTx, StoreError> {
+        let transaction = self.begin("BEGIN", scope).await?;
+        Ok(WriteTx { transaction, keys: Arc::clone(&self.keys), changes: Vec::new(), noted: HashMap::new() })
+    }
+
+    /// One round trip: begin, role and tenant.
+    async fn begin(&self, begin: &str, scope: Scope) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let statement = match scope {
+            Scope::Operator => format!("{begin}; SET LOCAL ROLE dialplane_operator"),
+            Scope::Tenant(id) => {
+                format!("{begin}; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
+            }
+        };
+        // Safe: an id prints hexadecimal digits and hyphens.
+        self.pool.begin_with(AssertSqlSafe(statement)).await.map_err(StoreError::from)
+    }
+
+    /// Whether the schema is this program's, or a newer one.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached or has no schema.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let mut tx = self.read(Scope::Operator).await?;
+        let applied: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(tx.conn())
+                .await?;
+        let newest = MIGRATOR.iter().map(|migration| migration.version).max();
+        Ok(applied >= newest)
+    }
+}
+
+impl ReadTx {
+    /// For the finders.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+impl WriteTx {
+    /// For the finders and writers.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// The keys of what is sealed.
+    #[must_use]
+    pub fn keys(&self) -> &SealKeys {
+        &self.keys
+    }
+
+    /// Notes that a record is now this. The last note on a record counts.
+    ///
+    /// # Errors
+    /// [`StoreError::RecordTooLarge`] when no delta could carry it.
+    pub fn record(&mut self, record: &Record) -> Result<(), StoreError> {
+        let payload = record.encode();
+        if payload.len() + FRAME_OVERHEAD_BYTES > FRAMES_BYTES_MAX {
+            return Err(StoreError::RecordTooLarge);
+        }
+        self.note(Change { key: record.key(), payload: Some(payload) });
+        Ok(())
+    }
+
+    /// Notes that a record is gone.
+    pub fn remove(&mut self, key: RecordKey) {
+        self.note(Change { key, payload: None });
+    }
+
+    fn note(&mut self, change: Change) {
+        match self.noted.entry(change.key) {
+            Entry::Occupied(noted) => self.changes[*noted.get()] = change,
+            Entry::Vacant(place) => {
+                place.insert(self.changes.len());
+                self.changes.push(change);
+            }
+        }
+    }
+
+    /// Appends what was noted and commits. The revision is the change's last; absent when routers aren't concerned.
+    ///
+    /// # Errors
+    /// When Postgres refuses or is away: nothing is written then.
+    pub async fn commit(mut self) -> Result<Option<Revision>, StoreError> {
+        let mut revision = None;
+        let mut changes = std::mem::take(&mut self.changes).into_iter().peekable();
+        while changes.peek().is_some() {
+            let mut delta = feed::DeltaRows::default();
+            while let Some(change) = changes.next_if(|change| delta.has_room(change.bytes())) {
+                change.with_frame(|frame| delta.push(frame));
+            }
+            revision = Some(feed::append(&mut self.transaction, &delta).await?);
+        }
+        self.transaction.commit().await?;
+        Ok(revision)
+    }
+}
+
+impl Change {
+    fn bytes(&self) -> usize {
+        FRAME_OVERHEAD_BYTES + self.payload.as_ref().map_or(0, Vec::len)
+    }
+
+    fn with_frame(&self, take: impl FnOnce(&Frame<'_>)) {
+        let key = self.key.to_bytes();
+        let payload = self.payload.as_deref().map(|bytes| Payload { version: FEED_VERSION, bytes });
+        take(&Frame { key: RawKey { kind: self.key.kind() as u8, key: &key }, payload });
+    }
+}
