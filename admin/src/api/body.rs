@@ -82,7 +82,11 @@ pub fn invalid(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
             push(&mut field, &name);
         }
     }
-    let wanted = text.strip_prefix("missing field").map_or(text, |_| "wanted");
+    let wanted = match text {
+        _ if text.starts_with("missing field") => "wanted",
+        _ if text.starts_with("UUID parsing failed") => "wanted an id, a UUID",
+        _ => text,
+    };
     Invalid::new(if field.is_empty() { "body".to_owned() } else { field }, wanted)
 }
 
