@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use axum::Router;
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::secret::Secret;
 use tokio::net::TcpListener;
@@ -15,6 +14,7 @@ use crate::Failure;
 use crate::api::{self, Api};
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
+use crate::listener;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
 use crate::publisher::{self, Publisher};
@@ -89,13 +89,13 @@ async fn run(parts: Parts) -> Result<(), Failure> {
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
-    let serving_ops = tokio::spawn(axum::serve(parts.ops_listener, ops).into_future());
-    let mut serving = tokio::spawn(serve_until(parts.api_listener, api::router(parts.api), api_stopped));
+    // The operations listener goes on until the end: a stop is seen there too.
+    let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
+    let stopped = wait_until(api_stopped);
+    let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
+    let serving = tokio::spawn(serving);
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
-    tokio::select! {
-        name = signal => tracing::info!(signal = name, "stopping"),
-        _ = &mut serving => return Err(Failure::new("serve the API", &"the listener closed")),
-    }
+    tracing::info!(signal = signal.await, "stopping");
     let _ = stop_api.send(true);
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
@@ -107,15 +107,9 @@ async fn run(parts: Parts) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve_until(
-    listener: TcpListener,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let stopped = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+async fn wait_until(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone stops as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Resolves to the name of the signal that asks to stop.

@@ -18,7 +18,8 @@ use crate::telemetry::LogFormat;
 const LISTEN: &str = "127.0.0.1:8000";
 const OPS_LISTEN: &str = "127.0.0.1:8001";
 const NAMESPACE: &str = "dialplane";
-const LOG_LEVEL: &str = "info";
+/// Postgres's own notices and each lost connection of the pool say nothing that isn't said better elsewhere.
+const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod fleet;
 pub mod hours;
 pub mod invalid;
+pub mod listener;
 pub mod metrics;
 pub mod numbering;
 pub mod ops;

@@ -1,6 +1,7 @@
 //! The operations listener: `/healthz`, `/readyz`, `/metrics`. No key is asked for: it isn't for the outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,6 +11,9 @@ use axum::routing::get;
 
 use crate::metrics::Metrics;
 use crate::store::Store;
+
+/// Sooner than whoever asks gives up.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the operations endpoints look at.
 #[derive(Clone)]
@@ -31,7 +35,10 @@ pub fn router(ops: Ops) -> Router {
 
 /// Ready: Postgres answers and has this program's schema.
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
-    match ops.store.is_migrated().await {
+    let Ok(is_migrated) = tokio::time::timeout(READY_TIMEOUT, ops.store.is_migrated()).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: no answer from Postgres\n".into());
+    };
+    match is_migrated {
         Ok(true) => (StatusCode::OK, "ready\n".into()),
         Ok(false) => {
             let why = "not ready: the schema is older than this program: run dialplane-admin migrate\n";

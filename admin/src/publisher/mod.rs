@@ -92,6 +92,8 @@ struct Progress {
     /// Absent: what lies in Redis has to be looked at first.
     position: Option<Position>,
     checkpoint: Revision,
+    /// Bytes appended since a checkpoint was last begun.
+    appended_bytes: usize,
     /// A checkpoint in the making; publishing goes on meanwhile.
     checkpointing: Option<JoinHandle<Result<Revision, PublishError>>>,
     looked: Option<Instant>,
@@ -114,22 +116,21 @@ impl Publisher {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut delay = RETRY_DELAY_MIN;
         while !*stop.borrow() {
-            let published = tokio::select! {
-                outcome = self.hold_and_publish() => outcome,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
+            let began = Instant::now();
+            let published = self.hold_and_publish(&mut stop).await;
             self.released();
-            if let Err(error) = published {
-                tracing::warn!(%error, "publisher lost Postgres or its lease; trying again");
-                self.metrics.publish_failed(error.at());
+            if began.elapsed() > RETRY_DELAY_MAX {
+                delay = RETRY_DELAY_MIN;
             }
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                _ = stop.wait_for(|stop| *stop) => break,
+            let Err(error) = published else { return };
+            // Once an outage, not once a try.
+            if delay == RETRY_DELAY_MIN {
+                tracing::warn!(%error, "publisher lost Postgres; trying again until it is back");
             }
+            self.metrics.publish_failed(error.at());
+            pause(delay, &mut stop).await;
             delay = (delay * 2).min(RETRY_DELAY_MAX);
         }
-        self.released();
     }
 
     fn released(&self) {
@@ -137,14 +138,17 @@ impl Publisher {
         self.metrics.publishing(false);
     }
 
-    /// Waits for the lease, then publishes until Postgres fails. Dropping this closes the connection, which gives the
-    /// lease back.
-    async fn hold_and_publish(&self) -> Result<(), PublishError> {
+    /// Waits for the lease, then publishes until Postgres fails or, after a last round, until told to stop. Its end
+    /// closes the connection, which gives the lease back.
+    async fn hold_and_publish(&self, stop: &mut watch::Receiver<bool>) -> Result<(), PublishError> {
         let mut lease = within(async { Ok(self.store.pool().connect_options().connect().await?) }).await?;
         let set_up = "SET ROLE dialplane_operator; SET synchronous_commit TO off";
         within(async { Ok(sqlx::raw_sql(set_up).execute(&mut lease).await?) }).await?;
         while !within(try_lock(&mut lease)).await? {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            pause(LOOK_INTERVAL, stop).await;
+            if *stop.borrow() {
+                return Ok(());
+            }
         }
         tracing::info!("this process publishes the feed");
         self.is_publishing.store(true, Ordering::Relaxed);
@@ -154,6 +158,7 @@ impl Publisher {
             lease,
             position: None,
             checkpoint: Revision(0),
+            appended_bytes: 0,
             checkpointing: None,
             looked: None,
             tidied: None,
@@ -162,19 +167,32 @@ impl Publisher {
         };
         let mut delay = RETRY_DELAY_MIN;
         loop {
+            let is_last = *stop.borrow();
             match self.round(&mut progress).await {
                 Ok(()) => {
+                    if delay != RETRY_DELAY_MIN {
+                        tracing::info!("publisher reaches Redis again");
+                    }
                     delay = RETRY_DELAY_MIN;
+                    if is_last {
+                        return Ok(());
+                    }
                     tokio::select! {
                         () = self.wake.notified() => {}
-                        () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                        () = pause(LOOK_INTERVAL, stop) => {}
                     }
                 }
                 Err(PublishError::Redis(error)) => {
-                    tracing::warn!(%error, "publisher can't reach Redis; trying again");
+                    // Once an outage, not once a try.
+                    if delay == RETRY_DELAY_MIN {
+                        tracing::warn!(%error, "publisher can't reach Redis; trying again until it is back");
+                    }
                     self.metrics.publish_failed(PublishFailure::Redis);
                     progress.position = None;
-                    tokio::time::sleep(delay).await;
+                    if is_last {
+                        return Ok(());
+                    }
+                    pause(delay, stop).await;
                     delay = (delay * 2).min(RETRY_DELAY_MAX);
                     // Whether the lease is still ours is seen by asking over its connection.
                     within(ping(&mut progress.lease)).await?;
@@ -264,6 +282,7 @@ impl Publisher {
                 Appended::FoundOther => return Ok(None),
             }
             position = Position { revision: last.revision, digest: last.digest, ..position };
+            progress.appended_bytes += deltas.iter().map(|delta| delta.bytes.len()).sum::<usize>();
             self.metrics.appended(deltas.len() as u64);
             self.mark(progress, position).await?;
         }
@@ -317,6 +336,7 @@ impl Publisher {
             within(feed::want_new_epoch(&mut progress.lease, false)).await?;
         }
         progress.checkpoint = manifest.revision;
+        progress.appended_bytes = 0;
         progress.tidied = None;
         self.mark(progress, position).await?;
         Ok(position)
@@ -329,6 +349,11 @@ async fn try_lock(lease: &mut PgConnection) -> Result<bool, StoreError> {
 
 async fn ping(lease: &mut PgConnection) -> Result<(), StoreError> {
     Ok(lease.ping().await?)
+}
+
+/// Waits so long, or until told to stop. A sender that is gone stops as well.
+async fn pause(length: Duration, stop: &mut watch::Receiver<bool>) {
+    let _ = tokio::time::timeout(length, stop.wait_for(|stop| *stop)).await;
 }
 
 /// A Postgres that hangs counts as gone.

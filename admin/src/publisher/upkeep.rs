@@ -20,6 +20,8 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(600);
 /// Keys of epochs that are over stay so long, for routers that still read them.
 const OLD_EPOCH_S: u64 = 3_600;
 const PRUNE_ROWS: i64 = 1_000;
+/// A stream holds the deltas of two checkpoints at most: so many bytes twice is what Redis has to bear.
+const CHECKPOINT_BYTES: usize = 256 << 20;
 
 impl Publisher {
     /// Looks after everything. The position is taken away when Redis isn't as it was left.
@@ -105,6 +107,7 @@ impl Publisher {
         if progress.checkpointing.is_some() || !self.is_checkpoint_due(progress, position, look) {
             return Ok(());
         }
+        progress.appended_bytes = 0;
         let (store, link, keys) = (self.store.clone(), Arc::clone(&self.link), self.keys.clone());
         progress.checkpointing =
             Some(tokio::spawn(async move { checkpoint::renew(&store, &link, &keys, position.epoch).await }));
@@ -114,7 +117,8 @@ impl Publisher {
     fn is_checkpoint_due(&self, progress: &mut Progress, position: Position, look: &Look) -> bool {
         let Some(manifest) = look.manifest(position.epoch, &self.store.keys().feed) else { return true };
         progress.checkpoint = manifest.revision;
-        let is_long_ago = position.revision.0.saturating_sub(manifest.revision.0) > self.checkpoint_entries;
+        let is_long_ago = position.revision.0.saturating_sub(manifest.revision.0) > self.checkpoint_entries
+            || progress.appended_bytes > CHECKPOINT_BYTES;
         // Somebody trimmed more than we do: no way leads from the checkpoint to the entries.
         let is_cut_off = match look.first {
             Some(first) => first > manifest.revision.next(),

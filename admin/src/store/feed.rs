@@ -3,8 +3,8 @@
 use dialplane_common::feed::frame::{Frame, RawKey, StoredFrames};
 use dialplane_common::feed::{Digest, Epoch, FRAMES_BYTES_MAX, RecordHash, Revision};
 use futures_util::{Stream, StreamExt};
-use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -167,11 +167,13 @@ pub async fn is_known(conn: &mut PgConnection, epoch: Epoch) -> Result<bool, Sto
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn add_epoch(conn: &mut PgConnection, epoch: Epoch) -> Result<(), StoreError> {
+    // On disk when this returns, whatever the connection has set: the publisher's marks aren't.
+    let mut tx = conn.begin_with("BEGIN; SET LOCAL synchronous_commit TO on").await?;
     sqlx::query("INSERT INTO feed_epochs (epoch, revision) SELECT $1, revision FROM feed_state")
         .bind(epoch.0)
-        .execute(conn)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    Ok(tx.commit().await?)
 }
 
 /// Where the publisher said that it was.

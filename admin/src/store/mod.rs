@@ -38,7 +38,7 @@ use crate::config::SealKeys;
 /// Requests wait for a connection rather than fill Postgres: each transaction is a few milliseconds.
 const CONNECTIONS_MAX: u32 = 16;
 /// Longer than any wait that a load within reason makes; shorter than a request's own limit.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A frame's operation, kind, version and lengths, and the longest key.
 const FRAME_OVERHEAD_BYTES: usize = 8 + 255;
 
