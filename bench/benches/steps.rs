@@ -104,25 +104,25 @@ fn call(c: &mut Criterion) {
             || calls.next().unwrap().to.parse().unwrap(),
             |number| {
                 let number = snapshot.number(number).unwrap();
-                let tenant = snapshot.tenant(number.record.tenant_id).unwrap();
-                let agent = snapshot.agent(number.record.tenant_id, number.record.agent_id.unwrap()).unwrap();
-                black_box((tenant.record.suspended, &agent.target));
+                let tenant = snapshot.tenant(number.tenant_id).unwrap();
+                let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
+                black_box((tenant.suspended, &agent.target));
             },
             BatchSize::SmallInput,
         );
     });
     let number = snapshot.number(one.to.parse().unwrap()).unwrap();
-    let tenant = snapshot.tenant(number.record.tenant_id).unwrap();
+    let tenant = snapshot.tenant(number.tenant_id).unwrap();
     let subject = snapshot.subject(Some(number), tenant);
     c.bench_function("decide", |b| b.iter(|| decide(black_box(&subject), Caller::Withheld, NOW).chain.len()));
-    let agent = snapshot.agent(number.record.tenant_id, number.record.agent_id.unwrap()).unwrap();
+    let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
     let call = twilio.call(Purpose::Call, &read).unwrap();
     c.bench_function("render", |b| {
         b.iter(|| {
             twilio.render(black_box(&Reply {
                 call: &call,
-                tenant_id: number.record.tenant_id,
-                phone_number_id: Some(number.record.id),
+                tenant_id: number.tenant_id,
+                phone_number_id: Some(number.id),
                 action: Action::Agent(&agent.target),
                 after_url: None,
             }))

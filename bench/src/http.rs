@@ -92,7 +92,8 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Response> {
     let length: Option<usize> = header("content-length").and_then(|length| length.parse().ok());
     let chunked = header("transfer-encoding").is_some_and(|value| value.contains("chunked"));
     let mut body = bytes.split_off(head_end);
-    while length.is_none_or(|length| body.len() < length) && !(length.is_none() && status == 204) {
+    let length = if status < 200 || status == 204 { Some(0) } else { length };
+    while length.is_none_or(|length| body.len() < length) {
         let read = stream.read(&mut buffer)?;
         if read == 0 {
             break;

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -65,13 +66,19 @@ pub struct Process {
 
 impl Process {
     fn spawn(mut command: Command) -> (Self, BufReader<std::process::ChildStdout>) {
+        let mut process = Self::spawn_quiet(command.stdout(Stdio::piped()));
+        let stdout = process.child.stdout.take();
+        (process, BufReader::new(must(stdout.ok_or("no pipe"), "read standard output")))
+    }
+
+    /// Starts a program that says nothing that anybody reads. What it prints goes where the command says.
+    fn spawn_quiet(command: &mut Command) -> Self {
         let dir = TempDir::new();
         let log = dir.path("stderr.log");
         let file = must(File::create(&log), "create a log");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn();
-        let mut child = must(child, &format!("start {command:?}; build it first: cargo build --workspace"));
-        let stdout = child.stdout.take();
-        (Self { child, log, _dir: dir }, BufReader::new(must(stdout.ok_or("no pipe"), "read standard output")))
+        let child = command.stdin(Stdio::null()).stderr(file).spawn();
+        let child = must(child, &format!("start {:?}; build it first: cargo build --workspace", command.get_program()));
+        Self { child, log, _dir: dir }
     }
 
     /// Starts a program that prints one address, behind the word `name`.
@@ -172,6 +179,22 @@ fn announced<const N: usize>(process: &Process, stdout: &mut impl BufRead, names
     })
 }
 
+/// A port that nothing listens on. Below those that the system gives out by itself, so that no connection of another
+/// test takes it in the meantime, nor while what listens there is restarted.
+#[must_use]
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id().wrapping_mul(101);
+    let mut ports = std::iter::repeat_with(|| {
+        let place = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        FIRST + u16::try_from(place).unwrap_or_default()
+    });
+    let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    must(free.ok_or("all are taken"), "find a free port")
+}
+
 /// A Redis of one's own.
 #[derive(Debug)]
 pub struct Redis {
@@ -183,10 +206,7 @@ impl Redis {
     /// Starts one on a free port.
     #[must_use]
     pub fn start() -> Self {
-        let listener = must(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), "find a free port");
-        let port = must(listener.local_addr(), "find a free port").port();
-        drop(listener);
-        let mut redis = Self { process: None, port };
+        let mut redis = Self { process: None, port: free_port() };
         redis.restart();
         redis
     }
@@ -197,7 +217,8 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no"]);
-        let (process, _) = Process::spawn(command);
+        // A pipe that nobody reads would end it at its first word.
+        let process = Process::spawn_quiet(command.stdout(Stdio::null()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         wait_for("Redis", || TcpStream::connect(address).is_ok());
         self.process = Some(process);
@@ -304,15 +325,15 @@ impl Router {
         Self { process, address, ops }
     }
 
-    /// Starts one that is meant to fail; its exit status and last line.
+    /// Starts one that is meant to fail; its exit status and what it says.
     #[must_use]
     pub fn fail(settings: &[(&str, &str)]) -> (Option<i32>, String) {
         let mut command = command("dialplane-router");
         command.envs([("ROUTER_LISTEN", "127.0.0.1:0"), ("ROUTER_OPS_LISTEN", "127.0.0.1:0")]);
         command.envs(settings.iter().copied());
-        let (mut process, _) = Process::spawn(command);
+        let mut process = Process::spawn_quiet(command.stdout(Stdio::null()));
         let status = process.wait();
-        (status.code(), process.log().lines().last().unwrap_or_default().to_owned())
+        (status.code(), process.log().trim_end().to_owned())
     }
 }
 
@@ -350,5 +371,15 @@ impl Admin {
         let (process, mut stdout) = Process::spawn(command);
         let [address, ops] = announced(&process, &mut stdout, ["api", "ops"]);
         Self { process, address, ops }
+    }
+
+    /// Starts one that is meant to fail, with nothing but these settings; its exit status and what it says.
+    #[must_use]
+    pub fn fail(settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = command("dialplane-admin");
+        command.arg("serve").envs(settings.iter().copied());
+        let mut process = Process::spawn_quiet(command.stdout(Stdio::null()));
+        let status = process.wait();
+        (status.code(), process.log().trim_end().to_owned())
     }
 }

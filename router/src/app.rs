@@ -81,7 +81,8 @@ pub fn run(config: Config) -> Result<(), StartError> {
     // The keeper writes until the standing's last sender is gone.
     let alone = match config.redis.clone() {
         Some(client) => {
-            control.spawn(Follower::new(Arc::clone(&webhooks), client, &config.redis_namespace, standing).run());
+            control
+                .spawn(Follower::new(Arc::clone(&webhooks), client, &config.redis_namespace, standing).run());
             None
         }
         None => Some(standing),

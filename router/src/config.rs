@@ -1,5 +1,6 @@
 //! Every setting: its flag, environment variable, default and reason. All are checked before a port is bound.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub struct Arguments {
 
     /// File that the router starts from and keeps fresh. Without one it needs Redis to start.
     #[arg(long, env = "ROUTER_SNAPSHOT_FILE")]
-    snapshot_file: Option<PathBuf>,
+    snapshot_file: Option<OsString>,
 
     /// Proxies whose X-Forwarded-Proto and X-Forwarded-Host count: addresses or ranges, comma-separated.
     #[arg(long, env = "ROUTER_TRUSTED_PROXIES", default_value = "")]
@@ -186,7 +187,7 @@ impl Arguments {
             })
         });
         let redis = redis.transpose()?;
-        let snapshot_file = self.snapshot_file.filter(|path| !path.as_os_str().is_empty());
+        let snapshot_file = self.snapshot_file.filter(|path| !path.is_empty()).map(PathBuf::from);
         if redis.is_none() && snapshot_file.is_none() {
             let wanted = "wanted REDIS_URL or ROUTER_SNAPSHOT_FILE: there is nothing to serve without either";
             return Err(ConfigError { setting: "REDIS_URL", value: None, wanted: wanted.into() });

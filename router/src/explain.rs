@@ -59,7 +59,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
     };
     let number = call::address(&question.to).and_then(|number| snapshot.number(number));
     let tenant_id = match number {
-        Some(number) => number.record.tenant_id,
+        Some(number) => number.tenant_id,
         None => match snapshot.unknown_numbers() {
             Some(tenant) => tenant,
             None => return explanation.end(Outcome::UnknownNumber, "nobody has this number"),
@@ -71,21 +71,21 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
     };
     explanation.tenant = json!({
         "id": tenant_id,
-        "name": tenant.record.name,
-        "suspended": tenant.record.suspended,
-        "timezone": tenant.record.timezone,
+        "name": tenant.names.name,
+        "suspended": tenant.suspended,
+        "timezone": tenant.names.timezone,
     });
-    if tenant.record.suspended {
+    if tenant.suspended {
         return explanation.end(Outcome::SuspendedTenant, "the tenant is suspended");
     }
-    if number.is_some_and(|number| !number.record.active) {
+    if number.is_some_and(|number| !number.active) {
         return explanation.end(Outcome::InactiveNumber, "the number isn't active");
     }
     let subject = snapshot.subject(number, tenant);
     let decision = decide(&subject, caller, question.at);
     explanation.decided(&decision);
     let agent = |id| snapshot.agent(tenant_id, id);
-    let own = number.and_then(|number| number.record.agent_id);
+    let own = number.and_then(|number| number.agent_id);
     let possible = decision.chain.iter().map(|step| match step {
         Step::Agent { agent: named } => named.or(own).and_then(agent).is_some(),
         _ => true,
@@ -112,14 +112,13 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
 }
 
 fn describe_number(number: &Number) -> Value {
-    let record = &number.record;
     json!({
-        "id": record.id,
-        "display_name": record.display_name,
-        "active": record.active,
-        "timezone": record.timezone,
-        "agent_id": record.agent_id,
-        "account_ids": record.accounts,
+        "id": number.id,
+        "display_name": number.names.as_ref().map(|names| &names.display_name),
+        "active": number.active,
+        "timezone": number.names.as_ref().and_then(|names| names.timezone.as_ref()),
+        "agent_id": number.agent_id,
+        "account_ids": number.accounts(),
     })
 }
 

@@ -189,6 +189,7 @@ async fn serve(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = draining(&mut phase) => {
             connection.as_mut().graceful_shutdown();

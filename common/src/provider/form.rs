@@ -111,12 +111,22 @@ impl Form {
     /// The first value of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|field| self.name(field) == name).map(|field| self.value(field))
+        let field = if self.sorted {
+            let at = self.fields.binary_search_by(|field| self.name(field).cmp(name)).ok()?;
+            &self.fields[at]
+        } else {
+            self.fields.iter().find(|field| self.name(field) == name)?
+        };
+        Some(self.value(field))
     }
 
     /// Whether this name has values that differ.
     #[must_use]
     pub fn is_ambiguous(&self, name: &str) -> bool {
+        // Sorted means strictly ascending: no name is there twice.
+        if self.sorted {
+            return false;
+        }
         let mut values =
             self.fields.iter().filter(|field| self.name(field) == name).map(|field| self.value(field));
         values.next().is_some_and(|first| values.any(|other| other != first))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use super::form::{Form, FormError};
 use super::public_url::PublicUrl;
@@ -20,6 +20,8 @@ pub struct WebhookRequest<'a> {
     pub body: &'a [u8],
     /// The origins by which the provider may have called: the signature covers one of them.
     pub public_urls: &'a [PublicUrl],
+    /// What kind of body the request says it has.
+    pub content: Content,
     /// The parameters: the body's for a form, the query's for a GET.
     pub form: Form,
 }
@@ -36,23 +38,18 @@ impl<'a> WebhookRequest<'a> {
         body: &'a [u8],
         public_urls: &'a [PublicUrl],
     ) -> Result<Self, ParseError> {
+        let content = content(headers);
         let form = if method == Method::GET {
             Form::parse(query(target).as_bytes())?
         } else {
-            match content(headers) {
+            match content {
                 Content::Form => Form::parse(body)?,
                 Content::Json => Form::default(),
                 Content::Other if body.is_empty() => Form::default(),
                 Content::Other => return Err(ParseError::ContentType),
             }
         };
-        Ok(Self { method, target, headers, body, public_urls, form })
-    }
-
-    /// What kind of body the request says it has.
-    #[must_use]
-    pub fn content(&self) -> Content {
-        content(self.headers)
+        Ok(Self { method, target, headers, body, public_urls, content, form })
     }
 
     /// The first value of a query parameter, decoded; `None` when absent or malformed.
@@ -63,7 +60,7 @@ impl<'a> WebhookRequest<'a> {
 
     /// The header's one value. Absent, repeated or unprintable: `None`.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a str> {
+    pub fn header(&self, name: &HeaderName) -> Option<&'a str> {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?;
         if values.next().is_some() { None } else { value.to_str().ok() }

@@ -246,8 +246,8 @@ mod tests {
             .write(&mut removal);
         let (second, agrees) = apply(&first, &removal, tenant_only);
         assert!(agrees && second.number(number()).is_none());
-        assert_eq!(second.tenant(TENANT).unwrap().record.name, "b");
-        assert_eq!(first.tenant(TENANT).unwrap().record.name, "a", "the state before is as it was");
+        assert_eq!(second.tenant(TENANT).unwrap().names.name, "b");
+        assert_eq!(first.tenant(TENANT).unwrap().names.name, "a", "the state before is as it was");
         let (_, agrees) = apply(&first, &renamed, tenant_only);
         assert!(!agrees, "a forgotten removal is noticed");
     }
@@ -262,13 +262,13 @@ mod tests {
         let (second, agrees) = apply(&first, &newer, digest);
         assert!(agrees);
         assert_eq!(second.unreadable_records(), 2);
-        assert_eq!(second.tenant(TENANT).unwrap().record.name, "a");
-        assert_eq!(second.number(number()).unwrap().record.timezone, None);
+        assert_eq!(second.tenant(TENANT).unwrap().names.name, "a");
+        assert_eq!(second.number(number()).unwrap().zone, None);
         let (readable, digest) =
             frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
         let (third, agrees) = apply(&second, &readable, digest);
         assert!(agrees);
-        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().record.name), (0, "c"));
+        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().names.name), (0, "c"));
     }
 
     #[test]

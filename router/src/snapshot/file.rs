@@ -13,7 +13,6 @@ use dialplane_common::feed::frame::{Frame, Payload, RawKey, RecordKey, StoredFra
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Manifest, MessageError};
 use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX, RecordHash};
-use serde::Serialize;
 
 use super::table::{Table, TableKey};
 use super::{ApplyError, Snapshot};
@@ -156,12 +155,12 @@ impl Writer<'_> {
         let message = manifest.sign(self.keys);
         self.message(&message)?;
         if let Some((hash, record)) = platform {
-            self.record(*hash, RecordKey::Platform, &**record)?;
+            self.record(*hash, RecordKey::Platform, &encode(&**record))?;
         }
-        self.table(tenants, RecordKey::Tenant, |tenant| &tenant.record)?;
-        self.table(accounts, RecordKey::Account, |account| &account.record)?;
-        self.table(agents, RecordKey::Agent, |agent| agent)?;
-        self.table(numbers, RecordKey::Number, |number| &number.record)?;
+        self.table(tenants, RecordKey::Tenant, |tenant| encode(&tenant.record()))?;
+        self.table(accounts, RecordKey::Account, |account| encode(&account.record))?;
+        self.table(agents, RecordKey::Agent, encode)?;
+        self.table(numbers, RecordKey::Number, |number| encode(&number.record()))?;
         // Behind the good state that they replaced, so that both are there again when the file is read.
         for ((kind, key), record) in &**unreadable {
             let payload = Payload { version: record.version, bytes: &record.payload };
@@ -170,24 +169,24 @@ impl Writer<'_> {
         self.chunk(true)
     }
 
-    fn table<K: TableKey, V, R: Serialize>(
+    fn table<K: TableKey, V>(
         &mut self,
         table: &Table<K, V>,
         key: impl Fn(K) -> RecordKey,
-        record: impl Fn(&V) -> &R,
+        payload: impl Fn(&V) -> Vec<u8>,
     ) -> io::Result<()> {
         let mut result = Ok(());
         table.for_each(&mut |entry| {
             if result.is_ok() {
-                result = self.record(entry.hash, key(entry.key), record(&entry.value));
+                result = self.record(entry.hash, key(entry.key), &payload(&entry.value));
             }
         });
         result
     }
 
-    fn record<R: Serialize>(&mut self, hash: RecordHash, key: RecordKey, record: &R) -> io::Result<()> {
-        let (kind, key, bytes) = (key.kind() as u8, key.to_bytes(), encode(record));
-        let payload = Payload { version: FEED_VERSION, bytes: &bytes };
+    fn record(&mut self, hash: RecordHash, key: RecordKey, payload: &[u8]) -> io::Result<()> {
+        let (kind, key) = (key.kind() as u8, key.to_bytes());
+        let payload = Payload { version: FEED_VERSION, bytes: payload };
         self.frame(hash, &Frame { key: RawKey { kind, key: &key }, payload: Some(payload) })
     }
 

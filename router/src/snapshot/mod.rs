@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 pub use apply::ApplyError;
 use dialplane_common::e164::E164;
-use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TenantRecord};
+use dialplane_common::feed::record::{AgentRecord, PlatformRecord};
 use dialplane_common::feed::report::Serving;
 use dialplane_common::feed::{Digest, Epoch, RecordHash, Revision};
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use dialplane_common::route::Subject;
 use jiff::tz::TimeZone;
-pub use prepared::{Account, Number, Tenant};
+pub use prepared::{Account, Number, NumberNames, Tenant, TenantNames};
 pub use store::SnapshotStore;
 use table::Table;
 
@@ -138,18 +138,16 @@ impl Snapshot {
     #[must_use]
     pub fn subject<'s>(&'s self, number: Option<&'s Number>, tenant: &'s Tenant) -> Subject<'s> {
         let platform = self.platform.as_ref().map(|(_, platform)| &**platform);
-        let own = number.map(|number| &number.record);
         let zone: &TimeZone = number.and_then(|number| number.zone.as_ref()).unwrap_or(&tenant.zone);
-        let theirs: &TenantRecord = &tenant.record;
         Subject {
             rules: [
-                own.and_then(|own| own.rules.as_deref()),
-                theirs.rules.as_deref(),
+                number.and_then(|number| number.rules.as_deref()),
+                tenant.rules.as_deref(),
                 platform.and_then(|platform| platform.rules.as_deref()),
             ],
             hours: [
-                own.and_then(|own| own.hours.as_ref()),
-                theirs.hours.as_ref(),
+                number.and_then(|number| number.hours.as_deref()),
+                tenant.hours.as_deref(),
                 platform.and_then(|platform| platform.hours.as_ref()),
             ],
             zone,

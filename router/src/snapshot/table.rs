@@ -15,7 +15,7 @@ use dialplane_common::ids::{AccountId, AgentId, TenantId};
 
 const LEVEL_BITS: u32 = 6;
 const FANOUT: usize = 1 << LEVEL_BITS;
-const LEAF_MAX: usize = 32;
+const LEAF_MAX: usize = 8;
 /// Beyond this the hash has no bits left; a leaf just grows.
 const DEPTH_MAX: u32 = u64::BITS / LEVEL_BITS;
 
@@ -34,7 +34,7 @@ pub struct Table<K, V> {
 
 #[derive(Debug)]
 enum Node<K, V> {
-    Leaf(Arc<Vec<Entry<K, V>>>),
+    Leaf(Arc<[Entry<K, V>]>),
     Branch(Arc<[Node<K, V>; FANOUT]>),
 }
 
@@ -106,12 +106,13 @@ impl<K: TableKey, V> Table<K, V> {
                     depth += 1;
                 }
                 Node::Leaf(entries) => {
-                    let entries = Arc::make_mut(entries);
                     let entry = Entry { key, hash, value };
                     match entries.binary_search_by_key(&key, |entry| entry.key) {
-                        Ok(at) => entries[at] = entry,
+                        Ok(at) => Arc::make_mut(entries)[at] = entry,
                         Err(at) => {
-                            entries.insert(at, entry);
+                            let (before, after) = entries.split_at(at);
+                            *entries =
+                                before.iter().cloned().chain([entry]).chain(after.iter().cloned()).collect();
                             self.len += 1;
                         }
                     }
@@ -135,7 +136,7 @@ impl<K: TableKey, V> Table<K, V> {
                     bits >>= LEVEL_BITS;
                 }
                 Node::Leaf(entries) => {
-                    Arc::make_mut(entries).retain(|entry| entry.key != *key);
+                    *entries = entries.iter().filter(|entry| entry.key != *key).cloned().collect();
                     self.len -= 1;
                     return;
                 }
@@ -167,7 +168,7 @@ fn split<K: TableKey, V>(entries: &[Entry<K, V>], depth: u32) -> Node<K, V> {
     for entry in entries {
         leaves[slot(entry.key.spread() >> (depth * LEVEL_BITS))].push(entry.clone());
     }
-    Node::Branch(Arc::new(leaves.map(|entries| Node::Leaf(Arc::new(entries)))))
+    Node::Branch(Arc::new(leaves.map(|entries| Node::Leaf(entries.into()))))
 }
 
 // By hand: the derived ones would ask that values can be cloned, and values are shared.
@@ -194,7 +195,7 @@ impl<K: Copy, V> Clone for Entry<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { root: Node::Leaf(Arc::default()), len: 0 }
+        Self { root: Node::Leaf(Arc::from([])), len: 0 }
     }
 }
 
@@ -303,9 +304,9 @@ mod tests {
         }
         let before = table.clone();
         table.insert(E164::from_u64(12_000_000_000).unwrap(), RecordHash(1), Arc::new(7));
-        fn leaves<K, V>(node: &Node<K, V>, out: &mut Vec<*const Vec<Entry<K, V>>>) {
+        fn leaves<K, V>(node: &Node<K, V>, out: &mut Vec<*const Entry<K, V>>) {
             match node {
-                Node::Leaf(entries) => out.push(Arc::as_ptr(entries)),
+                Node::Leaf(entries) => out.push(entries.as_ptr()),
                 Node::Branch(children) => children.iter().for_each(|child| leaves(child, out)),
             }
         }

@@ -95,7 +95,7 @@ impl Webhooks {
         let public_urls = self.origins.of(received.headers, received.peer);
         let Received { method, target, headers, body, .. } = *received;
         let request = match WebhookRequest::new(method, target, headers, body, &public_urls) {
-            Ok(request) if request.content() == Content::Json && !endpoint.takes_json => {
+            Ok(request) if request.content == Content::Json && !endpoint.takes_json => {
                 return ParseError::ContentType.into();
             }
             Ok(request) => request,
@@ -162,49 +162,58 @@ impl<'a> Webhook<'a> {
 
     /// The account that the request proves to come from, or that doesn't ask for proof.
     fn authenticate(&self) -> Result<(AccountId, &'a Account), Answer> {
-        let snapshot = self.snapshot;
-        let claim = self.endpoint.provider.claim(self.request);
+        let unknown = || Answer::refusal(Outcome::UnknownAccount, "no account here has that id\n");
         let provider = self.endpoint.provider.name();
-        let called = claim.to.as_deref().and_then(call::address).and_then(|number| snapshot.number(number));
-        let candidates: Vec<(AccountId, &Account)> = match (self.endpoint.account, &claim.external_id) {
-            (Some(id), _) => snapshot.account(id).map(|account| (id, account)).into_iter().collect(),
-            (None, Some(external_id)) => snapshot.accounts_named(provider, external_id).collect(),
-            (None, None) => {
-                let bound = called.map_or(&[][..], |number| &number.record.accounts);
-                bound.iter().filter_map(|id| Some((*id, snapshot.account(*id)?))).collect()
-            }
+        if let Some(id) = self.endpoint.account {
+            let account = self.snapshot.account(id).filter(|account| account.record.provider == provider);
+            let account = account.ok_or_else(unknown)?;
+            let proof = self.verify(account);
+            return self.accept(id, account, proof);
+        }
+        let claim = self.endpoint.provider.claim(self.request);
+        let called =
+            claim.to.as_deref().and_then(call::address).and_then(|number| self.snapshot.number(number));
+        let bound = called.map_or(&[][..], Number::accounts);
+        let candidates: Vec<(AccountId, &Account)> = match &claim.external_id {
+            Some(external_id) => self.snapshot.accounts_named(provider, external_id).collect(),
+            None => bound.iter().filter_map(|id| Some((*id, self.snapshot.account(*id)?))).collect(),
         };
-        let mut candidates = candidates;
-        candidates.retain(|(_, account)| account.record.provider == provider);
-        if candidates.is_empty() {
-            return Err(Answer::refusal(Outcome::UnknownAccount, "no account here has that id\n"));
-        }
         let mut refused = None;
-        for (id, account) in &candidates {
-            match self.verify(account) {
-                Some(Ok(())) => return Ok((*id, account)),
-                Some(Err(error)) => refused = Some(error),
-                None => {}
+        for (id, account) in candidates.iter().filter(|(_, account)| account.record.provider == provider) {
+            let proof = self.verify(account);
+            if proof == Some(Ok(())) {
+                return Ok((*id, account));
+            }
+            // An account that doesn't insist is taken when nobody's secret made the signature, and only for numbers
+            // that are bound to it: a claim alone opens nothing.
+            if refused.is_none() || bound.contains(id) {
+                refused = Some((*id, *account, proof));
             }
         }
-        // Nobody's secret made the signature. An account that doesn't insist is taken when the path names it, or when
-        // the called number is bound to it.
-        let lenient = candidates.iter().find(|(id, account)| {
-            account.record.signature_policy != SignaturePolicy::Enforce
-                && (self.endpoint.account.is_some()
-                    || called.is_some_and(|number| number.record.accounts.contains(id)))
-        });
-        match lenient {
-            Some((id, account)) => {
-                if account.record.signature_policy == SignaturePolicy::Observe {
-                    let reason = refused.unwrap_or(VerifyError::Missing);
-                    self.router.metrics.signatures_unproven.with_label_values(&[reason.label()]).inc();
-                    tracing::warn!(account = %id, reason = reason.label(), "answered without a right signature");
-                }
-                Ok((*id, account))
-            }
-            None => Err(refused.unwrap_or(VerifyError::Missing).into()),
+        let (id, account, proof) = refused.ok_or_else(unknown)?;
+        if bound.contains(&id) {
+            self.accept(id, account, proof)
+        } else {
+            Err(proof.and_then(Result::err).unwrap_or(VerifyError::Missing).into())
         }
+    }
+
+    /// What an account's policy says of a proof, or of its absence.
+    fn accept(
+        &self,
+        id: AccountId,
+        account: &'a Account,
+        proof: Option<Result<(), VerifyError>>,
+    ) -> Result<(AccountId, &'a Account), Answer> {
+        match (account.record.signature_policy, proof) {
+            (SignaturePolicy::Observe, Some(Err(reason))) => {
+                self.router.metrics.signatures_unproven.with_label_values(&[reason.label()]).inc();
+                tracing::warn!(account = %id, reason = reason.label(), "answered without a right signature");
+            }
+            (SignaturePolicy::Enforce, Some(Err(reason))) => return Err(reason.into()),
+            (_, Some(Ok(())) | None) | (SignaturePolicy::Off, Some(Err(_))) => {}
+        }
+        Ok((id, account))
     }
 
     /// `None`: the account doesn't ask for proof.
@@ -220,10 +229,10 @@ impl<'a> Webhook<'a> {
         call: &InboundCall<'_>,
     ) -> Result<Answer, Answer> {
         let owner = self.owner(account_id, account, call)?;
-        if owner.tenant.record.suspended {
+        if owner.tenant.suspended {
             return Err(self.refuse(Refusal::SuspendedTenant));
         }
-        if owner.number.is_some_and(|number| !number.record.active) {
+        if owner.number.is_some_and(|number| !number.active) {
             return Err(self.refuse(Refusal::InactiveNumber));
         }
         let subject = self.snapshot.subject(owner.number, owner.tenant);
@@ -242,9 +251,9 @@ impl<'a> Webhook<'a> {
         let number = call
             .called()
             .and_then(|number| self.snapshot.number(number))
-            .filter(|number| number.record.accounts.contains(&account_id));
+            .filter(|number| number.accounts().contains(&account_id));
         let tenant_id = match number {
-            Some(number) => number.record.tenant_id,
+            Some(number) => number.tenant_id,
             // Unknown numbers may go to one tenant, but never from another tenant's own account.
             None => self
                 .snapshot
@@ -269,7 +278,7 @@ impl<'a> Webhook<'a> {
             })?;
         let result = self.endpoint.provider.step_result(self.request);
         let number = after.number.and_then(|number| self.snapshot.number(number));
-        let number = number.filter(|number| number.record.tenant_id == after.tenant);
+        let number = number.filter(|number| number.tenant_id == after.tenant);
         let tenant = self.snapshot.tenant(after.tenant).ok_or_else(|| self.refuse(Refusal::NoRoute))?;
         let owner = Owner { tenant_id: after.tenant, tenant, number };
         if !after.is_next_due(result, self.now) || after.rest.is_empty() {
@@ -302,7 +311,7 @@ impl<'a> Webhook<'a> {
     fn action<'s>(&'s self, owner: &Owner<'_>, step: &'s Step) -> Option<Action<'s>> {
         Some(match step {
             Step::Agent { agent } => {
-                let id = agent.or_else(|| owner.number.and_then(|number| number.record.agent_id))?;
+                let id = agent.or_else(|| owner.number.and_then(|number| number.agent_id))?;
                 Action::Agent(&self.snapshot.agent(owner.tenant_id, id)?.target)
             }
             Step::Forward { to, timeout_s } => {
@@ -350,7 +359,7 @@ impl<'a> Webhook<'a> {
         let reply = Reply {
             call,
             tenant_id: owner.tenant_id,
-            phone_number_id: owner.number.map(|number| number.record.id),
+            phone_number_id: owner.number.map(|number| number.id),
             action,
             after_url,
         };

@@ -61,7 +61,7 @@ fn id_name(purpose: Purpose) -> &'static str {
 }
 
 fn parameters<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<Parameters<'r>, ParseError> {
-    if request.method != http::Method::GET && request.content() == Content::Json {
+    if request.method != http::Method::GET && request.content == Content::Json {
         let body: Body<'r> =
             serde_json::from_slice(request.body).map_err(|error| ParseError::Json(error.to_string()))?;
         return Ok(Parameters {

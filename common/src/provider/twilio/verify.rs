@@ -7,6 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderName;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -15,8 +16,8 @@ use crate::provider::request::{Content, VerifyError, WebhookRequest};
 use crate::provider::{Credential, Verifier};
 use crate::time::UnixSeconds;
 
-const SIGNATURE: &str = "x-twilio-signature";
-const SETTINGS: &str = "x-twilio-webhooks-signature-settings";
+static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
+static SETTINGS: HeaderName = HeaderName::from_static("x-twilio-webhooks-signature-settings");
 
 /// An account's keys with their blocks already hashed.
 pub struct Keys {
@@ -54,16 +55,16 @@ fn keyed<M: Mac + KeyInit>(key: &[u8]) -> Option<M> {
 impl Verifier for Keys {
     fn verify(&self, request: &WebhookRequest<'_>, _now: UnixSeconds) -> Result<(), VerifyError> {
         let signature =
-            request.header(SIGNATURE).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
-        if request.content() == Content::Json && !body_hash_matches(request) {
+            request.header(&SIGNATURE).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
+        if request.content == Content::Json && !body_hash_matches(request) {
             return Err(VerifyError::Mismatch);
         }
         let signature = signature.as_bytes();
-        let matches = match request.headers.contains_key(SETTINGS) {
+        let matches = match request.headers.contains_key(&SETTINGS) {
             false => self.auth_tokens.iter().any(|token| signs(token, request, signature)),
             true => {
                 let settings =
-                    request.header(SETTINGS).and_then(Settings::parse).ok_or(VerifyError::UnknownKey)?;
+                    request.header(&SETTINGS).and_then(Settings::parse).ok_or(VerifyError::UnknownKey)?;
                 let key = self
                     .shared_keys
                     .iter()
