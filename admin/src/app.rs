@@ -95,7 +95,9 @@ async fn run(parts: Parts) -> Result<(), Failure> {
     let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
     let serving = tokio::spawn(serving);
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
-    tracing::info!(signal = signal.await, "stopping");
+    // Not inside the log line, which evaluates nothing when its level is off.
+    let name = signal.await;
+    tracing::info!(signal = name, "stopping");
     let _ = stop_api.send(true);
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");

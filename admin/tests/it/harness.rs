@@ -1,0 +1,122 @@
+//! One admin process with a database and a namespace of its own, gone when it is dropped.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// An operator's key.
+pub const OPERATOR: &str = "operator-key-of-the-tests";
+/// The feed's key.
+pub const FEED_KEY: &str = "feed-key-of-the-tests";
+
+/// A running admin process.
+pub struct Admin {
+    process: Child,
+    api: String,
+    /// Redis.
+    pub redis_url: String,
+    /// What its keys begin with; also its database's name.
+    pub namespace: String,
+    /// Its database.
+    pub database_url: String,
+    http: reqwest::Client,
+}
+
+/// Where the services are; `None`, said aloud, when nobody says. On CI somebody has to.
+fn services() -> Option<(String, String)> {
+    let found = std::env::var("DATABASE_URL").ok().zip(std::env::var("REDIS_URL").ok());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "wanted DATABASE_URL and REDIS_URL");
+        eprintln!("skipped: wanted DATABASE_URL and REDIS_URL");
+    }
+    found
+}
+
+impl Admin {
+    /// Starts one on a new database.
+    pub async fn start() -> Option<Self> {
+        let (database_url, redis_url) = services()?;
+        let name = format!("dialplane_test_{}", uuid::Uuid::now_v7().simple());
+        let mut connection = PgConnection::connect(&database_url).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        let (server, _) = database_url.rsplit_once('/').unwrap();
+        let database_url = format!("{server}/{name}");
+        let (process, api) = spawn(&database_url, &redis_url, &name);
+        Some(Self { process, api, redis_url, namespace: name, database_url, http: reqwest::Client::new() })
+    }
+
+    /// Kills it without warning, and starts it again.
+    pub fn restart(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        (self.process, self.api) = spawn(&self.database_url, &self.redis_url, &self.namespace);
+    }
+
+    /// Sends a request and gives status and body.
+    pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        (status, response.json().await.unwrap_or_default())
+    }
+
+    /// Creates something as an operator and gives its id.
+    pub async fn create(&self, path: &str, body: Value) -> String {
+        let (status, answer) = self.send(OPERATOR, Method::POST, &format!("/api/v2{path}"), &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{path} {answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a key of a tenant.
+    pub async fn tenant_key(&self, tenant: &str) -> String {
+        let path = format!("/api/v2/tenants/{tenant}/api-keys");
+        let body = json!({"name": "test", "role": "admin"});
+        let (status, answer) = self.send(OPERATOR, Method::POST, &path, &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        answer["key"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // A thread of its own, since the test's runtime can't be waited for here.
+        let drop_database = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.namespace));
+        let dropping = std::thread::spawn(move || {
+            let server = std::env::var("DATABASE_URL").ok()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(&server).await.ok()?;
+                sqlx::query(drop_database).execute(&mut connection).await.ok()
+            })
+        });
+        let _ = dropping.join();
+    }
+}
+
+fn spawn(database_url: &str, redis_url: &str, namespace: &str) -> (Child, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_dialplane-admin"))
+        .args(["serve", "--migrate"])
+        .env("ADMIN_LISTEN", "127.0.0.1:0")
+        .env("ADMIN_OPS_LISTEN", "127.0.0.1:0")
+        .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
+        .env("ADMIN_ENCRYPTION_KEY", "encryption-key-of-the-tests")
+        .env("FEED_KEY", FEED_KEY)
+        .env("DATABASE_URL", database_url)
+        .env("REDIS_URL", redis_url)
+        .env("REDIS_NAMESPACE", namespace)
+        .env("LOG_LEVEL", "error")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let api = line.split(' ').nth(2).unwrap_or_else(|| panic!("said {line:?}")).to_owned();
+    (process, api)
+}
