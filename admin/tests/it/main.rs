@@ -1,5 +1,7 @@
 //! The admin plane as a process, against real Postgres and Redis: `DATABASE_URL` and `REDIS_URL` say where.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod feed;
 mod harness;
 mod tenancy;
