@@ -36,7 +36,8 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Response> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head =
+        format!("{method} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("Host: {address}\r\n"));
     }
@@ -88,7 +89,8 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Response> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let header =
+        |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let length: Option<usize> = header("content-length").and_then(|length| length.parse().ok());
     let chunked = header("transfer-encoding").is_some_and(|value| value.contains("chunked"));
     let mut body = bytes.split_off(head_end);
@@ -107,7 +109,8 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Response> {
 fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(at) = bytes.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&bytes[..at]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let size =
+            std::str::from_utf8(&bytes[..at]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
         let (Some(size @ 1..), rest) = (size, &bytes[at + 2..]) else { break };
         out.extend_from_slice(&rest[..size.min(rest.len())]);
         bytes = rest.get(size + 2..).unwrap_or_default();

@@ -77,7 +77,10 @@ impl Process {
         let log = dir.path("stderr.log");
         let file = must(File::create(&log), "create a log");
         let child = command.stdin(Stdio::null()).stderr(file).spawn();
-        let child = must(child, &format!("start {:?}; build it first: cargo build --workspace", command.get_program()));
+        let child = must(
+            child,
+            &format!("start {:?}; build it first: cargo build --workspace", command.get_program()),
+        );
         Self { child, log, _dir: dir }
     }
 
@@ -163,13 +166,21 @@ pub fn program(name: &str) -> PathBuf {
 fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     command.env_clear();
-    command.envs(["PATH", "HOME", "TMPDIR", "GLIBC_TUNABLES"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(
+        ["PATH", "HOME", "TMPDIR", "GLIBC_TUNABLES"]
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?))),
+    );
     command.env("FEED_KEY", FEED_KEY);
     command
 }
 
 /// The addresses that a program announces on its first line.
-fn announced<const N: usize>(process: &Process, stdout: &mut impl BufRead, names: [&str; N]) -> [SocketAddr; N] {
+fn announced<const N: usize>(
+    process: &Process,
+    stdout: &mut impl BufRead,
+    names: [&str; N],
+) -> [SocketAddr; N] {
     let mut line = String::new();
     must(stdout.read_line(&mut line), "read the first line");
     names.map(|name| {
@@ -215,7 +226,16 @@ impl Redis {
     pub fn restart(&mut self) {
         self.stop();
         let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args([
+            "--port",
+            &self.port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
         command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no"]);
         // A pipe that nobody reads would end it at its first word.
         let process = Process::spawn_quiet(command.stdout(Stdio::null()));
@@ -272,7 +292,8 @@ impl Database {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        let (before, options) = self.server.split_once('?').map_or((&*self.server, ""), |(url, rest)| (url, rest));
+        let (before, options) =
+            self.server.split_once('?').map_or((&*self.server, ""), |(url, rest)| (url, rest));
         let base = before.rsplit_once('/').map_or(before, |(base, _)| base);
         let question = if options.is_empty() { "" } else { "?" };
         format!("{base}/{}{question}{options}", self.name)
@@ -293,7 +314,17 @@ impl Drop for Database {
 
 fn psql(url: &str, sql: &str) -> String {
     let output = Command::new("psql")
-        .args([url, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", sql])
+        .args([
+            url,
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--command",
+            sql,
+        ])
         .env("PGOPTIONS", "--client-min-messages=warning")
         .output();
     let output = must(output, "run psql");

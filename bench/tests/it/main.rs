@@ -1,1 +1,14 @@
-fn main(){}
+//! The whole of it: the real programs with real Postgres and Redis, each test with its own.
+//!
+//! Run them with `make test`, or one with
+//! `cargo build --workspace --bins && deploy/services exec --ephemeral -- cargo test -p dialplane-bench --test it -- NAME`.
+
+mod alone;
+mod answers;
+mod call;
+mod installation;
+mod lifecycle;
+mod ops;
+mod propagation;
+mod rls;
+mod vectors;

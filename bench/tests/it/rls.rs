@@ -1,0 +1,172 @@
+//! Row-level security: below the API's own checks, Postgres itself shows a tenant nothing but its own.
+
+use dialplane_bench::operator::Operator;
+use dialplane_bench::operator::Salon;
+use dialplane_bench::system::{Admin, Database, Redis};
+use serde_json::json;
+
+/// A database with two tenants who have something of everything.
+struct TwoTenants {
+    database: Database,
+    salons: [Salon; 2],
+    _redis: Redis,
+    _admin: Admin,
+}
+
+impl TwoTenants {
+    fn create() -> Self {
+        let (redis, database) = (Redis::start(), Database::create());
+        let admin = Admin::start(&database, &redis);
+        let operator = Operator::new(admin.address);
+        let salons = [1, 2].map(|suffix| {
+            let salon = Salon::create(&operator, suffix);
+            let key = json!({"name": "ci", "role": "admin"});
+            let _ = operator.ok("POST", &format!("/tenants/{}/api-keys", salon.tenant), &key);
+            let rules = json!({"rules": [{"then": {"action": "agent"}}]});
+            let _ = operator.ok("PUT", &format!("{}/routing", salon.phone_path()), &rules);
+            let _ = operator.ok("PUT", &format!("/tenants/{}/defaults/routing", salon.tenant), &rules);
+            salon
+        });
+        Self { database, salons, _redis: redis, _admin: admin }
+    }
+
+    /// Runs SQL as one of the roles that requests run under, with this tenant set; `None`: with nothing set.
+    fn query(&self, role: &str, tenant: Option<&str>, sql: &str) -> String {
+        let set = tenant.map_or(String::new(), |tenant| format!("set dialplane.tenant_id = '{tenant}';"));
+        self.database.query(&format!("set role {role}; {set} {sql}"))
+    }
+
+    fn tables(&self, sql_condition: &str) -> Vec<String> {
+        let names = self.database.query(&format!(
+            "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = 'public' and c.relkind in ('r', 'p') and {sql_condition} order by 1"
+        ));
+        names.lines().map(str::to_owned).collect()
+    }
+
+    /// Tables whose rows belong to tenants.
+    fn tenant_tables(&self) -> Vec<String> {
+        self.tables(
+            "exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)",
+        )
+    }
+
+    /// Those of them that the tenants' role may read.
+    fn readable(&self) -> Vec<String> {
+        let may = |table: &String| {
+            let sql = format!("select has_table_privilege('dialplane_tenant', '{table}', 'select')");
+            self.database.query(&sql) == "t"
+        };
+        self.tenant_tables().into_iter().filter(may).collect()
+    }
+}
+
+#[test]
+fn every_table_of_tenants_forces_row_level_security() {
+    let two = TwoTenants::create();
+    let tables = two.tenant_tables();
+    for known in [
+        "accounts",
+        "account_grants",
+        "agents",
+        "api_keys",
+        "number_settings",
+        "phone_numbers",
+        "tenant_defaults",
+    ] {
+        assert!(tables.iter().any(|table| table == known), "{known} is a table with tenant_id: {tables:?}");
+    }
+    let lax = two.tables(
+        "(c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid
+          and a.attname = 'tenant_id' and not a.attisdropped))
+         and not (c.relrowsecurity and c.relforcerowsecurity)",
+    );
+    assert_eq!(lax, [""; 0], "tables that hold tenants' rows without forced row-level security");
+}
+
+#[test]
+fn with_no_tenant_set_a_tenants_role_sees_nothing() {
+    let two = TwoTenants::create();
+    let readable = two.readable();
+    assert!(readable.len() >= 7, "{readable:?}");
+    for table in readable.iter().map(String::as_str).chain(["tenants"]) {
+        let count = format!("select count(*) from {table}");
+        assert_ne!(
+            two.query("dialplane_operator", None, &count),
+            "0",
+            "{table} has rows, as the operators' role sees"
+        );
+        assert_eq!(two.query("dialplane_tenant", None, &count), "0", "{table}");
+        assert_eq!(two.query("dialplane_tenant", Some(""), &count), "0", "{table}, set to nothing");
+    }
+}
+
+#[test]
+fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
+    let two = TwoTenants::create();
+    let [own, other] = two.salons.each_ref().map(|salon| &*salon.tenant);
+    for table in two.readable() {
+        let seen =
+            two.query("dialplane_tenant", Some(own), &format!("select distinct tenant_id from {table}"));
+        assert_eq!(seen, own, "{table}");
+    }
+    assert_eq!(two.query("dialplane_tenant", Some(own), "select id from tenants"), own);
+
+    let changed = |sql: &str| {
+        two.query(
+            "dialplane_tenant",
+            Some(own),
+            &format!("with changed as ({sql} returning 1) select count(*) from changed"),
+        )
+    };
+    assert_eq!(
+        changed(&format!("update phone_numbers set display_name = 'x' where tenant_id = '{own}'")),
+        "1"
+    );
+    assert_eq!(
+        changed(&format!("update phone_numbers set display_name = 'x' where tenant_id = '{other}'")),
+        "0"
+    );
+    assert_eq!(changed(&format!("delete from phone_numbers where tenant_id = '{other}'")), "0");
+    assert_eq!(changed(&format!("delete from api_keys where tenant_id = '{other}'")), "0");
+    // Neither by giving a row away, nor by making one for another, nor by taking another's account.
+    let salons = &two.salons;
+    refused(&two, Some(own), &format!("update agents set tenant_id = '{other}'"));
+    refused(
+        &two,
+        Some(own),
+        &format!(
+            "insert into agents (id, tenant_id, name, language, provider, target)
+         values (gen_random_uuid(), '{other}', 'x', 'en', 'custom', '{{}}')"
+        ),
+    );
+    refused(
+        &two,
+        Some(own),
+        &format!(
+            "insert into account_grants (tenant_id, account_id) values ('{own}', '{}')",
+            salons[1].account
+        ),
+    );
+}
+
+/// Checks that Postgres refuses SQL of the tenants' role for want of privilege.
+fn refused(two: &TwoTenants, tenant: Option<&str>, sql: &str) {
+    let sql = format!(
+        "do $$ begin {sql}; raise 'it was allowed'; exception when insufficient_privilege then null; end $$"
+    );
+    assert_eq!(two.query("dialplane_tenant", tenant, &sql), "");
+}
+
+#[test]
+fn a_tenants_role_reads_and_writes_nothing_of_the_feed() {
+    let two = TwoTenants::create();
+    let own = Some(&*two.salons[0].tenant);
+    let tables = two.tables("c.relname like 'feed\\_%'");
+    assert!(tables.len() >= 4, "{tables:?}");
+    for table in tables {
+        refused(&two, own, &format!("perform from {table}"));
+        refused(&two, own, &format!("delete from {table}"));
+        refused(&two, own, &format!("insert into {table} default values"));
+    }
+}
