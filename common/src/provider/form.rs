@@ -4,7 +4,6 @@
 //! and then that string already is what they signed: see [`Form::sorted_text`].
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 const FIELDS_MAX: usize = 1000;
 
@@ -111,12 +110,7 @@ impl Form {
     /// The first value of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let field = if self.sorted {
-            let at = self.fields.binary_search_by(|field| self.name(field).cmp(name)).ok()?;
-            &self.fields[at]
-        } else {
-            self.fields.iter().find(|field| self.name(field) == name)?
-        };
+        let field = self.named(name).next()?;
         Some(self.value(field))
     }
 
@@ -127,8 +121,7 @@ impl Form {
         if self.sorted {
             return false;
         }
-        let mut values =
-            self.fields.iter().filter(|field| self.name(field) == name).map(|field| self.value(field));
+        let mut values = self.named(name).map(|field| self.value(field));
         values.next().is_some_and(|first| values.any(|other| other != first))
     }
 
@@ -139,24 +132,30 @@ impl Form {
         if self.sorted {
             return Cow::Borrowed(&self.text);
         }
-        let mut fields: Vec<_> =
-            self.fields.iter().map(|field| (self.name(field), self.value(field))).collect();
-        fields.sort_unstable();
-        fields.dedup();
-        Cow::Owned(fields.into_iter().flat_map(|(name, value)| [name, value]).collect())
+        let mut fields: Vec<_> = self.fields.iter().collect();
+        let name_and_value = |field: &Field| (self.name(field), self.value(field));
+        fields.sort_unstable_by(|a, b| name_and_value(a).cmp(&name_and_value(b)));
+        fields.dedup_by(|a, b| name_and_value(a) == name_and_value(b));
+        Cow::Owned(
+            fields.into_iter().map(|field| &self.text[field.name as usize..field.end as usize]).collect(),
+        )
     }
 
-    fn name(&self, field: &Field) -> &str {
-        self.slice(field.name..field.value)
+    /// The fields of this name. Most differ in length already, so that few names are compared.
+    fn named(&self, name: &str) -> impl Iterator<Item = &Field> {
+        let length = name.len() as u32;
+        let same =
+            move |field: &&Field| field.value - field.name == length && self.name(field) == name.as_bytes();
+        self.fields.iter().filter(same)
     }
 
+    fn name(&self, field: &Field) -> &[u8] {
+        &self.text.as_bytes()[field.name as usize..field.value as usize]
+    }
+
+    /// The ends are character boundaries: checked when the form was read.
     fn value(&self, field: &Field) -> &str {
-        self.slice(field.value..field.end)
-    }
-
-    /// Ranges are character boundaries: checked when the form was read.
-    fn slice(&self, range: Range<u32>) -> &str {
-        &self.text[range.start as usize..range.end as usize]
+        &self.text[field.value as usize..field.end as usize]
     }
 }
 
