@@ -54,29 +54,34 @@ impl Installation {
         self.admin.process.kill();
         self.admin = Admin::start(&self.database, &self.redis);
         self.operator = Operator::new(self.admin.address);
+        await_router(&self.operator, &self.router, None);
     }
 }
 
 /// Starts a router, and waits until the admin plane sees it: from then on writes wait for it.
 pub fn router(operator: &Operator, redis: &Redis, settings: &[(&str, &str)]) -> Router {
     let url = redis.url();
-    let settings: Vec<_> =
-        [("REDIS_URL", &*url), ("ROUTER_WORKERS", "2")].into_iter().chain(settings.iter().copied()).collect();
-    let router = Router::start(&settings);
+    let common = [("REDIS_URL", &*url), ("ROUTER_WORKERS", "2")];
+    let all: Vec<_> = common.into_iter().chain(settings.iter().copied()).collect();
+    let router = Router::start(&all);
     wait_for("the router to be ready", || ops::readiness(router.ops).0 == 200);
-    // Its default name ends with its port.
-    let name = settings.iter().find(|(name, _)| *name == "ROUTER_ID").map(|(_, id)| (*id).to_owned());
-    let name = name.unwrap_or_else(|| format!(":{}", router.address.port()));
+    let name = settings.iter().find(|(name, _)| *name == "ROUTER_ID").map(|(_, id)| *id);
+    await_router(operator, &router, name);
+    router
+}
+
+/// Waits until the admin plane sees that a router serves the feed's present life. Without a name of its own, a
+/// router's name ends with its port.
+pub fn await_router(operator: &Operator, router: &Router, name: Option<&str>) {
+    let name = name.map_or_else(|| format!(":{}", router.address.port()), str::to_owned);
     wait_for("the admin plane to see the router", || {
         let routers = operator.ok("GET", "/routers", &Value::Null);
         let routers = routers["items"].as_array().cloned().unwrap_or_default();
         routers.iter().any(|router| {
-            router["live"] == true
-                && router["current"] == true
-                && router["id"].as_str().is_some_and(|id| id.ends_with(&name))
+            let is_it = router["id"].as_str().is_some_and(|id| id.ends_with(&name));
+            is_it && router["live"] == true && router["current"] == true
         })
     });
-    router
 }
 
 /// A write that the routers serve when this returns.

@@ -5,7 +5,10 @@
 
 mod alone;
 mod answers;
+mod bad_input;
 mod call;
+mod faults;
+mod feed;
 mod installation;
 mod lifecycle;
 mod ops;

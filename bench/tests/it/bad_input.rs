@@ -1,0 +1,701 @@
+//! Whatever comes over the wire gets the right refusal: never a panic, never another tenant's answer.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use dialplane_bench::http::{self, Response};
+use dialplane_bench::operator::{Operator, Salon};
+use dialplane_bench::workload::{form, twilio_signature};
+use serde_json::{Value, json};
+
+use crate::alone::{Alone, STREAM};
+use crate::call::{CALL, REJECT, ending, post, stream_of, twiml, with};
+use crate::installation::Installation;
+use crate::ops;
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// After everything: a good call is still answered, and nothing has panicked.
+fn check_well(alone: &Alone) {
+    let answer = alone.salon.ring(alone.router.address);
+    assert_eq!((answer.status, answer.body), (200, answered(alone, &alone.salon.number)));
+    let log = alone.router.process.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// The document of a good call, which came to this address.
+fn answered(alone: &Alone, to: &str) -> String {
+    twiml(&format!("<Connect>{}</Connect>", stream_of(&alone.salon, STREAM, CALL, "+15105550198", to)))
+}
+
+/// Posts raw bytes of a form, signed as if they said `signed`.
+fn post_raw(alone: &Alone, body: &[u8], signed: &[(&str, &str)]) -> Response {
+    let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
+    let signature = twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), signed);
+    http::request(address, "POST", &target, &[FORM, ("X-Twilio-Signature", &signature)], body)
+        .expect("an answer")
+}
+
+#[test]
+fn missing_and_contradictory_parameters_are_named() {
+    let alone = Alone::start(&[]);
+    let path = alone.salon.webhook_path("voice");
+    let check = |parameters: &[(&str, &str)], named: &str| {
+        let answer = post(&alone.salon, alone.router.address, &path, parameters);
+        assert_eq!(ending(&answer), (400, "malformed"), "{parameters:?}: {}", answer.body);
+        assert!(answer.body.contains(&format!("parameter {named} ")), "{}", answer.body);
+    };
+    let without = |name: &str| {
+        let mut parameters = alone.salon.call(CALL);
+        parameters.retain(|(known, _)| *known != name);
+        parameters
+    };
+    let and = |name, value| [alone.salon.call(CALL), vec![(name, value)]].concat();
+    check(&without("To"), "To");
+    check(&without("CallSid"), "CallSid");
+    check(&with(&alone.salon, &[("To", "")]), "To");
+    check(&with(&alone.salon, &[("CallSid", "")]), "CallSid");
+    check(&and("To", "+12125559999"), "To");
+    check(&and("From", "+12125559999"), "From");
+    check(&and("CallSid", "CA1"), "CallSid");
+    // Said twice alike, contradicting nothing; unknown names; no caller at all.
+    for fine in [and("To", &alone.salon.number), and("Surprise", "1"), and("Surprise", "\u{1f916}\u{0}")] {
+        assert_eq!(
+            post(&alone.salon, alone.router.address, &path, &fine).body,
+            answered(&alone, &alone.salon.number)
+        );
+    }
+    let nobody = post(&alone.salon, alone.router.address, &path, &without("From"));
+    let stream = stream_of(&alone.salon, STREAM, CALL, "", &alone.salon.number);
+    assert_eq!((nobody.status, nobody.body), (200, twiml(&format!("<Connect>{stream}</Connect>"))));
+    check_well(&alone);
+}
+
+#[test]
+fn a_called_address_is_a_number_in_any_of_its_forms_or_nobodys() {
+    let alone = Alone::start(&[]);
+    let path = alone.salon.webhook_path("voice");
+    let digits = alone.salon.number.trim_start_matches('+');
+    let sip = [
+        format!("sip:{}@sip.example.com", alone.salon.number),
+        format!("sip:{}@sip.example.com:5060;transport=udp", alone.salon.number),
+        format!("sips:{}@sip.example.com", alone.salon.number),
+    ];
+    let call = |to: &str| post(&alone.salon, alone.router.address, &path, &with(&alone.salon, &[("To", to)]));
+    for to in &sip {
+        let answer = call(to);
+        assert_eq!((answer.status, answer.body), (200, answered(&alone, to)), "{to}");
+    }
+    let grouped = format!("+1 {}", &digits[1..]);
+    let plusless = format!("sip:{digits}@sip.example.com");
+    let dashed = format!("+1-{}", &digits[1..]);
+    let blank = format!(" {digits}");
+    let long = format!("+{}", "9".repeat(60_000));
+    for to in [
+        &*grouped,
+        &plusless,
+        &dashed,
+        &blank,
+        &long,
+        digits,
+        "anonymous",
+        "client:x",
+        "sip:nobody@sip.example.com",
+        "sip:",
+        "sip:@",
+        "+",
+        "+0",
+        "++12000000000",
+        "+12000000000000000",
+        "\u{0}",
+        "\u{ff0b}12000000000",
+        "<Dial>",
+        "911",
+    ] {
+        let answer = call(to);
+        assert_eq!(ending(&answer), (200, "unknown_number"), "{to:.40}: {}", answer.body);
+        assert_eq!(answer.body, twiml(REJECT), "{to:.40}");
+    }
+    for from in ["anonymous", "client:x", "sip:a@b", "", "\u{0}", "'\"<>&"] {
+        let answer = post(&alone.salon, alone.router.address, &path, &with(&alone.salon, &[("From", from)]));
+        assert_eq!(ending(&answer), (200, "answered"), "{from}");
+        assert!(!answer.body.contains("'\"<>&"), "{}", answer.body);
+    }
+    check_well(&alone);
+}
+
+#[test]
+fn bodies_that_are_no_forms_are_refused() {
+    let alone = Alone::start(&[]);
+    let salon = &alone.salon;
+    let good = form(&salon.call(CALL));
+    for (what, tail) in [
+        ("a percent sign alone", &b"&a=%"[..]),
+        ("half an escape", b"&a=%4"),
+        ("an escape of no digits", b"&a=%zz"),
+        ("an escaped byte that is no UTF-8", b"&a=%ff"),
+        ("a bare byte that is no UTF-8", b"&a=\xff"),
+        ("an overlong escape", b"&a=%c0%80"),
+        ("a surrogate", b"&a=%ed%a0%80"),
+        ("a name that is no UTF-8", b"&%ff=a"),
+        ("a character across name and value", b"&%c3=%a9"),
+    ] {
+        let answer = post_raw(&alone, &[good.as_bytes(), tail].concat(), &salon.call(CALL));
+        assert_eq!(ending(&answer), (400, "malformed"), "{what}: {}", answer.body);
+    }
+    let many = "&a=1".repeat(2_000);
+    let answer = post_raw(&alone, format!("{good}{many}").as_bytes(), &salon.call(CALL));
+    assert_eq!(ending(&answer), (400, "malformed"), "{}", answer.body);
+
+    let (address, target) = (alone.router.address, salon.webhook_path("voice"));
+    let send = |kind: &str, body: &[u8]| {
+        let headers = [("Content-Type", kind), ("X-Twilio-Signature", "x")];
+        http::request(address, "POST", &target, &headers, body).expect("an answer")
+    };
+    let text = json!({"To": salon.number, "From": "+15105550198", "CallSid": CALL}).to_string();
+    for kind in
+        ["application/json", "text/plain", "multipart/form-data; boundary=x", "text/xml", "\u{e9}", "x"]
+    {
+        assert_eq!(send(kind, text.as_bytes()).status, 415, "{kind}");
+    }
+    for kind in ["application/x-www-form-urlencoded", "APPLICATION/X-WWW-FORM-URLENCODED; charset=UTF-8"] {
+        assert_eq!(send(kind, good.as_bytes()).status, 403, "{kind}");
+    }
+    check_well(&alone);
+}
+
+#[test]
+fn bodies_over_the_limit_are_refused_whether_announced_or_not() {
+    let alone = Alone::start(&[]);
+    let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
+    let good = form(&alone.salon.call(CALL));
+    let padded = |bytes: usize| {
+        let mut parameters = alone.salon.call(CALL);
+        let pad = "x".repeat(bytes - good.len() - "&Z=".len());
+        parameters.push(("Z", &pad));
+        post_raw(&alone, form(&parameters).as_bytes(), &parameters)
+    };
+    assert_eq!(ending(&padded(64 << 10)), (200, "answered"));
+    assert_eq!(ending(&padded((64 << 10) + 1)), (413, "too_large"));
+
+    // Announced, and never sent.
+    let head = format!("POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {}\r\n", FORM.1);
+    let answer = http::raw(address, format!("{head}Content-Length: 1000000000000\r\n\r\n").as_bytes())
+        .expect("an answer");
+    assert_eq!((ending(&answer), answer.header("connection")), ((413, "too_large"), Some("close")));
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    for _ in 0..9 {
+        chunked.extend_from_slice(format!("2000\r\n{}\r\n", "x".repeat(0x2000)).as_bytes());
+    }
+    let answer = http::raw(address, &chunked).expect("an answer");
+    assert_eq!(ending(&answer), (413, "too_large"));
+    check_well(&alone);
+}
+
+#[test]
+fn a_call_in_chunks_is_a_call() {
+    let alone = Alone::start(&[]);
+    let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
+    let parameters = alone.salon.call(CALL);
+    let signature =
+        twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
+    let mut request = format!(
+        "POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {}\r\n\
+         X-Twilio-Signature: {signature}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        FORM.1
+    );
+    for byte in form(&parameters).chars() {
+        request.push_str(&format!("1\r\n{byte}\r\n"));
+    }
+    request.push_str("0\r\n\r\n");
+    let answer = http::raw(address, request.as_bytes()).expect("an answer");
+    assert_eq!((answer.status, answer.body), (200, answered(&alone, &alone.salon.number)));
+}
+
+#[test]
+fn slow_senders_are_not_waited_for() {
+    let alone = Alone::start(&[("ROUTER_BODY_TIMEOUT_MS", "200"), ("ROUTER_HEADER_TIMEOUT_MS", "200")]);
+    let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {}\r\nContent-Length: 100\r\n\r\n",
+        FORM.1
+    );
+    let answer = http::raw(address, format!("{head}To=").as_bytes()).expect("an answer");
+    assert_eq!((ending(&answer), answer.header("connection")), ((408, "incomplete"), Some("close")));
+    assert_eq!(ops::outcomes(alone.router.ops, "voice", "incomplete"), 1.0);
+    for begin in ["", "P", "POST / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nHost: x\r\nA: "] {
+        let closed = raw_bytes(&alone, begin.as_bytes());
+        assert!(
+            closed.is_empty() || closed.starts_with(b"HTTP/1.1 408"),
+            "{begin:?}: {}",
+            String::from_utf8_lossy(&closed)
+        );
+    }
+    check_well(&alone);
+}
+
+/// Sends bytes and leaves the connection open: all that comes back until the router closes it.
+fn raw_bytes(alone: &Alone, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(alone.router.address).expect("the router accepts");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    // The router may refuse and close before it has read all.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+            panic!("it isn't closed: {error}")
+        }
+        _ => answer,
+    }
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let alone = Alone::start(&[("ROUTER_BODY_TIMEOUT_MS", "200"), ("ROUTER_HEADER_TIMEOUT_MS", "200")]);
+    let host = format!("Host: {}\r\n", alone.router.address);
+    let target = alone.salon.webhook_path("voice");
+    let noise: Vec<u8> =
+        (0..4_096_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let headers: String = (0..200).map(|index| format!("X-{index}: 1\r\n")).collect();
+    let wide = format!("X-Wide: {}\r\n", "x".repeat(40 << 10));
+    let long = "x".repeat(70 << 10);
+    for (what, bytes) in [
+        ("noise", noise),
+        ("a TLS greeting", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
+        ("an HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+        ("200 headers", format!("GET {target} HTTP/1.1\r\n{host}{headers}\r\n").into_bytes()),
+        ("a header over the limit", format!("GET {target} HTTP/1.1\r\n{host}{wide}\r\n").into_bytes()),
+        ("a target over the limit", format!("GET {target}?{long} HTTP/1.1\r\n{host}\r\n").into_bytes()),
+        ("a header with a line feed", format!("GET {target} HTTP/1.1\r\n{host}A\n: x\r\n\r\n").into_bytes()),
+        ("two lengths", format!("POST {target} HTTP/1.1\r\n{host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab").into_bytes()),
+        ("a negative length", format!("POST {target} HTTP/1.1\r\n{host}Content-Length: -1\r\n\r\n").into_bytes()),
+        ("a chunk of no size", format!("POST {target} HTTP/1.1\r\n{host}Content-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", FORM.1).into_bytes()),
+    ] {
+        let answer = raw_bytes(&alone, &bytes);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || text.starts_with("HTTP/1.1 4"), "{what}: {text}");
+        assert!(!text.contains("<Response>"), "{what}: {text}");
+    }
+    check_well(&alone);
+}
+
+#[test]
+fn other_methods_and_paths_are_refused() {
+    let alone = Alone::start(&[]);
+    let address = alone.router.address;
+    let target = alone.salon.webhook_path("voice");
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        let answer = http::request(address, method, &target, &[], b"").expect("an answer");
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST")), "{method}");
+    }
+    let before = ops::metric(alone.router.ops, "router_unknown_paths_total");
+    let paths = [
+        "/",
+        "*",
+        "//",
+        "/webhooks",
+        "/webhooks/twilio",
+        "/webhooks/nobody/voice",
+        "/webhooks/twilio/levitation",
+        "/metrics",
+        "/debug/explain",
+        "/webhooks/twilio/voice/not-an-id",
+        "/webhooks/twilio/voice/../voice",
+        "/api/webhooks/call/incoming/",
+        "/webhooks/twilio/voice/%00",
+        "/%2e%2e/%2e%2e/etc/passwd",
+    ];
+    for path in paths {
+        let answer = http::request(address, "POST", path, &[FORM], b"To=1").expect("an answer");
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    assert_eq!(ops::metric(alone.router.ops, "router_unknown_paths_total"), before + paths.len() as f64);
+    check_well(&alone);
+}
+
+#[test]
+fn http_as_few_speak_it_is_understood() {
+    let alone = Alone::start(&[]);
+    let (address, target, parameters) =
+        (alone.router.address, alone.salon.webhook_path("voice"), alone.salon.call(CALL));
+    let expected = answered(&alone, &alone.salon.number);
+    let body = form(&parameters);
+    let request = |version: &str, request_target: &str, headers: &str| {
+        let signature =
+            twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
+        format!(
+            "POST {request_target} HTTP/{version}\r\nHost: {address}\r\nContent-Type: {}\r\nX-Twilio-Signature: {signature}\r\n\
+             Content-Length: {}\r\n{headers}\r\n{body}",
+            FORM.1,
+            body.len()
+        )
+    };
+    let old = http::raw(address, request("1.0", &target, "").as_bytes()).expect("an answer");
+    assert_eq!((old.status, old.body), (200, expected.clone()), "HTTP/1.0");
+    let absolute = request("1.1", &format!("http://{address}{target}"), "Connection: close\r\n");
+    let absolute = http::raw(address, absolute.as_bytes()).expect("an answer");
+    assert_eq!((absolute.status, absolute.body), (200, expected.clone()), "a target in absolute form");
+
+    // Several requests at once on one connection: each has its answer, in order.
+    let bad = format!(
+        "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {}\r\nContent-Length: 4\r\n\r\nTo=1",
+        FORM.1
+    );
+    let unknown = format!("GET /nowhere HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let good = request("1.1", &target, "");
+    let last = request("1.1", &target, "Connection: close\r\n");
+    let answers = raw_bytes(&alone, [&*good, &bad, &unknown, &good, &last].concat().as_bytes());
+    let answers = String::from_utf8_lossy(&answers);
+    let statuses: Vec<_> =
+        answers.match_indices("HTTP/1.1 ").map(|(at, line)| &answers[at + line.len()..][..3]).collect();
+    assert_eq!(statuses, ["200", "403", "404", "200", "200"], "{answers}");
+    assert_eq!(answers.matches(&expected).count(), 3);
+
+    let two_hosts = http::raw(
+        address,
+        request("1.1", &target, "Host: other.example\r\nConnection: close\r\n").as_bytes(),
+    );
+    assert!(two_hosts.is_ok_and(|answer| matches!(answer.status, 200 | 400 | 403)));
+    for host in ["", "a b", "\u{e9}", "user@host", "host/path", "[::1", "x:99999999"] {
+        let answer = http::request(
+            address,
+            "POST",
+            &target,
+            &[("Host", host), FORM, ("X-Twilio-Signature", "x")],
+            body.as_bytes(),
+        );
+        assert!(matches!(answer.expect("an answer").status, 400 | 403), "{host:?}");
+    }
+    check_well(&alone);
+}
+
+/// What a refusal must say.
+fn check_problem(answer: &Response, status: u16, code: &str, field: Option<&str>, what: &str) {
+    assert_eq!(answer.status, status, "{what}: {}", answer.body);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+    let problem: Value =
+        serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{what}: {}", answer.body));
+    assert_eq!(problem["code"], code, "{what}: {problem}");
+    assert_eq!(problem["status"], status, "{what}: {problem}");
+    assert_eq!(problem["field"].as_str(), field, "{what}: {problem}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.contains(field.unwrap_or(""))),
+        "{what}: {problem}"
+    );
+    assert!(problem["request_id"].is_string(), "{what}: {problem}");
+}
+
+#[test]
+fn a_wrong_field_is_named_with_what_is_wanted() {
+    let system = Installation::start();
+    let (salon, other) = (system.salon(1), system.salon(2));
+    let (tenant, phone) = (format!("/tenants/{}", salon.tenant), salon.phone_path());
+    let check = |method: &str, path: &str, body: Value, field: &str| {
+        let before = system.operator.ok("GET", "/feed", &Value::Null)["revision"].clone();
+        let answer = system.operator.send(method, path, &body);
+        check_problem(&answer, 422, "invalid_field", Some(field), &format!("{method} {path} {body}"));
+        assert_eq!(
+            system.operator.ok("GET", "/feed", &Value::Null)["revision"],
+            before,
+            "nothing was written"
+        );
+    };
+    check("POST", "/tenants", json!({"name": "A", "nmae": "A"}), "nmae");
+    check("POST", "/tenants", json!({}), "name");
+    check("POST", "/tenants", json!({"name": 7}), "name");
+    check("POST", "/tenants", json!({"name": ""}), "name");
+    check("POST", "/tenants", json!({"name": "a\u{0}b"}), "name");
+    check("POST", "/tenants", json!({"name": "x".repeat(5_000)}), "name");
+    check("POST", "/tenants", json!({"name": "A", "timezone": "Mars/Olympus"}), "timezone");
+    check("POST", "/tenants", json!({"name": "A", "timezone": "EST5EDT4"}), "timezone");
+    check("PATCH", &tenant, json!({"status": "asleep"}), "status");
+
+    let numbers = format!("{tenant}/phone-numbers");
+    let number = |field: &str, value: Value| {
+        let mut body = json!({"source": "manual", "phone_number": "+12125550077", "account_id": salon.account, "agent_id": salon.agent});
+        body[field] = value;
+        body
+    };
+    for wrong in [
+        "12125550077",
+        "+1212555007",
+        "+121255500777",
+        "+1 212 555 0077",
+        "2125550077",
+        "+",
+        "",
+        "+abc",
+        "+99912345678",
+        "sip:a@b",
+    ] {
+        check("POST", &numbers, number("phone_number", json!(wrong)), "phone_number");
+    }
+    check("POST", &numbers, number("phone_number", json!(12_125_550_077_u64)), "phone_number");
+    check("POST", &numbers, number("timezone", json!("New York")), "timezone");
+    check("POST", &numbers, number("status", json!("sleeping")), "status");
+    check("POST", &numbers, number("extra", json!(1)), "extra");
+    // Another tenant's things are nobody's.
+    check("POST", &numbers, number("account_id", json!(other.account)), "account_id");
+    check("POST", &numbers, number("agent_id", json!(other.agent)), "agent_id");
+    check("POST", &numbers, number("agent_id", json!("not-an-id")), "agent_id");
+    check("PATCH", &phone, json!({"agent_id": other.agent}), "agent_id");
+    check("PATCH", &phone, json!({"account_id": other.account}), "account_id");
+    check("PATCH", &phone, json!({"phone_number": "+12125550099"}), "phone_number");
+
+    let accounts = format!("{tenant}/accounts");
+    let account =
+        |credentials: Value| json!({"provider": "twilio", "label": "x", "credentials": credentials});
+    check("POST", &accounts, account(json!({"account_sid": "AC1"})), "credentials.auth_token");
+    check(
+        "POST",
+        &accounts,
+        account(json!({"account_sid": "XX1", "auth_token": "t"})),
+        "credentials.account_sid",
+    );
+    check(
+        "POST",
+        &accounts,
+        account(json!({"account_sid": "AC1", "auth_token": 7})),
+        "credentials.auth_token",
+    );
+    check(
+        "POST",
+        &accounts,
+        account(json!({"account_sid": "AC1", "auth_token": "t", "x": 1})),
+        "credentials.x",
+    );
+    check("POST", &accounts, json!({"provider": "acme", "label": "x", "credentials": {}}), "provider");
+
+    let agents = format!("{tenant}/agents");
+    let agent = |target: Value| json!({"name": "x", "provider": "custom", "target": target});
+    for url in [
+        "ws://a.example",
+        "https://a.example",
+        "wss://",
+        "wss://a.example/?q=1",
+        "wss://a.example/#f",
+        "wss://a b",
+        "/agent",
+    ] {
+        check("POST", &agents, agent(json!({"type": "stream", "url": url})), "target.url");
+    }
+    check("POST", &agents, agent(json!({"type": "sip", "uri": "tel:+1"})), "target.uri");
+    check("POST", &agents, agent(json!({"type": "redirect", "url": "http://a.example"})), "target.url");
+
+    let hours = format!("{phone}/settings/hours");
+    let weekly = |intervals: Value| json!({"weekly": {"fri": intervals}});
+    check("PUT", &hours, weekly(json!([["09:00", "09:00"]])), "weekly.fri[0]");
+    check("PUT", &hours, weekly(json!([["09:00", "25:00"]])), "weekly.fri[0][1]");
+    check("PUT", &hours, weekly(json!([["9", "10:00"]])), "weekly.fri[0][0]");
+    check("PUT", &hours, weekly(json!([["09:00", "12:00"], ["11:00", "13:00"]])), "weekly.fri[1]");
+    check("PUT", &hours, json!({"holidays": [{"date": "2026-02-30", "closed": true}]}), "holidays[0].date");
+    check("PUT", &hours, json!({"override": {"open": "yes"}}), "override.open");
+
+    let routing = format!("{phone}/routing");
+    let then = |then: Value| json!({"rules": [{ "then": then }]});
+    check("PUT", &routing, then(json!({"action": "levitate"})), "rules[0].then.action");
+    check("PUT", &routing, then(json!({"action": "forward", "to": "2125550077"})), "rules[0].then.to");
+    check("PUT", &routing, then(json!({"action": "message"})), "rules[0].then");
+    check("PUT", &routing, then(json!({"action": "agent", "say": "x"})), "rules[0].then.say");
+    check(
+        "PUT",
+        &routing,
+        then(json!({"action": "redirect", "url": "http://a.example"})),
+        "rules[0].then.url",
+    );
+    check(
+        "PUT",
+        &routing,
+        then(json!({"action": "reject", "else": {"action": "agent"}})),
+        "rules[0].then.else",
+    );
+    check(
+        "PUT",
+        &routing,
+        then(json!({"action": "agent", "else": {"action": "forward", "to": "x"}})),
+        "rules[0].then.else.to",
+    );
+    check(
+        "PUT",
+        &routing,
+        then(json!({"action": "agent", "agent_id": other.agent})),
+        "rules[0].then.agent_id",
+    );
+    let two = json!({"rules": [{"then": {"action": "agent"}}, {"then": {"action": "reject"}}]});
+    check("PUT", &routing, two, "rules[1]");
+    check(
+        "PUT",
+        "/defaults/routing",
+        json!({"rules": [], "unknown_numbers": "0190c5a4-7b1e-7cc3-98c4-dc0c0c07398f"}),
+        "unknown_numbers",
+    );
+
+    let taken = json!({"source": "manual", "phone_number": other.number});
+    let answer = system.operator.send("POST", &numbers, &taken);
+    check_problem(&answer, 409, "phone_number_taken", Some("phone_number"), "a taken number");
+    assert!(
+        !answer.body.contains(&other.tenant) && !answer.body.contains(&other.phone),
+        "by whom isn't told: {}",
+        answer.body
+    );
+    assert_eq!(salon.ring(system.router.address).status, 200);
+    assert!(!system.admin.process.log().contains("panicked"));
+}
+
+#[test]
+fn requests_that_cannot_be_read_are_refused_as_problems() {
+    let system = Installation::start();
+    let key = format!("Bearer {}", dialplane_bench::system::OPERATOR_KEY);
+    let json_kind = ("Content-Type", "application/json");
+    let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        http::request(system.admin.address, method, path, headers, body).expect("an answer")
+    };
+    let authorized = ("Authorization", &*key);
+    let check = |what: &str, answer: Response, status: u16, code: &str| {
+        check_problem(&answer, status, code, None, what)
+    };
+    check("no key", send("GET", "/api/v2/tenants", &[], b""), 401, "unauthorized");
+    check(
+        "a wrong key",
+        send("GET", "/api/v2/tenants", &[("Authorization", "Bearer dp_nobody")], b""),
+        401,
+        "unauthorized",
+    );
+    check(
+        "another scheme",
+        send("GET", "/api/v2/tenants", &[("Authorization", "Basic YTpi")], b""),
+        401,
+        "unauthorized",
+    );
+    check("no such path", send("GET", "/api/v2/nowhere", &[authorized], b""), 404, "not_found");
+    check("no id", send("GET", "/api/v2/tenants/x", &[authorized], b""), 404, "not_found");
+    check("another method", send("PUT", "/api/v2/tenants", &[authorized], b""), 405, "method_not_allowed");
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        send("POST", "/api/v2/tenants", &[&[authorized], headers].concat(), body)
+    };
+    check("no type", post(&[], b"{}"), 415, "unsupported_media_type");
+    check("a form", post(&[FORM], b"name=A"), 415, "unsupported_media_type");
+    check("no JSON", post(&[json_kind], b"{"), 400, "invalid_json");
+    check("no UTF-8", post(&[json_kind], b"{\"name\":\"\xff\"}"), 400, "invalid_json");
+    let deep =
+        format!("{{\"provider\":\"twilio\",\"label\":\"x\",\"credentials\":{{\"x\":{}", "[".repeat(100_000));
+    let deep = send("POST", "/api/v2/accounts", &[authorized, json_kind], deep.as_bytes());
+    check("too deep", deep, 400, "invalid_json");
+    check_problem(&post(&[json_kind], b"[\"A\",null]"), 422, "invalid_field", Some("body"), "a list");
+    check("too large", post(&[json_kind], &vec![b' '; (1 << 20) + 1]), 413, "body_too_large");
+    check(
+        "an unknown parameter",
+        send("GET", "/api/v2/tenants?limt=5", &[authorized], b""),
+        400,
+        "invalid_query",
+    );
+    check(
+        "a wrong cursor",
+        send("GET", "/api/v2/tenants?cursor=x", &[authorized], b""),
+        400,
+        "invalid_query",
+    );
+    assert_eq!(send("GET", "/api/v2/tenants", &[authorized], b"").status, 200);
+    assert!(!system.admin.process.log().contains("panicked"));
+}
+
+#[test]
+fn a_tenants_key_finds_nothing_of_another_tenant() {
+    let system = Installation::start();
+    let (salon, other) = (system.salon(1), system.salon(2));
+    let key = |salon: &Salon, role: &str| {
+        let path = format!("/tenants/{}/api-keys", salon.tenant);
+        let made = system.operator.ok("POST", &path, &json!({"name": role, "role": role}));
+        (
+            Operator::with_key(system.admin.address, made["key"].as_str().expect("a key")),
+            made["id"].as_str().expect("an id").to_owned(),
+        )
+    };
+    let (own, _) = key(&salon, "admin");
+    let (_, others_key) = key(&other, "admin");
+    let document: Value = serde_json::from_str(
+        &http::request(system.admin.address, "GET", "/api/v2/openapi.json", &[], b"")
+            .expect("an answer")
+            .body,
+    )
+    .expect("OpenAPI is JSON");
+    let fill = |path: &str, of: &Salon, key_id: &str| {
+        let path = path.strip_prefix("/api/v2").unwrap_or(path);
+        path.replace("{tenant_id}", &of.tenant)
+            .replace("{account_id}", &of.account)
+            .replace("{agent_id}", &of.agent)
+            .replace("{phone_number_id}", &of.phone)
+            .replace("{api_key_id}", key_id)
+    };
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for method in methods.as_object().expect("methods").keys().filter(|method| *method != "parameters") {
+            let method = method.to_uppercase();
+            let what = format!("{method} {path}");
+            let body = if method == "GET" || method == "DELETE" { Value::Null } else { json!({}) };
+            if path.contains("/tenants/{tenant_id}") {
+                // Another tenant's path, with its own things and with ours below it.
+                let target = fill(path, &other, &others_key);
+                assert!(!target.contains('{'), "{what}: this test doesn't know a parameter of {target}");
+                check_problem(&own.send(&method, &target, &body), 404, "not_found", None, &what);
+                // Our path with another's things below it.
+                let mixed = fill(path, &Salon { tenant: salon.tenant.clone(), ..other.clone() }, &others_key);
+                if path.matches('{').count() > 1 {
+                    let answer = own.send(&method, &mixed, &body);
+                    let unreadable = answer.status == 422 && !body.is_null();
+                    assert!(answer.status == 404 || unreadable, "{what}: {} {}", answer.status, answer.body);
+                }
+            } else if path.contains("/api/v2/") && !path.ends_with("/tenants") {
+                let answer = own.send(&method, &fill(path, &other, &others_key), &body);
+                assert!(matches!(answer.status, 403 | 404), "{what}: {} {}", answer.status, answer.body);
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "{tried} operations");
+    let list = own.ok("GET", "/tenants", &Value::Null);
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    assert_eq!(list["items"][0]["id"], salon.tenant.as_str());
+    for salon in [&salon, &other] {
+        assert_eq!(ending(&salon.ring(system.router.address)), (200, "answered"), "nothing was changed");
+    }
+}
+
+#[test]
+fn a_role_does_what_it_may_and_no_more() {
+    let system = Installation::start();
+    let salon = system.salon(1);
+    let tenant = format!("/tenants/{}", salon.tenant);
+    let phone = salon.phone_path();
+    let key = |role: &str| {
+        let made =
+            system.operator.ok("POST", &format!("{tenant}/api-keys"), &json!({"name": role, "role": role}));
+        Operator::with_key(system.admin.address, made["key"].as_str().expect("a key"))
+    };
+    let (viewer, editor, admin) = (key("viewer"), key("editor"), key("admin"));
+    let status = |who: &Operator, method: &str, path: &str, body: Value| who.send(method, path, &body).status;
+    let change = || json!({"display_name": "New"});
+    for (who, expected) in [(&viewer, 403), (&editor, 200), (&admin, 200)] {
+        assert_eq!(status(who, "GET", &phone, Value::Null), 200);
+        assert_eq!(status(who, "PATCH", &phone, change()), expected);
+    }
+    let account = format!("{tenant}/accounts/{}", salon.account);
+    for (who, expected) in [(&viewer, 403), (&editor, 403), (&admin, 200)] {
+        assert_eq!(status(who, "PATCH", &account, json!({"label": "New"})), expected);
+    }
+    // What only operators may do.
+    let off = admin.send("PATCH", &account, &json!({"signature_policy": "off"}));
+    check_problem(&off, 403, "operator_only", None, "no signatures");
+    assert!(
+        matches!(status(&admin, "PATCH", &tenant, json!({"status": "suspended"})), 403),
+        "suspending itself"
+    );
+    for path in ["/feed", "/routers", "/accounts", "/api-keys"] {
+        assert_eq!(status(&admin, "GET", path, Value::Null), 403, "{path}");
+    }
+    let shown = admin.send("GET", &account, &Value::Null).body;
+    assert!(!shown.contains(&salon.auth_token), "{shown}");
+    let keys = admin.send("GET", &format!("{tenant}/api-keys"), &Value::Null).body;
+    assert!(!keys.contains("dp_"), "{keys}");
+}
