@@ -41,6 +41,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let syntax = |error: &serde_json::Error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body isn't JSON: {error}"))
     };
+    // The reader would take a list for an object, its items for the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Invalid::new("body", "wanted a JSON object").into());
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
@@ -150,7 +154,7 @@ mod tests {
         );
         check(r#"{"name":"a","inner":[[{"number":1,"x":1}]]}"#, "inner[0][0].x: unknown field");
         check(r#"{"name":"a","inner":[[7]]}"#, "inner[0][0]: invalid type");
-        check(r#"[]"#, "body: invalid");
+        check(r#"["a"]"#, "body: wanted a JSON object");
         check(r#"{"name":"a"} x"#, "the body isn't JSON");
         check(r#"{"name":"#, "the body isn't JSON");
     }
