@@ -68,8 +68,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         checkpoint_entries: settings.checkpoint_entries,
         metrics: Arc::clone(&metrics),
     };
+    // Before anybody knows that it runs: a signal that came earlier would kill it.
+    let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }).await
+    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }, signal).await
 }
 
 struct Parts {
@@ -83,7 +85,7 @@ struct Parts {
 }
 
 /// Serves until a signal; then requests finish first, the publisher last, so that what they wrote is published.
-async fn run(parts: Parts) -> Result<(), Failure> {
+async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let (stop_api, api_stopped) = watch::channel(false);
     let (stop_publisher, publisher_stopped) = watch::channel(false);
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
@@ -94,7 +96,6 @@ async fn run(parts: Parts) -> Result<(), Failure> {
     let stopped = wait_until(api_stopped);
     let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
     let serving = tokio::spawn(serving);
-    let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     // Not inside the log line, which evaluates nothing when its level is off.
     let name = signal.await;
     tracing::info!(signal = name, "stopping");

@@ -87,9 +87,14 @@ pub fn run(config: Config) -> Result<(), StartError> {
         }
         None => Some(standing),
     };
+    // Before anybody knows that it runs: a signal that came earlier would kill it.
+    let ended = {
+        let _inside = control.enter();
+        ended()?
+    };
     announce(address, ops_address, &id);
 
-    control.block_on(ended())?;
+    control.block_on(ended);
     tracing::info!("draining");
     phase.send_replace(Phase::Draining);
     std::thread::sleep(config.drain.delay);
@@ -153,14 +158,16 @@ fn announce(address: SocketAddr, ops: SocketAddr, id: &str) {
     println!("dialplane-router: webhooks http://{address} ops http://{ops} id {id}");
 }
 
-async fn ended() -> std::io::Result<()> {
+/// Resolves once the process is told to end; from now on a signal doesn't kill it.
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn host_name() -> String {
