@@ -497,3 +497,29 @@ fn a_router_whose_redis_only_hangs_goes_on_answering_and_catches_up() {
     assert_eq!(salon.ring(system.router.address).body, said("Meanwhile."));
     ringing.stop();
 }
+
+#[test]
+fn a_write_that_a_live_router_could_not_read_is_refused() {
+    let system = Installation::start();
+    let salon = system.salon(1);
+    let mut feed = Feed::of(&system.redis);
+    let report = json!({"id": "old", "version": "0.0.1", "feed_version": 0, "serving": null, "delay_us": null,
+                        "unreadable_records": 0, "wants_checkpoint": false, "digest_alarm": false});
+    let rename = || system.operator.send("PATCH", &salon.phone_path(), &json!({"display_name": "New"}));
+    assert_eq!(rename().status, 200);
+    let mut refused = None;
+    wait_for("writes to be refused", || {
+        let (seconds, _): (u64, u64) = feed.query(&redis::cmd("TIME"));
+        let _: u64 =
+            feed.query(redis::cmd("HSET").arg("dialplane:routers").arg("old").arg(report.to_string()));
+        let _: u64 =
+            feed.query(redis::cmd("ZADD").arg("dialplane:routers:seen").arg(seconds * 1_000).arg("old"));
+        refused = Some(rename()).filter(|answer| answer.status != 200);
+        refused.is_some()
+    });
+    let refused = refused.expect("a refusal");
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.body.contains("fleet_too_old") && refused.body.contains("old"), "{}", refused.body);
+    let _: u64 = feed.query(redis::cmd("ZREM").arg("dialplane:routers:seen").arg("old"));
+    wait_for("writes to be taken", || rename().status == 200);
+}
