@@ -1,7 +1,9 @@
 //! Why a call goes where it goes, without a call.
 
 use dialplane_common::call::{self, Caller};
-use dialplane_common::route::{Decision, OpenReason, Scope, Step, decide};
+use dialplane_common::feed::record::{AgentRecord, AgentTarget};
+use dialplane_common::ids::AgentId;
+use dialplane_common::route::{Decision, Dialable, OpenReason, Prompt, Scope, Step, decide};
 use dialplane_common::time::UnixSeconds;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -87,7 +89,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
     let agent = |id| snapshot.agent(tenant_id, id);
     let own = number.and_then(|number| number.agent_id);
     let possible = decision.chain.iter().map(|step| match step {
-        Step::Agent { agent: named } => named.or(own).and_then(agent).is_some(),
+        Step::Agent { agent: named } => named.or(own).is_some_and(|id| agent(id).is_some()),
         _ => true,
     });
     explanation.steps = decision
@@ -96,10 +98,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
         .zip(possible.clone())
         .map(|(step, possible)| {
             let agent = match step {
-                Step::Agent { agent: named } => named.or(own).and_then(agent).cloned(),
+                Step::Agent { agent: named } => named.or(own).and_then(|id| Some((id, agent(id)?))),
                 _ => None,
             };
-            json!({ "step": step, "possible": possible, "agent": agent })
+            json!({ "step": describe_step(step), "possible": possible, "agent": agent.map(describe_agent) })
         })
         .collect();
     if possible.clone().any(|possible| possible) {
@@ -109,6 +111,45 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explanation {
     } else {
         explanation.end(Outcome::NoRoute, "the rule wants an agent, and there is none")
     }
+}
+
+/// A step in the words of the API.
+fn describe_step(step: &Step) -> Value {
+    let address = |to: &Dialable| match to {
+        Dialable::Number(number) => number.to_string(),
+        Dialable::Sip(uri) => uri.clone(),
+    };
+    let heard = |prompt: &Prompt| match prompt {
+        Prompt::Say { text, language } => json!({ "say": text, "language": language }),
+        Prompt::Play { url } => json!({ "play": url }),
+    };
+    match step {
+        Step::Agent { agent } => json!({ "action": "agent", "agent_id": agent }),
+        Step::Forward { to, timeout_s } => {
+            json!({ "action": "forward", "to": address(to), "timeout_seconds": timeout_s })
+        }
+        Step::Ring { to, timeout_s } => {
+            let to: Vec<_> = to.iter().map(address).collect();
+            json!({ "action": "ring", "to": to, "timeout_seconds": timeout_s })
+        }
+        Step::Voicemail { prompt, length_max_s } => {
+            json!({ "action": "voicemail", "prompt": heard(prompt), "max_seconds": length_max_s })
+        }
+        Step::Message { prompt } => json!({ "action": "message", "prompt": heard(prompt) }),
+        Step::Reject { busy } => {
+            json!({ "action": "reject", "reason": if *busy { "busy" } else { "rejected" } })
+        }
+        Step::Redirect { url } => json!({ "action": "redirect", "url": url }),
+    }
+}
+
+fn describe_agent((id, agent): (AgentId, &AgentRecord)) -> Value {
+    let target = match &agent.target {
+        AgentTarget::Stream { url } => json!({ "type": "stream", "url": url }),
+        AgentTarget::Sip { uri } => json!({ "type": "sip", "uri": uri }),
+        AgentTarget::Redirect { url } => json!({ "type": "redirect", "url": url }),
+    };
+    json!({ "id": id, "name": agent.name, "language": agent.language, "target": target })
 }
 
 fn describe_number(number: &Number) -> Value {

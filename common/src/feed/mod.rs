@@ -37,10 +37,16 @@ pub const FEED_VERSION: u8 = 1;
 /// The most bytes that the frames of one delta, or of one chunk of a checkpoint, may have.
 pub const FRAMES_BYTES_MAX: usize = 1 << 20;
 
-/// One life of the feed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+/// One life of the feed. Written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub Uuid);
+
+impl Serialize for Epoch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
