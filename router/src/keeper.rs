@@ -14,19 +14,23 @@ use crate::webhook::Webhooks;
 /// The first change after a quiet time is written at once. Writing takes at most this share of the time.
 const WRITING_SHARE: u32 = 10;
 const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// A disk that is full is full for longer.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Writes what is served.
 pub struct Keeper {
     webhooks: Arc<Webhooks>,
     path: PathBuf,
     written: Option<Serving>,
+    /// Whether the last try to write failed: there is something to write though nothing changes.
+    failed: bool,
 }
 
 impl Keeper {
     /// A keeper of the file at `path`, which holds `written`.
     #[must_use]
     pub const fn new(webhooks: Arc<Webhooks>, path: PathBuf, written: Option<Serving>) -> Self {
-        Self { webhooks, path, written }
+        Self { webhooks, path, written, failed: false }
     }
 
     /// Writes after each change until the other end of `standing` is gone, and then what is left to write.
@@ -35,11 +39,7 @@ impl Keeper {
         let Ok(runtime) = runtime else { return tracing::error!("no runtime for the snapshot file") };
         loop {
             let pause = self.write();
-            let changed = runtime.block_on(async {
-                tokio::time::sleep(pause).await;
-                standing.changed().await
-            });
-            if changed.is_err() {
+            if runtime.block_on(ended(&mut standing, pause, self.failed)) {
                 self.write();
                 return;
             }
@@ -51,6 +51,7 @@ impl Keeper {
         let Some(snapshot) = self.webhooks.store.load_full() else { return PAUSE_MIN };
         let serving = snapshot.serving();
         if self.written == Some(serving) {
+            self.failed = false;
             return Duration::ZERO;
         }
         let metrics = &self.webhooks.metrics;
@@ -58,6 +59,7 @@ impl Keeper {
         match file::write(&self.path, &snapshot, &self.webhooks.keys) {
             Ok(()) => {
                 self.written = Some(serving);
+                self.failed = false;
                 metrics.file_writes.with_label_values(&["ok"]).inc();
                 metrics.file_revision.set(i64::try_from(serving.revision.0).unwrap_or(i64::MAX));
                 let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -66,8 +68,53 @@ impl Keeper {
             Err(error) => {
                 metrics.file_writes.with_label_values(&["error"]).inc();
                 tracing::error!(file = %self.path.display(), %error, "write the snapshot file");
+                self.failed = true;
             }
         }
-        PAUSE_MIN.max(started.elapsed() * WRITING_SHARE)
+        let pause_min = if self.failed { RETRY_PAUSE } else { PAUSE_MIN };
+        pause_min.max(started.elapsed() * WRITING_SHARE)
+    }
+}
+
+/// Waits for `pause`, and after it for a change unless one came meanwhile or something is `due` anyway. `true` as soon
+/// as the other end of `standing` is gone: a large snapshot's pause is minutes, and a stop doesn't wait for it.
+async fn ended(standing: &mut watch::Receiver<Standing>, pause: Duration, mut due: bool) -> bool {
+    let gone = async {
+        while standing.changed().await.is_ok() {
+            due = true;
+        }
+    };
+    if tokio::time::timeout(pause, gone).await.is_ok() {
+        return true;
+    }
+    !due && standing.changed().await.is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn wait(future: impl Future<Output = bool>) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), future).await }).unwrap()
+    }
+
+    #[test]
+    fn the_end_is_heard_during_a_pause() {
+        let (sender, mut standing) = watch::channel(Standing::default());
+        drop(sender);
+        assert!(wait(ended(&mut standing, LONG, false)));
+        assert!(wait(ended(&mut standing, Duration::ZERO, false)));
+    }
+
+    #[test]
+    fn what_came_during_the_pause_or_failed_before_it_is_written_after_it() {
+        let (sender, mut standing) = watch::channel(Standing::default());
+        sender.send_modify(|standing| standing.connected = true);
+        assert!(!wait(ended(&mut standing, SHORT, false)));
+        assert!(!wait(ended(&mut standing, SHORT, true)), "nothing changed, but a write failed");
     }
 }
