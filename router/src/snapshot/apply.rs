@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dialplane_common::feed::frame::{Frame, FrameError, Frames, RecordKey, StoredFrames, Unreadable};
+use dialplane_common::feed::frame::{Frame, FrameError, Frames, RawKey, RecordKey, StoredFrames, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Delta, Manifest};
 use dialplane_common::feed::record::Record;
@@ -10,6 +10,7 @@ use dialplane_common::feed::{Digest, RecordHash, Revision};
 use dialplane_common::ids::AccountId;
 
 use super::prepared::external_key;
+use super::table::{Table, TableKey};
 use super::{Account, Number, Snapshot, Tenant, UnreadableRecord};
 
 /// Why a delta or checkpoint can't be applied. The snapshot that it was meant for is as it was.
@@ -75,6 +76,35 @@ impl Snapshot {
     /// [`ApplyError::Digest`] when its records don't add up to what the manifest says.
     pub fn complete(self, manifest: &Manifest) -> Result<Self, ApplyError> {
         if self.digest == manifest.digest { Ok(self) } else { Err(ApplyError::Digest) }
+    }
+
+    /// Takes from `served` the last good state of each record that this state has and can't read: a whole state that
+    /// is loaded anew holds only what can't be read.
+    #[must_use]
+    pub fn keeping_good_of(mut self, served: &Self) -> Self {
+        for (kind, key) in Arc::clone(&self.unreadable).keys() {
+            let Some(key) = RecordKey::from_raw(RawKey { kind: *kind, key }) else { continue };
+            if self.hash(key).is_none() {
+                self.copy(key, served);
+            }
+        }
+        self
+    }
+
+    /// The digest stays: it counts the record as it came, not the good state in its place.
+    fn copy(&mut self, key: RecordKey, from: &Self) {
+        match key {
+            RecordKey::Platform => self.platform.clone_from(&from.platform),
+            RecordKey::Tenant(id) => copy_entry(&mut self.tenants, &from.tenants, id),
+            RecordKey::Account(id) => {
+                copy_entry(&mut self.accounts, &from.accounts, id);
+                if let Some(account) = from.accounts.get(&id) {
+                    self.link_account(id, account);
+                }
+            }
+            RecordKey::Agent(id) => copy_entry(&mut self.agents, &from.agents, id),
+            RecordKey::Number(number) => copy_entry(&mut self.numbers, &from.numbers, number),
+        }
     }
 
     /// Sets or removes one record. One that can't be read is kept as it is, beside the last state that could.
@@ -170,6 +200,12 @@ impl Snapshot {
     }
 }
 
+fn copy_entry<K: TableKey, V>(to: &mut Table<K, V>, from: &Table<K, V>, key: K) {
+    if let Some(entry) = from.entry(&key) {
+        to.insert(key, entry.hash, Arc::clone(&entry.value));
+    }
+}
+
 fn replace(digest: Digest, old: Option<RecordHash>, new: Option<RecordHash>) -> Digest {
     let digest = old.map_or(digest, |old| digest.without(old));
     new.map_or(digest, |new| digest.with(new))
@@ -179,7 +215,7 @@ fn replace(digest: Digest, old: Option<RecordHash>, new: Option<RecordHash>) -> 
 mod tests {
     use super::*;
     use dialplane_common::e164::E164;
-    use dialplane_common::feed::frame::{Payload, RawKey};
+    use dialplane_common::feed::frame::Payload;
     use dialplane_common::feed::record::{NumberRecord, TenantRecord};
     use dialplane_common::feed::{Epoch, FEED_VERSION};
     use dialplane_common::ids::{PhoneNumberId, TenantId};
@@ -268,6 +304,26 @@ mod tests {
             frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
         let (third, agrees) = apply(&second, &readable, digest);
         assert!(agrees);
+        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().names.name), (0, "c"));
+    }
+
+    #[test]
+    fn a_whole_state_loaded_anew_keeps_the_last_good_state_of_what_it_cannot_read() {
+        let (good, digest) = frames(&[(tenant_named("a"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
+        let (served, _) = apply(&Snapshot::empty(EPOCH), &good, digest);
+        let newer =
+            [(tenant_named("b"), FEED_VERSION + 1), (number_in(Some("Mars/Olympus_Mons")), FEED_VERSION)];
+        let (bytes, digest) = frames(&newer);
+        let (loaded, _) = apply(&Snapshot::empty(EPOCH), &bytes, digest);
+        assert!(loaded.tenant(TENANT).is_none() && loaded.number(number()).is_none());
+        let kept = loaded.keeping_good_of(&served);
+        assert_eq!((kept.unreadable_records(), kept.digest), (2, digest));
+        assert_eq!(kept.tenant(TENANT).unwrap().names.name, "a");
+        assert!(kept.number(number()).is_some());
+        let (readable, digest) =
+            frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
+        let (third, agrees) = apply(&kept, &readable, digest);
+        assert!(agrees, "the good state in its place never counted");
         assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().names.name), (0, "c"));
     }
 
