@@ -42,6 +42,9 @@ pub struct Follower {
     standing: watch::Sender<Standing>,
     /// Where the digest differed once already.
     mismatched: Option<(Epoch, Revision)>,
+    /// A checkpoint on its way to the revision that is served, which it is behind: served only once it is there, so
+    /// that no call is answered by what was true before.
+    behind: Option<Snapshot>,
 }
 
 /// Why the feed can't be followed just now.
@@ -92,7 +95,7 @@ impl Follower {
         namespace: &str,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None }
+        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None, behind: None }
     }
 
     /// Follows until the task is dropped.
@@ -144,33 +147,32 @@ impl Follower {
     /// Serves all that the feed holds.
     async fn catch_up(&mut self, source: &mut Source, regular: bool) -> Result<(), FollowError> {
         loop {
-            let Some(snapshot) = self.webhooks.store.load_full() else {
+            let Some(served) = self.webhooks.store.load_full() else {
                 let Some(epoch) = source.epoch().await? else { return Ok(()) };
                 if !self.reload(source, epoch, Reload::Start).await? {
                     return Ok(());
                 }
                 continue;
             };
-            let serving = snapshot.serving();
+            let serving = served.serving();
             let tail = source.tail(serving.epoch, serving.revision).await?;
             let Some(epoch) = tail.epoch else { return Ok(()) };
             let batch = if epoch == serving.epoch {
-                self.apply(&snapshot, tail.entries)
+                let (snapshot, committed_us, batch) = self.advance(&served, &tail.entries);
+                if snapshot.revision() > served.revision() {
+                    self.serve(snapshot, committed_us);
+                }
+                batch
             } else {
                 Batch::Stuck(Reload::Epoch)
             };
             match batch {
                 Batch::More => {}
                 Batch::UpToDate if regular && self.lags(source, epoch).await? => {
-                    return self.reload_beyond(source, epoch, serving.revision).await;
+                    return self.reload_beyond(source, epoch).await;
                 }
-                Batch::UpToDate => {
-                    self.standing.send_if_modified(|standing| std::mem::take(&mut standing.wants_checkpoint));
-                    return Ok(());
-                }
-                Batch::Stuck(Reload::Gap) => {
-                    return self.reload_beyond(source, epoch, serving.revision).await;
-                }
+                Batch::UpToDate => return Ok(()),
+                Batch::Stuck(Reload::Gap) => return self.reload_beyond(source, epoch).await,
                 Batch::Stuck(reason) => {
                     if reason == Reload::Digest {
                         tokio::time::sleep(Duration::from_millis(RELOAD_JITTER_MS).mul_f64(random())).await;
@@ -186,41 +188,32 @@ impl Follower {
     /// Whether the stream held revisions beyond what is served that are there no more.
     async fn lags(&self, source: &mut Source, epoch: Epoch) -> Result<bool, FollowError> {
         let have = self.webhooks.store.load_full().map(|snapshot| snapshot.revision());
-        Ok(source.newest(epoch).await?.is_some_and(|newest| Some(newest) > have))
+        let lags = source.newest(epoch).await?.is_some_and(|newest| Some(newest) > have);
+        if !lags {
+            self.standing.send_if_modified(|standing| std::mem::take(&mut standing.wants_checkpoint));
+        }
+        Ok(lags)
     }
 
-    /// Applies entries in order, and serves the result.
-    fn apply(&mut self, served: &Snapshot, entries: Vec<source::Entry>) -> Batch {
-        let mut snapshot = served.clone();
+    /// Applies entries in order, as far as they go. Also tells when the last one was committed.
+    fn advance(&mut self, from: &Snapshot, entries: &[source::Entry]) -> (Snapshot, Option<i64>, Batch) {
+        let mut snapshot = from.clone();
         let mut committed_us = None;
-        let mut stuck = None;
-        for entry in &entries {
-            match decide(snapshot.revision(), entry.revision) {
+        for entry in entries {
+            let applied = match decide(snapshot.revision(), entry.revision) {
                 Step::Skip => continue,
-                Step::Apply => {}
-                Step::Reload => {
-                    stuck = Some(Reload::Gap);
-                    break;
-                }
-            }
-            match self.next(&snapshot, entry) {
+                Step::Apply => self.next(&snapshot, entry),
+                Step::Reload => Err(Reload::Gap),
+            };
+            match applied {
                 Ok((next, at)) => (snapshot, committed_us) = (next, Some(at)),
-                Err(reason) => {
-                    stuck = Some(reason);
-                    break;
-                }
+                Err(reason) => return (snapshot, committed_us, Batch::Stuck(reason)),
             }
         }
-        let applied = snapshot.revision().0 - served.revision().0;
-        if applied > 0 {
-            self.webhooks.metrics.deltas_applied.inc_by(applied);
-            self.serve(snapshot, committed_us);
-        }
-        match stuck {
-            Some(reason) => Batch::Stuck(reason),
-            None if entries.is_empty() => Batch::UpToDate,
-            None => Batch::More,
-        }
+        let applied = snapshot.revision().0 - from.revision().0;
+        self.webhooks.metrics.deltas_applied.inc_by(applied);
+        let batch = if applied == 0 { Batch::UpToDate } else { Batch::More };
+        (snapshot, committed_us, batch)
     }
 
     /// The snapshot that follows, and when its change was committed.
@@ -259,17 +252,12 @@ impl Follower {
         }
     }
 
-    /// Loads the checkpoint, if it is beyond `have`; else asks for one that is.
-    async fn reload_beyond(
-        &mut self,
-        source: &mut Source,
-        epoch: Epoch,
-        have: Revision,
-    ) -> Result<(), FollowError> {
+    /// Loads the checkpoint, if it is beyond what is served; else asks for one that is.
+    async fn reload_beyond(&mut self, source: &mut Source, epoch: Epoch) -> Result<(), FollowError> {
         let newest = source.manifest(epoch).await?;
         let newest = newest.and_then(|bytes| Manifest::verify(&bytes, &self.webhooks.keys).ok());
-        let served = self.webhooks.store.load_full().map_or(have, |snapshot| snapshot.revision());
-        if newest.is_some_and(|manifest| manifest.revision > served) {
+        let served = self.webhooks.store.load_full().map(|snapshot| snapshot.revision());
+        if newest.is_some_and(|manifest| Some(manifest.revision) > served) {
             self.reload(source, epoch, Reload::Gap).await?;
         } else {
             self.want_checkpoint();
@@ -286,7 +274,8 @@ impl Follower {
         });
     }
 
-    /// Loads the whole state from the checkpoint. `false`: there is none that can be used.
+    /// Loads the whole state from the checkpoint, goes on from there as far as the stream does, and serves the result:
+    /// within an epoch, never less than what is served. `false`: there is nothing that can be used.
     async fn reload(
         &mut self,
         source: &mut Source,
@@ -294,22 +283,34 @@ impl Follower {
         reason: Reload,
     ) -> Result<bool, FollowError> {
         self.webhooks.metrics.reloads.with_label_values(&[reason.label()]).inc();
-        match self.load(source, epoch).await? {
-            Ok(snapshot) => {
-                tracing::info!(revision = %snapshot.revision(), reason = reason.label(), "loaded a checkpoint");
-                if reason != Reload::Digest {
-                    self.mismatched = None;
-                    self.alarm(false);
-                }
-                self.serve(snapshot, None);
-                Ok(true)
-            }
+        let mut snapshot = match self.load(source, epoch).await? {
+            Ok(snapshot) => snapshot,
             Err(error) => {
                 tracing::error!(error, reason = reason.label(), "load a checkpoint; serving what is held");
                 self.want_checkpoint();
-                Ok(false)
+                return Ok(false);
+            }
+        };
+        if reason != Reload::Digest {
+            self.mismatched = None;
+            self.alarm(false);
+        }
+        loop {
+            let tail = source.tail(epoch, snapshot.revision()).await?;
+            let (next, _, batch) = self.advance(&snapshot, &tail.entries);
+            snapshot = next;
+            if !matches!(batch, Batch::More) {
+                break;
             }
         }
+        let served = self.webhooks.store.load_full().map(|served| served.serving());
+        if served.is_some_and(|served| served.epoch == epoch && served.revision > snapshot.revision()) {
+            self.want_checkpoint();
+            return Ok(false);
+        }
+        tracing::info!(revision = %snapshot.revision(), reason = reason.label(), "loaded a checkpoint");
+        self.serve(snapshot, None);
+        Ok(true)
     }
 
     async fn load(&self, source: &mut Source, epoch: Epoch) -> Result<Result<Snapshot, String>, FollowError> {
@@ -393,4 +394,78 @@ fn random() -> f64 {
     let mut byte = [0];
     let _ = getrandom::fill(&mut byte);
     f64::from(byte[0]) / 255.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::snapshot::SnapshotStore;
+    use crate::webhook::Origins;
+    use dialplane_common::feed::Digest;
+    use dialplane_common::feed::keyring::Keyring;
+    use source::Entry;
+
+    const EPOCH: Epoch = Epoch(uuid::Uuid::from_u128(5));
+
+    fn follower() -> Follower {
+        let webhooks = Webhooks {
+            store: SnapshotStore::default(),
+            keys: Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap()),
+            origins: Origins::default(),
+            body_timeout: Duration::from_secs(1),
+            metrics: Metrics::new().unwrap(),
+        };
+        let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
+        Follower::new(Arc::new(webhooks), client, "test", watch::channel(Standing::default()).0)
+    }
+
+    /// Entries without records, which add up to the empty state's digest.
+    fn entries(follower: &Follower, revisions: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
+        let sign = |revision| {
+            let (digest, committed_us, frames) = (Digest::default(), 0, &[][..]);
+            let delta = Delta { epoch: EPOCH, revision, digest, committed_us, frames };
+            Entry { revision, delta: delta.sign(&follower.webhooks.keys) }
+        };
+        revisions.map(|revision| sign(Revision(revision))).collect()
+    }
+
+    fn served(follower: &Follower) -> Option<u64> {
+        follower.webhooks.store.load().as_deref().map(|snapshot| snapshot.revision().0)
+    }
+
+    #[test]
+    fn a_state_behind_the_served_one_is_held_until_it_is_there() {
+        let mut follower = follower();
+        let empty = Snapshot::empty(EPOCH);
+        let first = entries(&follower, 1..=7);
+        assert!(matches!(follower.apply(&empty, first), Batch::More));
+        assert_eq!(served(&follower), Some(7));
+        follower.serve_or_hold(empty, None);
+        assert_eq!(served(&follower), Some(7), "a checkpoint loaded again doesn't take back what is served");
+        for (last, is_held) in [(5, true), (7, false), (9, false)] {
+            let from = follower
+                .behind
+                .clone()
+                .or_else(|| follower.webhooks.store.load().as_deref().cloned())
+                .unwrap();
+            let next = entries(&follower, from.revision().0 + 1..=last);
+            follower.apply(&from, next);
+            assert_eq!((follower.behind.is_some(), served(&follower)), (is_held, Some(last.max(7))));
+        }
+        let other = Snapshot::empty(Epoch(uuid::Uuid::from_u128(6)));
+        follower.serve_or_hold(other, None);
+        assert_eq!(served(&follower), Some(0), "another epoch's revisions say nothing about this one's");
+    }
+
+    #[test]
+    fn entries_that_lead_no_further_are_not_read_again_at_once() {
+        let mut follower = follower();
+        let first = entries(&follower, 1..=3);
+        follower.apply(&Snapshot::empty(EPOCH), first);
+        let have = follower.webhooks.store.load().as_deref().cloned().unwrap();
+        // Redis gives an entry `3-1` for what lies behind `3-0`.
+        let stray = entries(&follower, 3..=3);
+        assert!(matches!(follower.apply(&have, stray), Batch::UpToDate));
+    }
 }
