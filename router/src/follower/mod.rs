@@ -42,9 +42,6 @@ pub struct Follower {
     standing: watch::Sender<Standing>,
     /// Where the digest differed once already.
     mismatched: Option<(Epoch, Revision)>,
-    /// A checkpoint on its way to the revision that is served, which it is behind: served only once it is there, so
-    /// that no call is answered by what was true before.
-    behind: Option<Snapshot>,
 }
 
 /// Why the feed can't be followed just now.
@@ -95,7 +92,7 @@ impl Follower {
         namespace: &str,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None, behind: None }
+        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None }
     }
 
     /// Follows until the task is dropped.
@@ -284,7 +281,11 @@ impl Follower {
     ) -> Result<bool, FollowError> {
         self.webhooks.metrics.reloads.with_label_values(&[reason.label()]).inc();
         let mut snapshot = match self.load(source, epoch).await? {
-            Ok(snapshot) => snapshot,
+            // A whole state has no good state of what it can't read: what is served has.
+            Ok(snapshot) => match self.webhooks.store.load_full() {
+                Some(served) => snapshot.keeping_good_of(&served),
+                None => snapshot,
+            },
             Err(error) => {
                 tracing::error!(error, reason = reason.label(), "load a checkpoint; serving what is held");
                 self.want_checkpoint();
@@ -430,42 +431,44 @@ mod tests {
         revisions.map(|revision| sign(Revision(revision))).collect()
     }
 
-    fn served(follower: &Follower) -> Option<u64> {
-        follower.webhooks.store.load().as_deref().map(|snapshot| snapshot.revision().0)
-    }
-
     #[test]
-    fn a_state_behind_the_served_one_is_held_until_it_is_there() {
+    fn goes_as_far_as_the_entries_follow() {
         let mut follower = follower();
         let empty = Snapshot::empty(EPOCH);
-        let first = entries(&follower, 1..=7);
-        assert!(matches!(follower.apply(&empty, first), Batch::More));
-        assert_eq!(served(&follower), Some(7));
-        follower.serve_or_hold(empty, None);
-        assert_eq!(served(&follower), Some(7), "a checkpoint loaded again doesn't take back what is served");
-        for (last, is_held) in [(5, true), (7, false), (9, false)] {
-            let from = follower
-                .behind
-                .clone()
-                .or_else(|| follower.webhooks.store.load().as_deref().cloned())
-                .unwrap();
-            let next = entries(&follower, from.revision().0 + 1..=last);
-            follower.apply(&from, next);
-            assert_eq!((follower.behind.is_some(), served(&follower)), (is_held, Some(last.max(7))));
-        }
-        let other = Snapshot::empty(Epoch(uuid::Uuid::from_u128(6)));
-        follower.serve_or_hold(other, None);
-        assert_eq!(served(&follower), Some(0), "another epoch's revisions say nothing about this one's");
+        let (snapshot, committed_us, batch) = follower.advance(&empty, &entries(&follower, 1..=7));
+        assert_eq!((snapshot.revision(), committed_us), (Revision(7), Some(0)));
+        assert!(matches!(batch, Batch::More));
+        let (snapshot, _, batch) = follower.advance(&snapshot, &entries(&follower, 9..=9));
+        assert_eq!(snapshot.revision(), Revision(7));
+        assert!(matches!(batch, Batch::Stuck(Reload::Gap)));
+        let mut forged = entries(&follower, 8..=9);
+        forged[1].delta[40] ^= 1;
+        let (snapshot, _, batch) = follower.advance(&snapshot, &forged);
+        assert_eq!(snapshot.revision(), Revision(8));
+        assert!(matches!(batch, Batch::Stuck(Reload::Gap)));
     }
 
     #[test]
     fn entries_that_lead_no_further_are_not_read_again_at_once() {
         let mut follower = follower();
-        let first = entries(&follower, 1..=3);
-        follower.apply(&Snapshot::empty(EPOCH), first);
-        let have = follower.webhooks.store.load().as_deref().cloned().unwrap();
+        let (have, ..) = follower.advance(&Snapshot::empty(EPOCH), &entries(&follower, 1..=3));
         // Redis gives an entry `3-1` for what lies behind `3-0`.
-        let stray = entries(&follower, 3..=3);
-        assert!(matches!(follower.apply(&have, stray), Batch::UpToDate));
+        let (_, _, batch) = follower.advance(&have, &entries(&follower, 3..=3));
+        assert!(matches!(batch, Batch::UpToDate));
+    }
+
+    #[test]
+    fn a_digest_that_differs_reloads_once_and_then_alarms_and_goes_on() {
+        let mut follower = follower();
+        let empty = Snapshot::empty(EPOCH);
+        let delta =
+            Delta { epoch: EPOCH, revision: Revision(1), digest: Digest(7), committed_us: 0, frames: &[] };
+        let entry = [Entry { revision: Revision(1), delta: delta.sign(&follower.webhooks.keys) }];
+        let (snapshot, _, batch) = follower.advance(&empty, &entry);
+        assert!(matches!(batch, Batch::Stuck(Reload::Digest)) && snapshot.revision() == Revision(0));
+        assert!(!follower.standing.borrow().digest_alarm);
+        let (snapshot, ..) = follower.advance(&empty, &entry);
+        assert_eq!(snapshot.revision(), Revision(1));
+        assert!(follower.standing.borrow().digest_alarm);
     }
 }

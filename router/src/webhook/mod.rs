@@ -248,16 +248,16 @@ impl<'a> Webhook<'a> {
         account: &Account,
         call: &InboundCall<'_>,
     ) -> Result<Owner<'a>, Answer> {
-        let number = call
-            .called()
-            .and_then(|number| self.snapshot.number(number))
-            .filter(|number| number.accounts().contains(&account_id));
+        let known = call.called().and_then(|number| self.snapshot.number(number));
+        let number = known.filter(|number| number.accounts().contains(&account_id));
         let tenant_id = match number {
             Some(number) => number.tenant_id,
-            // Unknown numbers may go to one tenant, but never from another tenant's own account.
+            // Numbers that nobody has may go to one tenant, but never from another tenant's own account. A number
+            // that somebody has isn't one of them only because this account may not speak of it.
             None => self
                 .snapshot
                 .unknown_numbers()
+                .filter(|_| known.is_none())
                 .filter(|tenant| account.record.tenant_id.is_none_or(|owner| owner == *tenant))
                 .ok_or_else(|| self.refuse(Refusal::UnknownNumber))?,
         };
@@ -406,4 +406,114 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::SnapshotStore;
+    use dialplane_common::feed::frame::{Frame, Payload, RawKey};
+    use dialplane_common::feed::message::Delta;
+    use dialplane_common::feed::record::{AccountRecord, NumberRecord, PlatformRecord, Record, TenantRecord};
+    use dialplane_common::feed::{Digest, Epoch, FEED_VERSION, Revision, frame};
+    use dialplane_common::ids::PhoneNumberId;
+    use dialplane_common::provider::Credential;
+    use dialplane_common::route::{Condition, Rule};
+    use uuid::Uuid;
+
+    const OWNER: TenantId = TenantId(Uuid::from_u128(1));
+    const CATCH_ALL: TenantId = TenantId(Uuid::from_u128(2));
+    const OWNERS_ACCOUNT: AccountId = AccountId(Uuid::from_u128(3));
+    const PLATFORM_ACCOUNT: AccountId = AccountId(Uuid::from_u128(4));
+
+    fn tenant(id: TenantId, busy: bool) -> Record {
+        let rules = vec![Rule { when: Condition::default(), then: vec![Step::Reject { busy }] }];
+        let (name, timezone) = (String::new(), "UTC".to_owned());
+        Record::Tenant(id, TenantRecord { name, suspended: false, timezone, hours: None, rules: Some(rules) })
+    }
+
+    /// An account that asks for no proof.
+    fn account(keys: &Keyring, id: AccountId, tenant_id: Option<TenantId>) -> Record {
+        let plain = frame::encode(&Vec::<Credential>::new());
+        let record = AccountRecord {
+            tenant_id,
+            provider: "twilio".into(),
+            external_id: "AC1".into(),
+            signature_policy: SignaturePolicy::Off,
+            sealed_credentials: keys.seal([7; 24], id.as_bytes(), &plain),
+        };
+        Record::Account(id, record)
+    }
+
+    /// One number of one tenant, bound to its own account; another tenant takes what nobody has.
+    fn snapshot(keys: &Keyring) -> Snapshot {
+        let number = NumberRecord {
+            id: PhoneNumberId(Uuid::from_u128(5)),
+            tenant_id: OWNER,
+            active: true,
+            display_name: String::new(),
+            timezone: None,
+            agent_id: None,
+            accounts: vec![OWNERS_ACCOUNT],
+            hours: None,
+            rules: None,
+        };
+        let records = [
+            Record::Platform(PlatformRecord {
+                unknown_numbers: Some(CATCH_ALL),
+                ..PlatformRecord::default()
+            }),
+            tenant(OWNER, false),
+            tenant(CATCH_ALL, true),
+            account(keys, OWNERS_ACCOUNT, Some(OWNER)),
+            account(keys, PLATFORM_ACCOUNT, None),
+            Record::Number("+12125550001".parse().unwrap(), number),
+        ];
+        let mut frames = Vec::new();
+        for record in &records {
+            let (key, bytes) = (record.key().to_bytes(), record.encode());
+            let key = RawKey { kind: record.key().kind() as u8, key: &key };
+            Frame { key, payload: Some(Payload { version: FEED_VERSION, bytes: &bytes }) }.write(&mut frames);
+        }
+        let epoch = Epoch(Uuid::from_u128(9));
+        let (revision, digest) = (Revision(1), Digest::default());
+        let delta = Delta { epoch, revision, digest, committed_us: 0, frames: &frames };
+        Snapshot::empty(epoch).apply(&delta, keys).unwrap().0
+    }
+
+    #[test]
+    fn a_number_that_somebody_has_never_goes_to_who_takes_unknown_ones() {
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let snapshot = snapshot(&keys);
+        let webhooks = Webhooks {
+            store: SnapshotStore::default(),
+            keys,
+            origins: Origins {
+                public_urls: vec!["https://a.example".parse().unwrap()],
+                ..Origins::default()
+            },
+            body_timeout: Duration::from_secs(1),
+            metrics: Metrics::new().unwrap(),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let check = |account: AccountId, to: &str, expected: Outcome, busy: bool| {
+            let target = format!("/webhooks/twilio/voice/{account}");
+            let body = format!("AccountSid=AC1&CallSid=CA1&From=%2B15105550198&To=%2B{to}");
+            let (method, body, peer) = (&Method::POST, body.as_bytes(), IpAddr::from([192, 0, 2, 1]));
+            let received = Received { method, target: &target, headers: &headers, body, peer };
+            let answer = webhooks.answer(
+                &snapshot,
+                &endpoint(&target).unwrap(),
+                &received,
+                UnixSeconds(1_800_000_000),
+            );
+            let document = String::from_utf8_lossy(&answer.rendered.body).into_owned();
+            assert_eq!((answer.outcome, document.contains("busy")), (expected, busy), "{account} {to}");
+        };
+        check(OWNERS_ACCOUNT, "12125550001", Outcome::Answered, false);
+        check(PLATFORM_ACCOUNT, "12125550001", Outcome::UnknownNumber, false);
+        check(PLATFORM_ACCOUNT, "12125550002", Outcome::Answered, true);
+        check(OWNERS_ACCOUNT, "12125550002", Outcome::UnknownNumber, false);
+    }
 }
