@@ -143,6 +143,8 @@ impl Follower {
 
     /// Serves all that the feed holds.
     async fn catch_up(&mut self, source: &mut Source, regular: bool) -> Result<(), FollowError> {
+        // Asked before the stream is read: an entry that comes in between is no gap.
+        let end = if regular { self.stream_end(source).await? } else { None };
         loop {
             let Some(served) = self.webhooks.store.load_full() else {
                 let Some(epoch) = source.epoch().await? else { return Ok(()) };
@@ -165,8 +167,12 @@ impl Follower {
             };
             match batch {
                 Batch::More => {}
-                Batch::UpToDate if regular && self.lags(source, epoch).await? => {
+                Batch::UpToDate if end.is_some_and(|end| end.0 == epoch && end.1 > serving.revision) => {
                     return self.reload_beyond(source, epoch).await;
+                }
+                Batch::UpToDate if end.is_some() => {
+                    self.standing.send_if_modified(|standing| std::mem::take(&mut standing.wants_checkpoint));
+                    return Ok(());
                 }
                 Batch::UpToDate => return Ok(()),
                 Batch::Stuck(Reload::Gap) => return self.reload_beyond(source, epoch).await,
@@ -182,14 +188,11 @@ impl Follower {
         }
     }
 
-    /// Whether the stream held revisions beyond what is served that are there no more.
-    async fn lags(&self, source: &mut Source, epoch: Epoch) -> Result<bool, FollowError> {
-        let have = self.webhooks.store.load_full().map(|snapshot| snapshot.revision());
-        let lags = source.newest(epoch).await?.is_some_and(|newest| Some(newest) > have);
-        if !lags {
-            self.standing.send_if_modified(|standing| std::mem::take(&mut standing.wants_checkpoint));
-        }
-        Ok(lags)
+    /// Up to which revision the stream of the served epoch ever went, whether or not its entries are still there.
+    async fn stream_end(&self, source: &mut Source) -> Result<Option<(Epoch, Revision)>, FollowError> {
+        let Some(served) = self.webhooks.store.load_full() else { return Ok(None) };
+        let epoch = served.serving().epoch;
+        Ok(source.newest(epoch).await?.map(|revision| (epoch, revision)))
     }
 
     /// Applies entries in order, as far as they go. Also tells when the last one was committed.
