@@ -18,6 +18,8 @@ use crate::url;
 const CALLERS_MAX: usize = 500;
 const RING_MAX: usize = 10;
 const SAY_CHARS_MAX: usize = 4_000;
+/// Sealed and encoded it becomes a third longer, and proxies commonly take URLs of 8 KiB.
+const REST_BYTES_MAX: usize = 5_000;
 const RING_TIMEOUT_S: u16 = 20;
 const VOICEMAIL_LENGTH_S: u16 = 120;
 const VOICEMAIL_PROMPT: &str = "Please leave a message after the tone.";
@@ -255,9 +257,9 @@ fn compile_callers(place: &str, document: &CallersDocument) -> Result<Callers, I
     Ok(callers)
 }
 
-fn compile_chain(place: &str, document: &StepDocument) -> Result<Vec<Step>, Invalid> {
+fn compile_chain(first: &str, document: &StepDocument) -> Result<Vec<Step>, Invalid> {
     let mut chain = Vec::new();
-    let (mut place, mut next) = (place.to_owned(), Some(document));
+    let (mut place, mut next) = (first.to_owned(), Some(document));
     while let Some(step) = next {
         if chain.len() == CHAIN_MAX {
             return Err(Invalid::new(place, format!("wanted at most {CHAIN_MAX} steps in a chain")));
@@ -266,7 +268,20 @@ fn compile_chain(place: &str, document: &StepDocument) -> Result<Vec<Step>, Inva
         place.push_str(".else");
         next = step.otherwise.as_deref();
     }
+    refuse_long_rest(first, &chain)?;
     Ok(chain)
+}
+
+/// What follows a step stands in the URL by which the provider asks for it, sealed: what is too long for one is refused
+/// here, not by a proxy in the middle of a call.
+fn refuse_long_rest(place: &str, chain: &[Step]) -> Result<(), Invalid> {
+    let bytes = dialplane_common::feed::frame::encode(&chain.get(1..).unwrap_or_default()).len();
+    if bytes > REST_BYTES_MAX {
+        let wanted =
+            format!("wanted at most {REST_BYTES_MAX} bytes of texts and addresses here, not {bytes}");
+        return Err(Invalid::new(format!("{place}.else"), wanted));
+    }
+    Ok(())
 }
 
 fn compile_step(place: &str, step: &StepDocument) -> Result<Step, Invalid> {
@@ -455,6 +470,17 @@ mod tests {
             panic!("{rules:?}")
         };
         assert!(matches!(prompt, Prompt::Say { text, .. } if text == VOICEMAIL_PROMPT));
+    }
+
+    #[test]
+    fn what_follows_fits_a_url() {
+        let chain = |say: String| {
+            format!(r#"[{{"then":{{"action":"agent","else":{{"action":"message","say":"{say}"}}}}}}]"#)
+        };
+        assert!(compile(&chain("a".repeat(4_000))).is_ok());
+        check(&chain("\u{3042}".repeat(4_000)), "rules[0].then.else");
+        let alone = format!(r#"[{{"then":{{"action":"message","say":"{}"}}}}]"#, "\u{3042}".repeat(4_000));
+        assert!(compile(&alone).is_ok(), "the first step stands in no URL");
     }
 
     #[test]
