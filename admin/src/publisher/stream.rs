@@ -124,7 +124,7 @@ pub async fn pointer(link: &RedisLink, keys: &Keys) -> RedisResult<Option<Epoch>
 }
 
 impl Stream<'_> {
-    /// What lies there; `None` when there is no such stream.
+    /// What lies there; `None` when there is no such stream, or its last entry isn't one that we append behind.
     ///
     /// # Errors
     /// When Redis is away.
@@ -133,12 +133,8 @@ impl Stream<'_> {
         call.key(self.keys.checkpoint(self.epoch));
         let found: Option<(String, String, String, Vec<u8>)> = self.link.script(&call).await?;
         Ok(found.and_then(|(last, digest, first, manifest)| {
-            Some(Look {
-                last: revision(&last)?,
-                digest: digest.parse().ok(),
-                first: revision(&first),
-                manifest,
-            })
+            let (last, digest) = end(&last, &digest)?;
+            Some(Look { last, digest, first: revision(&first), manifest })
         }))
     }
 
@@ -186,4 +182,31 @@ fn id(revision: Revision) -> String {
 
 fn revision(id: &str) -> Option<Revision> {
     id.split('-').next()?.parse().ok().map(Revision)
+}
+
+/// A stream's end from its last entry's id and digest (empty: trimmed away), each exactly as we write it. Anything else
+/// is somebody else's entry, which no append would ever follow.
+fn end(last: &str, digest: &str) -> Option<(Revision, Option<Digest>)> {
+    let revision = revision(last).filter(|revision| id(*revision) == last)?;
+    if digest.is_empty() {
+        return Some((revision, None));
+    }
+    let parsed = digest.parse::<Digest>().ok().filter(|parsed| parsed.to_string() == digest)?;
+    Some((revision, Some(parsed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_entry_is_an_end_to_append_behind() {
+        let digest = Digest(0xAB).to_string();
+        assert_eq!(end("7-0", &digest), Some((Revision(7), Some(Digest(0xAB)))));
+        assert_eq!(end("7-0", ""), Some((Revision(7), None)));
+        for (last, digest) in [("7-1", &*digest), ("07-0", &digest), ("7", &digest), ("", ""), ("7-0", "x")] {
+            assert_eq!(end(last, digest), None, "{last} {digest}");
+        }
+        assert_eq!(end("7-0", &digest.to_uppercase()), None);
+    }
 }
