@@ -331,6 +331,14 @@ fn a_record_that_cannot_be_read_keeps_its_last_good_state_and_stops_nothing() {
     system.apply("PATCH", &format!("/tenants/{}", salon.tenant), &json!({"status": "active"}));
     assert_eq!(ops::metric(system.router.ops, "router_digest_mismatches_total"), 0.0);
 
+    // A whole state loaded anew has only what can't be read: the good one before it stays.
+    let mut feed = Feed::of(&system.redis);
+    let _: () = feed.query(&redis::cmd("FLUSHALL"));
+    wait_for("the new epoch to be loaded", || loads(&system.router, "epoch") == 1.0);
+    await_router(&system.operator, &system.router, None);
+    assert_eq!(salon.ring(system.router.address).body, said("Last good."));
+    assert_eq!((unreadable(), degraded()), (2.0, true));
+
     // Written again in a version that it reads, the record is served again.
     commit(&system.database, &[Change::remove(unknown)]);
     system.route(&salon, &json!([{"then": {"action": "message", "say": "Readable."}}]));
