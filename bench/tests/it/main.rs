@@ -13,5 +13,6 @@ mod installation;
 mod lifecycle;
 mod ops;
 mod propagation;
+mod rest_refusals;
 mod rls;
 mod vectors;
