@@ -77,6 +77,7 @@ fn webhooks(snapshot: Snapshot) -> Webhooks {
         origins: Origins { public_urls: vec![BASE.parse().unwrap()], trusted_proxies: vec![] },
         body_timeout: Duration::from_secs(5),
         metrics: Metrics::new().unwrap(),
+        unproven_logged_at: Default::default(),
     }
 }
 
@@ -168,7 +169,8 @@ fn change(c: &mut Criterion, webhooks: &Webhooks, snapshot: &Snapshot) {
     c.bench_function("codec/encode", |b| b.iter(|| black_box(&record).encode()));
     c.bench_function("codec/decode", |b| {
         b.iter(|| -> Option<Record> {
-            let frame = Frame { key, payload: Some(Payload { version: FEED_VERSION, bytes: black_box(&bytes) }) };
+            let frame =
+                Frame { key, payload: Some(Payload { version: FEED_VERSION, bytes: black_box(&bytes) }) };
             frame.record().unwrap()
         });
     });

@@ -58,7 +58,12 @@ impl Operator {
     #[must_use]
     pub fn ok(&self, method: &str, path: &str, body: &Value) -> Value {
         let response = self.send(method, path, body);
-        assert!(matches!(response.status, 200..=299), "{method} {path}: {} {}", response.status, response.body);
+        assert!(
+            matches!(response.status, 200..=299),
+            "{method} {path}: {} {}",
+            response.status,
+            response.body
+        );
         serde_json::from_str(&response.body).unwrap_or_default()
     }
 
@@ -92,7 +97,8 @@ impl Salon {
     /// Creates one whose numbers and names end with `suffix` (0 to 9999), and waits until live routers serve it.
     #[must_use]
     pub fn create(operator: &Operator, suffix: u32) -> Self {
-        let tenant = operator.create("/tenants", &json!({"name": "Sparkle Nails", "timezone": "America/New_York"}));
+        let tenant =
+            operator.create("/tenants", &json!({"name": "Sparkle Nails", "timezone": "America/New_York"}));
         let account_sid = format!("AC{suffix:032x}");
         let auth_token = format!("{:032x}", suffix + 0x00ab_cdef);
         let account = operator.create(

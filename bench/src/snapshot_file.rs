@@ -83,7 +83,12 @@ impl<'a> Builder<'a> {
 ///
 /// # Errors
 /// Names the line that is wrong, or says what can't be read.
-pub fn build(source: &Source<'_>, account_sid: &str, auth_token: &str, keys: &Keyring) -> Result<Snapshot, String> {
+pub fn build(
+    source: &Source<'_>,
+    account_sid: &str,
+    auth_token: &str,
+    keys: &Keyring,
+) -> Result<Snapshot, String> {
     let mut builder = Builder::new(keys);
     builder.add(&account_record(ACCOUNT, account_sid, auth_token, keys))?;
     let mut seen = HashSet::new();
@@ -115,7 +120,10 @@ fn read_csv(path: &Path) -> Result<impl Iterator<Item = Result<Location, String>
     open(false)?.read_record(&mut first).map_err(failed)?;
     let named = first.iter().any(|column| column == "number");
     if named && columns.iter().any(|wanted| !first.iter().any(|column| column == wanted)) {
-        return Err(format!("--csv {}: wanted the columns number, stream_url, agent, tenant", path.display()));
+        return Err(format!(
+            "--csv {}: wanted the columns number, stream_url, agent, tenant",
+            path.display()
+        ));
     }
     let columns = if named { first } else { columns };
     Ok(open(named)?.into_records().enumerate().map(move |(index, record)| {

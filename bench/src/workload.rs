@@ -62,7 +62,8 @@ fn id(kind: &str, name: &str) -> Uuid {
         (salt, kind, name).hash(&mut hasher);
         hasher.finish()
     };
-    uuid::Builder::from_custom_bytes(((u128::from(half(0)) << 64) | u128::from(half(1))).to_be_bytes()).into_uuid()
+    uuid::Builder::from_custom_bytes(((u128::from(half(0)) << 64) | u128::from(half(1))).to_be_bytes())
+        .into_uuid()
 }
 
 impl Location {
@@ -124,8 +125,11 @@ impl Location {
 /// The platform's Twilio account, its token sealed with the feed's key.
 #[must_use]
 pub fn account_record(id: AccountId, account_sid: &str, auth_token: &str, keys: &Keyring) -> Record {
-    let token =
-        Credential { kind: "auth_token".into(), id: String::new(), value: Secret::new(auth_token.as_bytes()) };
+    let token = Credential {
+        kind: "auth_token".into(),
+        id: String::new(),
+        value: Secret::new(auth_token.as_bytes()),
+    };
     let plain = postcard::to_stdvec([token].as_slice()).unwrap_or_default();
     // One snapshot holds one such secret, and each run draws another nonce.
     let nonce: [u8; 24] = std::array::from_fn(|index| Uuid::now_v7().as_bytes()[10 + index % 6]);
@@ -151,7 +155,9 @@ pub fn twilio_signature(auth_token: &str, url: &str, parameters: &[(&str, &str)]
         text.push_str(name);
         text.push_str(value);
     }
-    let Ok(mut mac) = <Hmac<Sha1> as KeyInit>::new_from_slice(auth_token.as_bytes()) else { return String::new() };
+    let Ok(mut mac) = <Hmac<Sha1> as KeyInit>::new_from_slice(auth_token.as_bytes()) else {
+        return String::new();
+    };
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
@@ -182,7 +188,11 @@ pub fn form(parameters: &[(&str, &str)]) -> String {
 
 /// The 25 parameters of a complete voice webhook, sorted by name as Twilio sends them.
 #[must_use]
-pub fn voice_parameters<'a>(account_sid: &'a str, call_sid: &'a str, to: &'a str) -> [(&'a str, &'a str); 25] {
+pub fn voice_parameters<'a>(
+    account_sid: &'a str,
+    call_sid: &'a str,
+    to: &'a str,
+) -> [(&'a str, &'a str); 25] {
     let from = "+15105550198";
     [
         ("AccountSid", account_sid),

@@ -120,6 +120,7 @@ fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
         origins: config.origins.clone(),
         body_timeout: config.limits.body_timeout,
         metrics: Metrics::new()?,
+        unproven_logged_at: Default::default(),
     })
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::auth::{Editor, InTenant, PathId, Viewer};
+use super::auth::{Editor, InTenant, PathId, Principal, Viewer};
 use super::body::{Body, Query, present};
 use super::error::Problem;
 use super::page::{Page, PageQuery};
@@ -221,7 +221,7 @@ pub async fn create(
     };
     invalid::name("display_name", &fields.display_name)?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
-    check_references(write.tx.conn(), tenant.id, new.agent_id, new.account_id).await?;
+    check_references(write.tx.conn(), &tenant.principal, tenant.id, new.agent_id, new.account_id).await?;
     let id = numbers::insert(write.tx.conn(), tenant.id, number, MANUAL, &fields).await?;
     numbers::bind_carrier(write.tx.conn(), tenant.id, id, new.account_id).await?;
     let row = write.tx.record_number(tenant.id, id).await?;
@@ -233,8 +233,12 @@ fn timezone(text: Option<&str>) -> Result<Option<String>, Problem> {
 }
 
 /// Holds what the number will refer to, and refuses what isn't the tenant's to refer to.
+///
+/// A tenant's key binds numbers to the tenant's own accounts only. On an account that tenants share, whoever names a
+/// number would get its calls: there the platform says whose number it is.
 async fn check_references(
     conn: &mut PgConnection,
+    principal: &Principal,
     tenant: TenantId,
     agent: Option<AgentId>,
     account: Option<AccountId>,
@@ -250,6 +254,13 @@ async fn check_references(
         return Err(
             Invalid::new("account_id", "wanted an account of this tenant, or one granted to it").into()
         );
+    }
+    if let Some(account) = account
+        && !principal.is_operator()
+        && !accounts::is_own(conn, tenant, account).await?
+    {
+        let detail = "account_id: only operators bind numbers to the platform's accounts";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "operator_only", detail).at("account_id"));
     }
     Ok(())
 }
@@ -285,8 +296,8 @@ pub async fn change(
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
-    check_references(write.tx.conn(), tenant.id, patch.agent_id.flatten(), patch.account_id.flatten())
-        .await?;
+    let (agent, account) = (patch.agent_id.flatten(), patch.account_id.flatten());
+    check_references(write.tx.conn(), &tenant.principal, tenant.id, agent, account).await?;
     let fields = NumberFields {
         display_name: patch.display_name.unwrap_or(row.display_name),
         timezone: zone.unwrap_or(row.timezone),

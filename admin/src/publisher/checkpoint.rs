@@ -13,6 +13,10 @@ use crate::store::{Scope, Store, feed};
 /// A router that reads the old checkpoint has this long to finish.
 const OLD_CHUNKS_S: u64 = 60;
 
+/// A checkpoint that was begun and never finished is gone after this. Redis never evicts, so what nobody reads has to
+/// end by itself.
+const UNFINISHED_CHUNKS_S: u64 = 3600;
+
 /// Writes chunks of one state of Postgres, and its manifest once all are there.
 ///
 /// # Errors
@@ -36,6 +40,9 @@ pub async fn write(
         }
     }
     chunks.flush(true).await?;
+    for index in 0..chunks.index {
+        link.query::<()>(redis::cmd("PERSIST").arg(keys.chunk(epoch, state.revision, index))).await?;
+    }
     let manifest = Manifest { epoch, revision: state.revision, digest: state.digest, records };
     let bytes = manifest.sign(&store.keys().feed);
     link.query::<()>(redis::cmd("SET").arg(keys.checkpoint(epoch)).arg(bytes)).await?;
@@ -114,7 +121,9 @@ impl Chunks<'_> {
         };
         let bytes = chunk.sign(&self.store.keys().feed);
         let key = self.keys.chunk(self.epoch, self.revision, self.index);
-        self.link.query::<()>(redis::cmd("SET").arg(key).arg(bytes)).await?;
+        self.link
+            .query::<()>(redis::cmd("SET").arg(key).arg(bytes).arg("EX").arg(UNFINISHED_CHUNKS_S))
+            .await?;
         self.index += 1;
         self.frames.clear();
         Ok(())

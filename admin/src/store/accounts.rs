@@ -213,6 +213,19 @@ pub async fn revoke(conn: &mut PgConnection, id: AccountId, tenant: TenantId) ->
     Ok(())
 }
 
+/// Whether an account is a tenant's own.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn is_own(conn: &mut PgConnection, tenant: TenantId, id: AccountId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT FROM accounts WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant.0)
+        .bind(id.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Whether a tenant may use an account, held so until the transaction ends.
 ///
 /// # Errors

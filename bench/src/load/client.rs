@@ -28,7 +28,8 @@ pub fn keep_busy(
     connections: usize,
     duration: Duration,
 ) -> Result<Done, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
         let started = Instant::now();
         let mut busy = JoinSet::new();
@@ -81,7 +82,11 @@ impl Connection {
         self.stream.write_all(request).await.map_err(|error| format!("send: {error}"))?;
         let mut filled = 0;
         loop {
-            let read = self.stream.read(&mut self.buffer[filled..]).await.map_err(|error| format!("read: {error}"))?;
+            let read = self
+                .stream
+                .read(&mut self.buffer[filled..])
+                .await
+                .map_err(|error| format!("read: {error}"))?;
             if read == 0 {
                 return Err("the server closed the connection".into());
             }

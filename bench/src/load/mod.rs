@@ -55,7 +55,8 @@ struct Run {
 pub fn run(options: &Options) -> Result<(), String> {
     let dir = TempDir::new();
     let file = dir.path("snapshot");
-    let keys = dialplane_common::feed::keyring::Keyring::feed(crate::system::FEED_KEY).map_err(|e| e.to_string())?;
+    let keys =
+        dialplane_common::feed::keyring::Keyring::feed(crate::system::FEED_KEY).map_err(|e| e.to_string())?;
     let source = snapshot_file::Source::Count(options.numbers);
     snapshot_file::write(&source, ACCOUNT_SID, AUTH_TOKEN, &keys, &file)?;
     let requests = requests(options);
@@ -89,7 +90,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     let rate = |runs: &[Run]| median(&runs.iter().map(|run| run.requests_per_s).collect::<Vec<_>>());
     let cpu = |runs: &[Run]| median(&runs.iter().map(|run| run.cpu_us).collect::<Vec<_>>());
-    let ratios: Vec<f64> = bares.iter().zip(&routers).map(|(bare, router)| bare.cpu_us / router.cpu_us).collect();
+    let ratios: Vec<f64> =
+        bares.iter().zip(&routers).map(|(bare, router)| bare.cpu_us / router.cpu_us).collect();
     let lines = format!(
         "\nTwilio voice webhook, 25 parameters, signature verified, {} numbers, {} connections; medians of {} runs:\n\
          | server     | requests/s | CPU a request |\n\

@@ -143,6 +143,9 @@ impl Follower {
 
     /// Serves all that the feed holds.
     async fn catch_up(&mut self, source: &mut Source, regular: bool) -> Result<(), FollowError> {
+        if regular {
+            self.webhooks.store.sweep();
+        }
         // Asked before the stream is read: an entry that comes in between is no gap.
         let end = if regular { self.stream_end(source).await? } else { None };
         loop {
@@ -419,6 +422,7 @@ mod tests {
             origins: Origins::default(),
             body_timeout: Duration::from_secs(1),
             metrics: Metrics::new().unwrap(),
+            unproven_logged_at: Default::default(),
         };
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
         Follower::new(Arc::new(webhooks), client, "test", watch::channel(Standing::default()).0)

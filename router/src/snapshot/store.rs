@@ -31,8 +31,13 @@ impl SnapshotStore {
     /// Serves another snapshot from now on.
     pub fn store(&self, snapshot: Snapshot) {
         let old = self.current.swap(Some(Arc::new(snapshot)));
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(old);
+        self.sweep();
+    }
+
+    /// Drops retired snapshots that no request holds any more.
+    pub fn sweep(&self) {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        retired.extend(old);
         retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 }

@@ -8,6 +8,7 @@ mod path;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use after::After;
@@ -46,6 +47,8 @@ pub struct Webhooks {
     pub body_timeout: Duration,
     /// What is counted.
     pub metrics: Metrics,
+    /// The second in which an answer without a right signature was last logged.
+    pub unproven_logged_at: AtomicI64,
 }
 
 impl Webhooks {
@@ -208,7 +211,10 @@ impl<'a> Webhook<'a> {
         match (account.record.signature_policy, proof) {
             (SignaturePolicy::Observe, Some(Err(reason))) => {
                 self.router.metrics.signatures_unproven.with_label_values(&[reason.label()]).inc();
-                tracing::warn!(account = %id, reason = reason.label(), "answered without a right signature");
+                // One line a second tells as much as one a call, and a full pipe stops nobody's answer.
+                if self.router.unproven_logged_at.swap(self.now.0, Ordering::Relaxed) != self.now.0 {
+                    tracing::warn!(account = %id, reason = reason.label(), "answered without a right signature");
+                }
             }
             (SignaturePolicy::Enforce, Some(Err(reason))) => return Err(reason.into()),
             (_, Some(Ok(())) | None) | (SignaturePolicy::Off, Some(Err(_))) => {}
@@ -281,10 +287,14 @@ impl<'a> Webhook<'a> {
         let number = number.filter(|number| number.tenant_id == after.tenant);
         let tenant = self.snapshot.tenant(after.tenant).ok_or_else(|| self.refuse(Refusal::NoRoute))?;
         let owner = Owner { tenant_id: after.tenant, tenant, number };
-        if !after.is_next_due(result, self.now) || after.rest.is_empty() {
-            return Ok(self.render(&owner, call, Action::Hangup, None));
+        let due = if after.is_next_due(result, self.now) { &*after.rest } else { &[] };
+        // A call that was answered can't be rejected any more: where nothing can be done, it ends.
+        let doable =
+            |step: &Step| !matches!(step, Step::Reject { .. }) && self.action(&owner, step).is_some();
+        match due.iter().position(doable) {
+            Some(first) => self.take_step(account_id, &owner, call, &due[first..]),
+            None => Ok(self.render(&owner, call, Action::Hangup, None)),
         }
-        self.take_step(account_id, &owner, call, &after.rest)
     }
 
     /// Renders the first step that can be taken. What is left of the chain goes into the URL by which the provider
