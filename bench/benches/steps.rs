@@ -3,6 +3,8 @@
 //! `cargo bench -p dialplane-bench --bench steps`, and a name to run only some. Lookups go to random numbers among a
 //! million, so that caches are as cold as they are in use.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark whose workload is wrong can only stop")]
+
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
