@@ -504,6 +504,7 @@ mod tests {
             },
             body_timeout: Duration::from_secs(1),
             metrics: Metrics::new().unwrap(),
+            unproven_logged_at: AtomicI64::default(),
         };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
