@@ -101,6 +101,7 @@ struct Progress {
     /// When a router's report last made a new epoch, or a checkpoint, necessary: not more often than makes sense.
     report_epoch: Option<Instant>,
     report_checkpoint: Option<Instant>,
+    report_checkpoint_pause: Duration,
 }
 
 impl Drop for Progress {
@@ -164,6 +165,7 @@ impl Publisher {
             tidied: None,
             report_epoch: None,
             report_checkpoint: None,
+            report_checkpoint_pause: upkeep::REPORT_CHECKPOINT_PAUSE_MIN,
         };
         let mut delay = RETRY_DELAY_MIN;
         loop {

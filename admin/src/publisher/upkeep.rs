@@ -15,7 +15,9 @@ use crate::store::feed;
 /// A router that alarms in the new epoch as well isn't helped by another one right away.
 const REPORT_EPOCH_INTERVAL: Duration = Duration::from_secs(60);
 /// A router that wants a checkpoint gets one though a whole one seems to be there: a chunk of it may be lost.
-const REPORT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const REPORT_CHECKPOINT_PAUSE_MIN: Duration = Duration::from_secs(5);
+/// The pause doubles with each that helped nobody, up to this.
+const REPORT_CHECKPOINT_PAUSE_MAX: Duration = Duration::from_secs(300);
 const TIDY_INTERVAL: Duration = Duration::from_secs(600);
 /// Keys of epochs that are over stay so long, for routers that still read them.
 const OLD_EPOCH_S: u64 = 3_600;
@@ -124,10 +126,15 @@ impl Publisher {
             Some(first) => first > manifest.revision.next(),
             None => position.revision > manifest.revision,
         };
-        let is_wanted = self.fleet.view().live().any(|router| router.report.wants_checkpoint)
-            && progress.report_checkpoint.is_none_or(|at| at.elapsed() >= REPORT_CHECKPOINT_INTERVAL);
+        let somebody_wants = self.fleet.view().live().any(|router| router.report.wants_checkpoint);
+        let pause = progress.report_checkpoint_pause;
+        let is_wanted = somebody_wants && progress.report_checkpoint.is_none_or(|at| at.elapsed() >= pause);
         if is_wanted {
             progress.report_checkpoint = Some(Instant::now());
+            // A router that no checkpoint helps (its FEED_KEY is another) asks for ever.
+            progress.report_checkpoint_pause = (pause * 2).min(REPORT_CHECKPOINT_PAUSE_MAX);
+        } else if !somebody_wants {
+            progress.report_checkpoint_pause = REPORT_CHECKPOINT_PAUSE_MIN;
         }
         is_long_ago || is_cut_off || is_wanted
     }

@@ -1,6 +1,6 @@
 //! Follows the feed: catches up, is woken by the doorbell, looks once a second all the same.
 //!
-//! [`source`] reads, [`decide`] judges, this file acts. Whatever goes wrong, the snapshot that is served stays until
+//! `source` reads, `decide` judges, this file acts. Whatever goes wrong, the snapshot that is served stays until
 //! a better one is whole.
 
 mod decide;
@@ -102,7 +102,7 @@ impl Follower {
             match Source::connect(&self.client, &self.keys).await {
                 Ok((source, doorbell)) => {
                     tracing::info!("following the feed");
-                    pause = RECONNECT_MIN;
+                    let began = tokio::time::Instant::now();
                     self.connected(true);
                     let reporter =
                         reporter::run(source.connection(), self.keys.clone(), self.standing.subscribe());
@@ -111,6 +111,10 @@ impl Follower {
                     reporter.abort();
                     self.connected(false);
                     tracing::warn!(%error, "lost the feed; serving what is held");
+                    // A Redis that lets in and then refuses is away, too.
+                    if began.elapsed() > RECONNECT_MAX {
+                        pause = RECONNECT_MIN;
+                    }
                 }
                 Err(error) => {
                     self.connected(false);

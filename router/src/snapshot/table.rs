@@ -1,6 +1,6 @@
 //! A map that shares what did not change.
 //!
-//! A tree over the key's hash: six bits a level, leaves of at most [`LEAF_MAX`] entries. Cloning a table costs one
+//! A tree over the key's hash: six bits a level, leaves of at most `LEAF_MAX` entries. Cloning a table costs one
 //! reference count; changing the clone copies the path to one leaf and shares the rest, so that a delta costs by
 //! its own size. A table that shares nothing (one being loaded) is changed in place.
 //!
