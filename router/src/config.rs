@@ -267,14 +267,23 @@ fn namespace(text: &str) -> Result<String, ConfigError> {
 mod tests {
     use super::*;
 
-    fn check(arguments: &[&str]) -> Result<Config, ConfigError> {
-        let always = ["dialplane-router", "--feed-key", "a-feed-key-of-some-length", "--snapshot-file", "x"];
-        Arguments::try_parse_from(always.iter().chain(arguments)).unwrap().check()
+    /// Checks usable settings with one of them changed. All that a usual environment has are given, so that the one
+    /// that the tests run in changes nothing.
+    fn check(changed: &[&str; 2]) -> Result<Config, ConfigError> {
+        let usual = [
+            ["--feed-key", "a-feed-key-of-some-length"],
+            ["--snapshot-file", "x"],
+            ["--redis-url", ""],
+            ["--public-urls", ""],
+            ["--log-format", "text"],
+        ];
+        let usual = usual.iter().filter(|[flag, _]| *flag != changed[0]).chain([changed]).flatten();
+        Arguments::try_parse_from(["dialplane-router"].iter().chain(usual)).unwrap().check()
     }
 
     #[test]
     fn a_bad_setting_is_named_with_its_value_and_what_is_wanted() {
-        let line = |arguments: &[&str]| check(arguments).unwrap_err().to_string();
+        let line = |changed: &[&str; 2]| check(changed).unwrap_err().to_string();
         assert_eq!(
             line(&["--listen", "here"]),
             "ROUTER_LISTEN=\"here\": wanted an address like 127.0.0.1:8080"
@@ -296,15 +305,13 @@ mod tests {
     fn secrets_are_never_in_a_message() {
         let line = check(&["--redis-url", "redis:/hunter2@"]).unwrap_err().to_string();
         assert!(line.starts_with("REDIS_URL: wanted") && !line.contains("hunter2"), "{line}");
-        let arguments = ["dialplane-router", "--snapshot-file", "x", "--feed-key", "hunter2"];
-        let line = Arguments::try_parse_from(arguments).unwrap().check().unwrap_err().to_string();
+        let line = check(&["--feed-key", "hunter2"]).unwrap_err().to_string();
         assert!(line.starts_with("FEED_KEY: ") && !line.contains("hunter2"), "{line}");
     }
 
     #[test]
     fn there_has_to_be_something_to_serve() {
-        let arguments = ["dialplane-router", "--feed-key", "a-feed-key-of-some-length"];
-        let error = Arguments::try_parse_from(arguments).unwrap().check().unwrap_err();
+        let error = check(&["--snapshot-file", ""]).unwrap_err();
         assert!(error.to_string().contains("ROUTER_SNAPSHOT_FILE"));
     }
 }
