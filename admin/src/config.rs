@@ -12,7 +12,7 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
 
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
 const LISTEN: &str = "127.0.0.1:8000";
@@ -228,14 +228,6 @@ pub struct SealKeys {
     pub at_rest: Keyring,
     /// Seals credentials in the feed and signs it.
     pub feed: Keyring,
-}
-
-/// How to log.
-pub struct LogSettings {
-    /// For people or for programs.
-    pub format: LogFormat,
-    /// Which lines.
-    pub filter: tracing_subscriber::EnvFilter,
 }
 
 impl ServeArguments {

@@ -1,7 +1,5 @@
 //! Log lines: a sentence and its fields, for people or for programs, on standard error.
 
-use crate::config::LogSettings;
-
 /// How log lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
@@ -9,6 +7,14 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How to log.
+pub struct LogSettings {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// Which lines.
+    pub filter: tracing_subscriber::EnvFilter,
 }
 
 /// Starts logging. A second call changes nothing.

@@ -8,8 +8,8 @@ use dialplane_common::time::UnixSeconds;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::outcome::Outcome;
 use crate::snapshot::{Number, Snapshot};
-use crate::webhook::Outcome;
 
 /// A call that nobody makes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use prometheus::{
     Registry,
 };
 
+use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
-use crate::webhook::Outcome;
 
 /// An answer takes microseconds; the upper buckets tell a machine in trouble from one that is busy.
 const ANSWER_BUCKETS_S: [f64; 15] =

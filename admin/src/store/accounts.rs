@@ -58,7 +58,7 @@ impl AccountRow {
 }
 
 fn seal(keys: &SealKeys, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
-    Ok(keys.at_rest.seal(super::compile::nonce()?, id.as_bytes(), &credentials.plain()))
+    Ok(keys.at_rest.seal(super::nonce::draw()?, id.as_bytes(), &credentials.plain()))
 }
 
 /// Inserts an account, and its owner among those who may use it.

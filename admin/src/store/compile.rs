@@ -69,7 +69,7 @@ impl WriteTx {
                 "off" => SignaturePolicy::Off,
                 _ => SignaturePolicy::Enforce,
             },
-            sealed_credentials: self.keys().feed.seal(nonce()?, id.as_bytes(), &plain),
+            sealed_credentials: self.keys().feed.seal(super::nonce::draw()?, id.as_bytes(), &plain),
         };
         self.record(&Record::Account(id, record))
     }
@@ -150,14 +150,4 @@ async fn hours(conn: &mut PgConnection, owner: Owner) -> Result<Option<Hours>, S
 async fn rules(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Rule>>, StoreError> {
     let document: Option<RoutingDocument> = settings::get(conn, owner, Kind::Routing).await?;
     document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("routing"))
-}
-
-/// A nonce to seal with, never drawn before.
-///
-/// # Errors
-/// When the system has no random bytes to give.
-pub fn nonce() -> Result<[u8; 24], StoreError> {
-    let mut nonce = [0; 24];
-    getrandom::fill(&mut nonce).map_err(|_| StoreError::Malformed("randomness of the system"))?;
-    Ok(nonce)
 }

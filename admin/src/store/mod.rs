@@ -15,6 +15,7 @@ pub mod compile;
 pub mod error;
 pub mod feed;
 pub mod instant;
+mod nonce;
 pub mod numbers;
 pub mod settings;
 pub mod tenants;

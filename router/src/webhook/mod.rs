@@ -3,7 +3,6 @@
 mod after;
 mod body;
 mod origin;
-mod outcome;
 mod path;
 
 use std::net::IpAddr;
@@ -28,10 +27,10 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 pub use origin::{Network, Origins};
-pub use outcome::{Answer, Outcome};
 pub use path::{Endpoint, endpoint};
 
 use crate::metrics::Metrics;
+use crate::outcome::{Answer, Outcome};
 use crate::snapshot::{Account, Number, Snapshot, SnapshotStore, Tenant};
 
 /// What answers webhooks.
