@@ -116,10 +116,11 @@ impl Follower {
                         pause = RECONNECT_MIN;
                     }
                 }
-                Err(error) => {
-                    self.connected(false);
-                    tracing::warn!(%error, "connect to Redis; serving what is held");
+                // Once an outage, not once a try: at the start, or after having been connected.
+                Err(error) if pause == RECONNECT_MIN => {
+                    tracing::warn!(%error, "connect to Redis, trying again until it is back; serving what is held");
                 }
+                Err(_) => {}
             }
             tokio::time::sleep(pause.mul_f64(0.5 + random())).await;
             pause = (pause * 2).min(RECONNECT_MAX);
