@@ -25,9 +25,6 @@ pub enum ApplyError {
     /// The records don't add up to what the feed says.
     #[error("digest differs from the feed's")]
     Digest,
-    /// A checkpoint has more or fewer records than its manifest says.
-    #[error("incomplete checkpoint")]
-    Incomplete,
 }
 
 impl Snapshot {
@@ -193,7 +190,7 @@ impl Snapshot {
         }
     }
 
-    /// The state before its first chunk has revision and epoch only; for tests and the snapshot writer.
+    /// The state's number.
     #[must_use]
     pub const fn revision(&self) -> Revision {
         self.revision

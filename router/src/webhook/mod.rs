@@ -24,7 +24,7 @@ use dialplane_common::route::{Step, decide};
 use dialplane_common::time::UnixSeconds;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONNECTION, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 pub use origin::{Network, Origins};
 pub use path::{Endpoint, endpoint};
@@ -55,7 +55,7 @@ impl Webhooks {
     pub async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
         let Some(endpoint) = endpoint(request.uri().path()) else {
             self.metrics.paths_unknown.inc();
-            return plain(StatusCode::NOT_FOUND, "no webhook at this path\n");
+            return not_found();
         };
         let (parts, body) = request.into_parts();
         let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
@@ -408,12 +408,9 @@ fn now() -> UnixSeconds {
     UnixSeconds(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
+fn not_found() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"no webhook at this path\n")));
+    *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 
