@@ -14,6 +14,8 @@ pub struct InboundCall<'a> {
     pub to: Cow<'a, str>,
     /// The calling address as the provider wrote it; a word such as `anonymous` when it is withheld.
     pub from: Cow<'a, str>,
+    /// The provider's own name of the called number, where it has one (Vapi's `phoneNumberId`).
+    pub number_id: Option<Cow<'a, str>>,
 }
 
 impl InboundCall<'_> {

@@ -24,6 +24,9 @@ pub enum E164Error {
     /// Too few or too many digits.
     #[error("wanted {DIGITS_MIN} to {DIGITS_MAX} digits after the +")]
     Length,
+    /// Too few or too many digits for what a block of numbers begins with.
+    #[error("wanted 4 to 14 digits after the +")]
+    PrefixLength,
     /// Something else than a digit after the plus, or a zero in first place.
     #[error("wanted digits only after the +, the first not 0")]
     Digit,
@@ -73,6 +76,54 @@ impl E164 {
             rest /= 10;
         }
         rest == prefix
+    }
+}
+
+/// What the numbers of a block begin with: a plus and 4 to 14 digits, the first not zero. Each number of the block has
+/// more digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix(u64);
+
+impl Prefix {
+    /// The digits as one integer, as the feed and the database keep them.
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// Takes back what [`Prefix::to_u64`] gave; `None` when no prefix has these digits.
+    #[must_use]
+    pub const fn from_u64(digits: u64) -> Option<Self> {
+        if digits >= 1_000 && digits <= 99_999_999_999_999 { Some(Self(digits)) } else { None }
+    }
+
+    /// All prefixes that `number` can have, the longest first.
+    pub fn of(number: E164) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(number.0 / 10), |digits| Some(digits / 10)).map_while(Self::from_u64)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = E164Error;
+
+    fn from_str(text: &str) -> Result<Self, E164Error> {
+        let digits = text.strip_prefix('+').ok_or(E164Error::NoPlus)?;
+        if digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(E164Error::Digit);
+        }
+        digits.parse().ok().and_then(Self::from_u64).ok_or(E164Error::PrefixLength)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.0)
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Read in the order of a call: [`provider`] turns a webhook's bytes into an [`call::InboundCall`] and an answer
 //! back into bytes; [`route`] decides what is done with the call, from records that [`feed`] carries from the
-//! admin plane to every router.
+//! admin plane to every router; [`location`] is what a voice agent is told of the place that is called.
 
 pub mod call;
+pub mod country;
 pub mod e164;
 pub mod feed;
 pub mod ids;
+pub mod location;
 pub mod provider;
 pub mod route;
 pub mod secret;

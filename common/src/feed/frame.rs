@@ -12,9 +12,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::record::Record;
+use super::record::{Record, TokenHash};
 use super::{FEED_VERSION, RecordHash};
-use crate::e164::E164;
+use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, TenantId};
 
 /// What kind of record a key names. The number is its byte in a frame.
@@ -31,11 +31,16 @@ pub enum Kind {
     Agent = 3,
     /// [`Record::Number`]; key: the number as a big-endian `u64`.
     Number = 4,
+    /// [`Record::Range`]; key: the prefix as a big-endian `u64`.
+    Range = 5,
+    /// [`Record::Token`]; key: the hash's 32 bytes.
+    Token = 6,
 }
 
 impl Kind {
     /// All kinds, in the order in which a checkpoint holds them.
-    pub const ALL: [Self; 5] = [Self::Platform, Self::Tenant, Self::Account, Self::Agent, Self::Number];
+    pub const ALL: [Self; 7] =
+        [Self::Platform, Self::Tenant, Self::Account, Self::Agent, Self::Number, Self::Range, Self::Token];
 
     /// Its name in metrics and logs.
     #[must_use]
@@ -46,6 +51,8 @@ impl Kind {
             Self::Account => "account",
             Self::Agent => "agent",
             Self::Number => "number",
+            Self::Range => "range",
+            Self::Token => "token",
         }
     }
 }
@@ -72,6 +79,10 @@ pub enum RecordKey {
     Agent(AgentId),
     /// A number.
     Number(E164),
+    /// A block of numbers.
+    Range(Prefix),
+    /// A token.
+    Token(TokenHash),
 }
 
 impl RecordKey {
@@ -84,6 +95,8 @@ impl RecordKey {
             Self::Account(_) => Kind::Account,
             Self::Agent(_) => Kind::Agent,
             Self::Number(_) => Kind::Number,
+            Self::Range(_) => Kind::Range,
+            Self::Token(_) => Kind::Token,
         }
     }
 
@@ -96,6 +109,8 @@ impl RecordKey {
             Self::Account(id) => id.as_bytes().to_vec(),
             Self::Agent(id) => id.as_bytes().to_vec(),
             Self::Number(number) => number.to_u64().to_be_bytes().to_vec(),
+            Self::Range(prefix) => prefix.to_u64().to_be_bytes().to_vec(),
+            Self::Token(hash) => hash.0.to_vec(),
         }
     }
 
@@ -103,15 +118,15 @@ impl RecordKey {
     #[must_use]
     pub fn from_raw(raw: RawKey<'_>) -> Option<Self> {
         let id = || uuid::Uuid::from_slice(raw.key).ok();
+        let digits = || raw.key.try_into().ok().map(u64::from_be_bytes);
         match Kind::ALL.into_iter().find(|kind| *kind as u8 == raw.kind)? {
             Kind::Platform => raw.key.is_empty().then_some(Self::Platform),
             Kind::Tenant => id().map(TenantId).map(Self::Tenant),
             Kind::Account => id().map(AccountId).map(Self::Account),
             Kind::Agent => id().map(AgentId).map(Self::Agent),
-            Kind::Number => {
-                let digits = u64::from_be_bytes(raw.key.try_into().ok()?);
-                E164::from_u64(digits).map(Self::Number)
-            }
+            Kind::Number => digits().and_then(E164::from_u64).map(Self::Number),
+            Kind::Range => digits().and_then(Prefix::from_u64).map(Self::Range),
+            Kind::Token => raw.key.try_into().ok().map(TokenHash).map(Self::Token),
         }
     }
 }
@@ -193,6 +208,8 @@ impl<'a> Payload<'a> {
             RecordKey::Account(id) => Record::Account(id, self.fields()?),
             RecordKey::Agent(id) => Record::Agent(id, self.fields()?),
             RecordKey::Number(number) => Record::Number(number, self.fields()?),
+            RecordKey::Range(prefix) => Record::Range(prefix, self.fields()?),
+            RecordKey::Token(hash) => Record::Token(hash, self.fields()?),
         })
     }
 
@@ -224,6 +241,8 @@ impl Record {
             Self::Account(id, _) => RecordKey::Account(*id),
             Self::Agent(id, _) => RecordKey::Agent(*id),
             Self::Number(number, _) => RecordKey::Number(*number),
+            Self::Range(prefix, _) => RecordKey::Range(*prefix),
+            Self::Token(hash, _) => RecordKey::Token(*hash),
         }
     }
 
@@ -235,7 +254,8 @@ impl Record {
             Self::Tenant(_, fields) => encode(fields),
             Self::Account(_, fields) => encode(fields),
             Self::Agent(_, fields) => encode(fields),
-            Self::Number(_, fields) => encode(fields),
+            Self::Number(_, fields) | Self::Range(_, fields) => encode(fields),
+            Self::Token(_, fields) => encode(fields),
         }
     }
 }
@@ -343,12 +363,13 @@ impl<'a> Iterator for StoredFrames<'a> {
 mod tests {
     use super::*;
     use crate::feed::record::{AgentRecord, AgentTarget};
+    use crate::location::Profile;
 
     fn agent() -> Record {
         let record = AgentRecord {
             tenant_id: TenantId(uuid::Uuid::from_u128(1)),
             name: "Front desk".into(),
-            language: "en".into(),
+            profile: Profile::default(),
             target: AgentTarget::Stream { url: "wss://voice.example/agent".into() },
         };
         Record::Agent(AgentId(uuid::Uuid::from_u128(2)), record)

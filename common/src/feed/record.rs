@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::e164::E164;
+use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+use crate::location::{Business, Place, Profile};
 use crate::route::{Hours, Rule};
 
 /// One record with its key.
@@ -22,6 +23,10 @@ pub enum Record {
     Agent(AgentId, AgentRecord),
     /// A phone number, by its address.
     Number(E164, NumberRecord),
+    /// A block of numbers that are one location, by what they begin with.
+    Range(Prefix, NumberRecord),
+    /// A bearer token, by its hash.
+    Token(TokenHash, TokenRecord),
 }
 
 /// What holds for all tenants.
@@ -33,13 +38,15 @@ pub struct PlatformRecord {
     pub rules: Option<Vec<Rule>>,
     /// Who takes calls for numbers that nobody has; absent: they are rejected.
     pub unknown_numbers: Option<TenantId>,
+    /// How agents speak where nobody else says.
+    pub profile: Profile,
 }
 
 /// A business.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TenantRecord {
-    /// Its name.
-    pub name: String,
+    /// What its agents say of it.
+    pub business: Business,
     /// Its calls are rejected while it is suspended.
     pub suspended: bool,
     /// IANA time zone of its locations that have none of their own.
@@ -48,6 +55,23 @@ pub struct TenantRecord {
     pub hours: Option<Hours>,
     /// Rules for its numbers that have none.
     pub rules: Option<Vec<Rule>>,
+    /// How many calls it may have at a time; absent: any number.
+    pub calls_max: Option<u16>,
+    /// Who does what its agents' tools ask for, beyond the built-in ones.
+    pub tool_server: Option<ToolServer>,
+}
+
+/// A tenant's server that its agents' tool calls are forwarded to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ToolServer {
+    /// An absolute `https` URL.
+    pub url: String,
+    /// How long an answer may take, in milliseconds.
+    pub timeout_ms: u16,
+    /// How many requests it takes at a time.
+    pub concurrency_max: u16,
+    /// What requests to it are signed with, sealed for the tenant's id.
+    pub sealed_secret: Vec<u8>,
 }
 
 /// Credentials at one provider.
@@ -57,8 +81,10 @@ pub struct AccountRecord {
     pub tenant_id: Option<TenantId>,
     /// The provider's name, as in the webhook paths.
     pub provider: String,
-    /// The provider's name of the account, which its webhooks claim (Twilio's AccountSid).
+    /// The provider's name of the account, which its webhooks claim (Twilio's AccountSid); may be empty.
     pub external_id: String,
+    /// The calling code of numbers that the provider writes in their national form; absent: it writes none so.
+    pub calling_code: Option<u16>,
     /// Whether webhooks have to prove that they come from it.
     pub signature_policy: SignaturePolicy,
     /// A list of [`crate::provider::Credential`]s, encoded with postcard and sealed for the account's id.
@@ -84,8 +110,8 @@ pub struct AgentRecord {
     pub tenant_id: TenantId,
     /// Its name.
     pub name: String,
-    /// BCP 47 tag of the language it speaks.
-    pub language: String,
+    /// How it speaks where its location doesn't say.
+    pub profile: Profile,
     /// How a call reaches it.
     pub target: AgentTarget,
 }
@@ -108,6 +134,21 @@ pub enum AgentTarget {
         /// The URL.
         url: String,
     },
+    /// An agent at a provider of voice agents.
+    Hosted(HostedAgent),
+}
+
+/// An agent at a provider of voice agents.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostedAgent {
+    /// The provider's name, as in the webhook paths.
+    pub provider: String,
+    /// The provider's name of the agent (Vapi's assistant id).
+    pub id: String,
+    /// Which version of it; absent: the one that the provider chooses.
+    pub version: Option<String>,
+    /// A SIP URI at which the provider takes calls for it, from carriers that can't hand calls over otherwise.
+    pub sip_uri: Option<String>,
 }
 
 /// A phone number, which is also one of its tenant's locations.
@@ -119,16 +160,51 @@ pub struct NumberRecord {
     pub tenant_id: TenantId,
     /// Whether its calls are routed.
     pub active: bool,
-    /// The location's name.
-    pub display_name: String,
+    /// What agents say of the location.
+    pub place: Place,
     /// The location's IANA time zone; absent: its tenant's.
     pub timezone: Option<String>,
     /// Whoever answers where a rule names nobody.
     pub agent_id: Option<AgentId>,
     /// The accounts whose webhooks may speak of it.
-    pub accounts: Vec<AccountId>,
+    pub bindings: Vec<Binding>,
     /// Its own opening hours.
     pub hours: Option<Hours>,
     /// Its own rules; absent: its tenant's.
     pub rules: Option<Vec<Rule>>,
+    /// How many calls it may have at a time; absent: any number.
+    pub calls_max: Option<u16>,
+}
+
+/// What ties a number to an account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Binding {
+    /// The account.
+    pub account: AccountId,
+    /// The provider's own name of the number, where its webhooks use one (Vapi's `phoneNumberId`).
+    pub number_id: Option<String>,
+}
+
+/// Whoever may ask the router with a bearer token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TokenRecord {
+    /// A tenant's developer: routes of the tenant's numbers.
+    Tenant(TenantId),
+    /// An agent: the settings of the numbers that it answers.
+    Agent(TenantId, AgentId),
+    /// An operator: everything.
+    Operator,
+}
+
+/// SHA-256 of a token. Tokens are random and long, so their hash is as good as they are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        use sha2::Digest;
+        Self(sha2::Sha256::digest(token.as_bytes()).into())
+    }
 }

@@ -1,23 +1,33 @@
 //! The providers' webhook protocols: bytes in, bytes out.
 //!
 //! A provider is one folder below this one and its line in [`PROVIDERS`]; nobody outside its folder asks which
-//! provider it is. It does no I/O, so the router calls it on its hot path and a test calls it without a server.
+//! provider it is. It does no I/O, so the router calls it on its hot path and a test calls it without a server. The
+//! folder's `README.md` says what to set at the provider and what is answered.
 
+pub mod credentials;
+pub mod event;
 pub mod form;
 pub mod public_url;
 pub mod reply;
 pub mod request;
+pub mod xml;
+
 mod twilio;
+
+#[cfg(test)]
+mod samples;
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use credentials::{AccountCredentials, Credential, CredentialError};
+use event::{Event, ToolResult};
+use reply::{Action, Refusal, Rendered, Reply};
+use request::{ParseError, VerifyError, WebhookRequest};
+use serde_json::{Map, Value};
 
 use crate::call::InboundCall;
-use crate::secret::Secret;
-use crate::time::UnixSeconds;
-use reply::{Refusal, Rendered, Reply};
-use request::{ParseError, VerifyError, WebhookRequest};
+use crate::feed::record::HostedAgent;
+use crate::time::UnixMillis;
 
 /// All providers.
 pub static PROVIDERS: &[&dyn Provider] = &[&twilio::Twilio];
@@ -28,37 +38,60 @@ pub fn provider(name: &str) -> Option<&'static dyn Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.name() == name)
 }
 
-/// What a kind of webhook is for. Each provider names its kinds as it likes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
-    /// A call comes in: what is to be done with it?
-    Call,
-    /// A step of a route has ended: what follows?
-    After,
-    /// What became of a call. Needs no answer.
-    Status,
-    /// A text message.
-    Message,
-}
+/// The kind of webhook by which a provider asks what follows a step of a route, where it can.
+pub const AFTER: &str = "after";
 
-/// A kind of webhook: the segment of the path and what it is for.
+/// A kind of webhook that a provider sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind {
-    /// The path's segment.
+    /// Its segment of the path.
     pub name: &'static str,
-    /// What it is for.
-    pub purpose: Purpose,
+    /// How large its bodies may be.
+    pub size: Size,
+    /// What its bodies are.
+    pub body: Body,
+    /// Whether the provider may send it as a GET, with its parameters in the query.
+    pub get: bool,
 }
 
-/// One secret of an account.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Credential {
-    /// What it is, in the provider's words (`auth_token`, `shared_key`).
-    pub kind: String,
-    /// Its public name, where requests name the secret they are signed with; else empty.
-    pub id: String,
-    /// The secret.
-    pub value: Secret,
+impl Kind {
+    /// A kind whose bodies are forms that a decision is made from; GET as well.
+    #[must_use]
+    pub const fn form(name: &'static str) -> Self {
+        Self { name, size: Size::Decision, body: Body::Form, get: true }
+    }
+
+    /// A kind whose bodies are JSON that a decision is made from; no GET.
+    #[must_use]
+    pub const fn json(name: &'static str) -> Self {
+        Self { name, size: Size::Decision, body: Body::Json, get: false }
+    }
+
+    /// A kind whose bodies are JSON and may hold a whole conversation; no GET.
+    #[must_use]
+    pub const fn event(name: &'static str) -> Self {
+        Self { name, size: Size::Event, body: Body::Json, get: false }
+    }
+}
+
+/// How large a kind's bodies may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    /// A decision is made from them: small.
+    Decision,
+    /// They may hold whole conversations.
+    Event,
+}
+
+/// What a kind's bodies are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// Forms.
+    Form,
+    /// JSON.
+    Json,
+    /// Either, as the request says.
+    FormOrJson,
 }
 
 /// Which account a webhook claims to come from, before anything is proven.
@@ -78,36 +111,65 @@ pub trait Provider: Sync {
     /// The kinds of webhooks that it sends.
     fn kinds(&self) -> &'static [Kind];
 
-    /// Which account the request claims to come from.
-    fn claim<'r>(&self, request: &'r WebhookRequest<'_>) -> Claim<'r>;
+    /// Reads the credentials of an account at this provider.
+    ///
+    /// # Errors
+    /// The first field that isn't right, and what is wanted there.
+    fn credentials(&self, document: &Map<String, Value>) -> Result<AccountCredentials, CredentialError>;
 
-    /// Prepares an account's secrets for verifying; secrets of kinds that it doesn't sign with are passed over.
+    /// Prepares an account's secrets for verifying; credentials of kinds that it doesn't know are passed over.
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier>;
 
-    /// The call that the request is about.
+    /// Which account the request claims to come from.
+    fn claim<'r>(&self, kind: &Kind, request: &'r WebhookRequest<'_>) -> Claim<'r>;
+
+    /// What the request says.
     ///
     /// # Errors
     /// [`ParseError`], naming the parameter that is missing or wrong.
-    fn call<'r>(
-        &self,
-        purpose: Purpose,
-        request: &'r WebhookRequest<'_>,
-    ) -> Result<InboundCall<'r>, ParseError>;
+    fn event<'r>(&self, kind: &Kind, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>;
 
-    /// How a step ended, for a request of [`Purpose::After`].
-    fn step_result(&self, request: &WebhookRequest<'_>) -> StepResult;
+    /// Whether it has a way to do this; a chain's steps that it can't do are passed over.
+    fn can(&self, action: &Action<'_>) -> bool {
+        !matches!(action, Action::Hosted { .. })
+    }
 
-    /// The call's state, for a request of [`Purpose::Status`]; one of a small, fixed set, for a metric's label.
-    fn status(&self, request: &WebhookRequest<'_>) -> &'static str;
-
-    /// The answer to a call.
+    /// The answer to a call. What the provider can't do becomes the nearest that it can.
     fn render(&self, reply: &Reply<'_>) -> Rendered;
 
-    /// The answer to a call that isn't answered, though its request is well-formed and proven.
-    fn refuse(&self, refusal: Refusal) -> Rendered;
+    /// The answer to a call, or another request for a decision, that isn't answered although it is well-formed and
+    /// proven.
+    fn refuse(&self, kind: &Kind, call: &InboundCall<'_>, refusal: Refusal) -> Rendered;
 
     /// The answer to a request that needs none.
-    fn acknowledge(&self, purpose: Purpose) -> Rendered;
+    fn acknowledge(&self, kind: &Kind) -> Rendered;
+
+    /// The answer to [`Event::Tools`], one result for each call and in its order.
+    fn tool_results(&self, results: &[ToolResult]) -> Rendered {
+        let _ = results;
+        Rendered::empty(204)
+    }
+
+    /// Where the provider takes over calls that come in at `carrier`, for agents that it hosts: an absolute URL for a
+    /// redirect in the carrier's words.
+    fn entry(&self, carrier: &str, agent: &HostedAgent) -> Option<Cow<'static, str>> {
+        let _ = (carrier, agent);
+        None
+    }
+
+    /// The API to which [`reply::Command`]s are sent, where there are any.
+    fn api(&self) -> Option<Api> {
+        None
+    }
+}
+
+/// A provider's REST API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Api {
+    /// The environment variable that names another base URL.
+    pub base_setting: &'static str,
+    /// Its base URL, without a slash at the end.
+    pub base: &'static str,
 }
 
 /// An account's secrets, prepared.
@@ -118,16 +180,42 @@ pub trait Verifier: Send + Sync {
     ///
     /// # Errors
     /// See [`VerifyError`]; never panics on any bytes.
-    fn verify(&self, request: &WebhookRequest<'_>, now: UnixSeconds) -> Result<(), VerifyError>;
+    fn verify(&self, kind: &Kind, request: &WebhookRequest<'_>, now: UnixMillis) -> Result<(), VerifyError>;
+
+    /// The answer to [`Event::Token`]; `None` when the account has no such tokens.
+    fn token(&self, now: UnixMillis) -> Option<Rendered> {
+        let _ = now;
+        None
+    }
+
+    /// The `Authorization` header's value for the provider's API, where the account has one.
+    fn authorization(&self) -> Option<&str> {
+        None
+    }
 }
 
-/// How a step of a route ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StepResult {
-    /// Somebody answered, or the caller was served: nothing follows.
-    Done,
-    /// Nobody did: the next step follows.
-    Failed,
-    /// The provider doesn't say.
-    Unknown,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn each_folder_is_a_provider_with_a_page() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider");
+        let folders: BTreeSet<String> = std::fs::read_dir(&here)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        let names: BTreeSet<String> = PROVIDERS.iter().map(|provider| provider.name().to_owned()).collect();
+        assert_eq!(folders, names);
+        for name in names {
+            let page = std::fs::read_to_string(here.join(&name).join("README.md")).unwrap_or_default();
+            for kind in provider(&name).unwrap().kinds() {
+                assert!(page.contains(&format!("/webhooks/{name}/{}", kind.name)), "{name} {}", kind.name);
+            }
+        }
+    }
 }

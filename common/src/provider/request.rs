@@ -46,7 +46,11 @@ impl<'a> WebhookRequest<'a> {
                 Content::Form => Form::parse(body)?,
                 Content::Json => Form::default(),
                 Content::Other if body.is_empty() => Form::default(),
-                Content::Other => return Err(ParseError::ContentType),
+                Content::Other => {
+                    return Err(ParseError::ContentType(
+                        "application/x-www-form-urlencoded or application/json",
+                    ));
+                }
             }
         };
         Ok(Self { method, target, headers, body, public_urls, content, form })
@@ -56,6 +60,14 @@ impl<'a> WebhookRequest<'a> {
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         Form::parse(query(self.target).as_bytes()).ok()?.get(name).map(str::to_owned)
+    }
+
+    /// The body as JSON. Duplicate keys and wrong types are refused; fields that `T` hasn't are passed over unbuilt.
+    ///
+    /// # Errors
+    /// [`ParseError::Json`], saying where and what.
+    pub fn json<T: serde::Deserialize<'a>>(&self) -> Result<T, ParseError> {
+        serde_json::from_slice(self.body).map_err(|error| ParseError::Json(error.to_string()))
     }
 
     /// The header's one value. Absent, repeated or unprintable: `None`.
@@ -72,7 +84,7 @@ impl<'a> WebhookRequest<'a> {
 pub enum Content {
     /// `application/x-www-form-urlencoded`.
     Form,
-    /// `application/json`.
+    /// `application/json`, or a type that is written as JSON (`application/webhook+json`).
     Json,
     /// Anything else, or not said.
     Other,
@@ -83,7 +95,7 @@ fn content(headers: &HeaderMap) -> Content {
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         Content::Form
-    } else if essence.eq_ignore_ascii_case(b"application/json") {
+    } else if essence.eq_ignore_ascii_case(b"application/json") || essence.ends_with(b"+json") {
         Content::Json
     } else {
         Content::Other
@@ -108,6 +120,16 @@ pub enum VerifyError {
     /// The signature names a secret that the account doesn't have.
     #[error("the signature names a key that the account does not have")]
     UnknownKey,
+    /// Signed too long ago, or in the future.
+    #[error(
+        "signed {age_s} s ago, wanted at most {age_s_max} s either way: a replay, or a clock that is wrong"
+    )]
+    Stale {
+        /// How long ago, in seconds; negative: in the future.
+        age_s: i64,
+        /// How long ago it may be.
+        age_s_max: i64,
+    },
 }
 
 impl VerifyError {
@@ -118,6 +140,7 @@ impl VerifyError {
             Self::Missing => "missing",
             Self::Mismatch => "mismatch",
             Self::UnknownKey => "unknown_key",
+            Self::Stale { .. } => "stale",
         }
     }
 }
@@ -126,14 +149,17 @@ impl VerifyError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ParseError {
     /// The body is of a kind that this webhook doesn't take.
-    #[error("wanted Content-Type application/x-www-form-urlencoded")]
-    ContentType,
+    #[error("wanted Content-Type {0}")]
+    ContentType(&'static str),
     /// The form is malformed.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// The JSON is malformed.
+    /// The JSON is malformed, or isn't what this webhook sends.
     #[error("malformed JSON: {0}")]
     Json(String),
+    /// It is well-formed, but of another provider or of another kind.
+    #[error("not a request of this webhook: {0}")]
+    Foreign(&'static str),
     /// A parameter that is needed isn't there.
     #[error("parameter {0} is missing")]
     Missing(&'static str),

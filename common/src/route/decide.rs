@@ -2,7 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Condition, Hours, OpenState, Rule, Step, open_at};
+use super::hours::wall_time;
+use super::{Condition, Hours, LimitScope, OpenState, Rule, Step, open_at};
 use crate::call::Caller;
 use crate::time::UnixSeconds;
 
@@ -45,25 +46,59 @@ pub struct Decision<'a> {
 
 const BUILTIN: &[Step] = &[Step::Agent { agent: None }];
 
+/// What is known of a call.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// Who calls.
+    pub caller: Caller,
+    /// The provider's name of the call.
+    pub call_id: &'a str,
+    /// When.
+    pub now: UnixSeconds,
+    /// How many calls are under way.
+    pub live: &'a dyn LiveCalls,
+}
+
+/// Whether the limits of calls at a time are reached.
+pub trait LiveCalls {
+    /// Whether one call more would be more than the limit allows. Where there is no limit: never.
+    fn is_over(&self, scope: LimitScope) -> bool;
+}
+
+/// Limits that are never reached.
+impl LiveCalls for () {
+    fn is_over(&self, _scope: LimitScope) -> bool {
+        false
+    }
+}
+
 /// Decides a call. Whether the location is open is worked out at most once, and only when a rule asks.
 #[must_use]
-pub fn decide<'a>(subject: &Subject<'a>, caller: Caller, now: UnixSeconds) -> Decision<'a> {
+pub fn decide<'a>(subject: &Subject<'a>, facts: &Facts<'_>) -> Decision<'a> {
     let scopes = [Scope::Number, Scope::Tenant, Scope::Platform];
     let set = scopes.into_iter().zip(subject.rules).find_map(|(scope, rules)| Some((scope, rules?)));
     let Some((scope, rules)) = set else {
         return Decision { scope: Scope::Builtin, rule: None, chain: BUILTIN, open: None };
     };
     let mut open = None;
-    let rule = rules.iter().position(|rule| {
-        holds(&rule.when, caller, || *open.get_or_insert_with(|| open_at(&subject.hours, subject.zone, now)))
-    });
+    let mut state = || *open.get_or_insert_with(|| open_at(&subject.hours, subject.zone, facts.now));
+    let rule = rules.iter().position(|rule| holds(&rule.when, subject, facts, &mut state));
     Decision { scope, rule, chain: rule.map_or(&[], |index| &rules[index].then), open }
 }
 
-fn holds(condition: &Condition, caller: Caller, mut state: impl FnMut() -> OpenState) -> bool {
-    condition.caller.as_ref().is_none_or(|callers| callers.contains(caller))
+fn holds(
+    condition: &Condition,
+    subject: &Subject<'_>,
+    facts: &Facts<'_>,
+    state: &mut impl FnMut() -> OpenState,
+) -> bool {
+    condition.caller.as_ref().is_none_or(|callers| callers.contains(facts.caller))
+        && condition.not_caller.as_ref().is_none_or(|callers| !callers.contains(facts.caller))
         && condition.open.is_none_or(|open| open == state().open)
         && condition.holiday.is_none_or(|holiday| holiday == state().holiday)
+        && condition.time.as_ref().is_none_or(|range| range.holds(wall_time(subject.zone, facts.now)))
+        && condition.share.as_ref().is_none_or(|share| share.holds(facts.call_id))
+        && condition.over_limit.is_none_or(|scope| facts.live.is_over(scope))
 }
 
 #[cfg(test)]
@@ -75,6 +110,10 @@ mod tests {
 
     fn rule(when: Condition, busy: bool) -> Rule {
         Rule { when, then: vec![Step::Reject { busy }] }
+    }
+
+    fn facts(caller: Caller) -> Facts<'static> {
+        Facts { caller, call_id: "CA1", now: NOW, live: &() }
     }
 
     fn forced(open: bool) -> Hours {
@@ -95,7 +134,7 @@ mod tests {
         ];
         for (open, expected) in [(true, 1), (false, 0)] {
             let hours = forced(open);
-            let decision = decide(&subject([Some(&rules), None, None], &hours), Caller::Withheld, NOW);
+            let decision = decide(&subject([Some(&rules), None, None], &hours), &facts(Caller::Withheld));
             assert_eq!((decision.rule, decision.scope), (Some(expected), Scope::Number));
             assert_eq!(decision.open.unwrap().open, open);
         }
@@ -104,13 +143,45 @@ mod tests {
     #[test]
     fn every_part_of_a_condition_has_to_hold() {
         let withheld = Callers { withheld: true, ..Callers::default() };
-        let when = Condition { open: Some(true), holiday: Some(false), caller: Some(withheld) };
+        let when = Condition {
+            open: Some(true),
+            holiday: Some(false),
+            caller: Some(withheld.into()),
+            ..Condition::default()
+        };
         let rules = [rule(when, true)];
         let hours = forced(true);
         let subject = subject([Some(&rules), None, None], &hours);
-        assert_eq!(decide(&subject, Caller::Withheld, NOW).rule, Some(0));
-        let decision = decide(&subject, Caller::Other, NOW);
+        assert_eq!(decide(&subject, &facts(Caller::Withheld)).rule, Some(0));
+        let decision = decide(&subject, &facts(Caller::Other));
         assert_eq!((decision.rule, decision.chain.len(), decision.open), (None, 0, None));
+    }
+
+    #[test]
+    fn limits_excepted_callers_and_times_are_conditions_too() {
+        struct Full;
+        impl LiveCalls for Full {
+            fn is_over(&self, scope: LimitScope) -> bool {
+                scope != LimitScope::Tenant
+            }
+        }
+        let hours = Hours::default();
+        let check = |when: Condition, expected: bool| {
+            let rules = [rule(when.clone(), true)];
+            let facts = Facts { live: &Full, ..facts(Caller::Withheld) };
+            let decision = decide(&subject([Some(&rules), None, None], &hours), &facts);
+            assert_eq!(decision.rule.is_some(), expected, "{when:?}");
+        };
+        let limit = |scope| Condition { over_limit: Some(scope), ..Condition::default() };
+        check(limit(LimitScope::Number), true);
+        check(limit(LimitScope::Tenant), false);
+        let withheld = Some(Box::new(Callers { withheld: true, ..Callers::default() }));
+        check(Condition { not_caller: withheld, ..Condition::default() }, false);
+        check(Condition { not_caller: Some(Box::default()), ..Condition::default() }, true);
+        // 1780000000 is a Thursday.
+        let on = |days| Some(crate::route::TimeRange { days, ..Default::default() });
+        check(Condition { time: on(1 << 3), ..Condition::default() }, true);
+        check(Condition { time: on(1 << 4), ..Condition::default() }, false);
     }
 
     #[test]
@@ -118,7 +189,7 @@ mod tests {
         let [own, theirs]: [&[Rule]; 2] = [&[], &[rule(Condition::default(), true)]];
         let hours = Hours::default();
         let decide = |rules| {
-            let decision = decide(&subject(rules, &hours), Caller::Other, NOW);
+            let decision = decide(&subject(rules, &hours), &facts(Caller::Other));
             (decision.scope, decision.rule)
         };
         assert_eq!(decide([Some(own), Some(theirs), None]), (Scope::Number, None));

@@ -65,12 +65,12 @@ impl Interval {
     }
 
     /// Whether `minute` of the day it starts on lies in it.
-    const fn holds_today(self, minute: u16) -> bool {
+    pub(super) const fn holds_today(self, minute: u16) -> bool {
         minute >= self.start && (minute < self.end || self.passes_midnight())
     }
 
     /// Whether `minute` of the day after the one it starts on lies in it.
-    const fn holds_tomorrow(self, minute: u16) -> bool {
+    pub(super) const fn holds_tomorrow(self, minute: u16) -> bool {
         self.passes_midnight() && minute < self.end
     }
 }
@@ -169,7 +169,7 @@ pub fn open_at(scopes: &[Option<&Hours>], zone: &TimeZone, now: UnixSeconds) -> 
 }
 
 /// What the clock on the wall shows. An instant beyond the calendar (year 9999) counts as its end.
-fn wall_time(zone: &TimeZone, now: UnixSeconds) -> civil::DateTime {
+pub(super) fn wall_time(zone: &TimeZone, now: UnixSeconds) -> civil::DateTime {
     let instant =
         Timestamp::from_second(now.0).unwrap_or(if now.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });
     zone.to_datetime(instant)

@@ -4,14 +4,19 @@
 //! before failed. The first rule whose condition holds decides. Where a number has no rules its tenant's hold,
 //! then the platform's; a list replaces a list.
 
+mod callers;
 mod decide;
 mod hours;
+mod share;
+mod time_range;
 
-pub use decide::{Decision, Scope, Subject, decide};
+pub use callers::Callers;
+pub use decide::{Decision, Facts, LiveCalls, Scope, Subject, decide};
 pub use hours::{Date, Forced, Holiday, Hours, Interval, OpenReason, OpenState, Weekly, open_at};
 use serde::{Deserialize, Serialize};
+pub use share::{AgentShare, Share, choose};
+pub use time_range::TimeRange;
 
-use crate::call::Caller;
 use crate::e164::E164;
 use crate::ids::AgentId;
 
@@ -38,33 +43,26 @@ pub struct Condition {
     /// The location's local date is one of its holidays, or isn't.
     pub holiday: Option<bool>,
     /// The caller is one of these.
-    pub caller: Option<Callers>,
+    pub caller: Option<Box<Callers>>,
+    /// The caller is none of these.
+    pub not_caller: Option<Box<Callers>>,
+    /// The location's wall time lies in this range.
+    pub time: Option<TimeRange>,
+    /// The call is one of this share of all calls.
+    pub share: Option<Box<Share>>,
+    /// More calls than its limit allows are already under way.
+    pub over_limit: Option<LimitScope>,
 }
 
-/// A set of callers.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Callers {
-    /// These numbers.
-    pub numbers: Vec<E164>,
-    /// Numbers that begin with these digits (without the plus).
-    pub prefixes: Vec<u64>,
-    /// Callers who withhold their number.
-    pub withheld: bool,
-}
-
-impl Callers {
-    /// Whether the caller is one of the set.
-    #[must_use]
-    pub fn contains(&self, caller: Caller) -> bool {
-        match caller {
-            Caller::Number(number) => {
-                self.numbers.contains(&number)
-                    || self.prefixes.iter().any(|prefix| number.starts_with(*prefix))
-            }
-            Caller::Withheld => self.withheld,
-            Caller::Other => false,
-        }
-    }
+/// Whose limit of calls at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum LimitScope {
+    /// The number's, which is also its location's.
+    Number,
+    /// The tenant's.
+    Tenant,
+    /// Either.
+    Any,
 }
 
 /// One thing that can be done with a call.
@@ -74,6 +72,11 @@ pub enum Step {
     Agent {
         /// Absent: the number's own.
         agent: Option<AgentId>,
+    },
+    /// One of several agents answers: each has its share of the calls. Never empty, and the weights add up to 100.
+    Split {
+        /// The agents.
+        agents: Vec<AgentShare>,
     },
     /// The call goes to one address.
     Forward {
@@ -137,23 +140,4 @@ pub enum Prompt {
         /// An absolute URL.
         url: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callers_are_found_by_number_prefix_and_silence() {
-        let number = |text: &str| Caller::Number(text.parse().unwrap());
-        let callers =
-            Callers { numbers: vec!["+12125550001".parse().unwrap()], prefixes: vec![44], withheld: true };
-        assert!(callers.contains(number("+12125550001")));
-        assert!(callers.contains(number("+442071838750")));
-        assert!(callers.contains(Caller::Withheld));
-        assert!(!callers.contains(number("+12125550002")));
-        assert!(!callers.contains(number("+4912345678")));
-        assert!(!callers.contains(Caller::Other));
-        assert!(!Callers::default().contains(Caller::Withheld));
-    }
 }

@@ -1,15 +1,20 @@
-//! Twilio's voice, status and message webhooks, answered in TwiML.
+//! Twilio's voice, status, recording and message webhooks, answered in TwiML.
 //!
 //! Sources, read 2026-11: <https://www.twilio.com/docs/voice/twiml>,
 //! <https://www.twilio.com/docs/usage/security>, <https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys>.
 
+mod credentials;
 mod parse;
 mod render;
 mod verify;
 
+use serde_json::{Map, Value};
+
+use super::credentials::{AccountCredentials, Credential, CredentialError};
+use super::event::Event;
 use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
-use super::{Claim, Credential, Kind, Provider, Purpose, StepResult, Verifier};
+use super::{Body, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
 
 /// The provider.
@@ -21,48 +26,42 @@ impl Provider for Twilio {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[
-            Kind { name: "voice", purpose: Purpose::Call },
-            Kind { name: "after", purpose: Purpose::After },
-            Kind { name: "status", purpose: Purpose::Status },
-            Kind { name: "sms", purpose: Purpose::Message },
-        ]
+        const KINDS: [Kind; 5] = [
+            Kind::form("voice"),
+            Kind::form("after"),
+            Kind { body: Body::FormOrJson, ..Kind::form("status") },
+            Kind::form("sms"),
+            Kind::form("recording"),
+        ];
+        &KINDS
     }
 
-    fn claim<'r>(&self, request: &'r WebhookRequest<'_>) -> Claim<'r> {
-        parse::claim(request)
+    fn credentials(&self, document: &Map<String, Value>) -> Result<AccountCredentials, CredentialError> {
+        credentials::read(document)
     }
 
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Keys::prepare(credentials))
     }
 
-    fn call<'r>(
-        &self,
-        purpose: Purpose,
-        request: &'r WebhookRequest<'_>,
-    ) -> Result<InboundCall<'r>, ParseError> {
-        parse::call(purpose, request)
+    fn claim<'r>(&self, _kind: &Kind, request: &'r WebhookRequest<'_>) -> Claim<'r> {
+        parse::claim(request)
     }
 
-    fn step_result(&self, request: &WebhookRequest<'_>) -> StepResult {
-        parse::step_result(request)
-    }
-
-    fn status(&self, request: &WebhookRequest<'_>) -> &'static str {
-        parse::status(request)
+    fn event<'r>(&self, kind: &Kind, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
+        parse::event(kind.name, request)
     }
 
     fn render(&self, reply: &Reply<'_>) -> Rendered {
         render::reply(reply)
     }
 
-    fn refuse(&self, refusal: Refusal) -> Rendered {
+    fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, refusal: Refusal) -> Rendered {
         render::refusal(refusal)
     }
 
-    fn acknowledge(&self, purpose: Purpose) -> Rendered {
-        render::acknowledgement(purpose)
+    fn acknowledge(&self, kind: &Kind) -> Rendered {
+        render::acknowledgement(kind.name)
     }
 }
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::call::InboundCall;
+use crate::provider::Claim;
+use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
-use crate::provider::{Claim, Purpose, StepResult};
 
 /// The parameters of a JSON body, for stream events and for accounts that allow unsigned requests.
 #[derive(Deserialize)]
@@ -23,20 +24,34 @@ struct Body<'a> {
 }
 
 pub fn claim<'r>(request: &'r WebhookRequest<'_>) -> Claim<'r> {
-    match parameters(Purpose::Call, request) {
+    match parameters("CallSid", request) {
         Ok(parameters) => Claim { external_id: parameters.account_sid, to: parameters.to },
         Err(_) => Claim::default(),
     }
 }
 
-pub fn call<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseError> {
-    let id = id_name(purpose);
+pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
+    Ok(match kind {
+        "after" => Event::After(StepEnd {
+            call: call("CallSid", request)?,
+            result: step_result(request),
+            state: request.query_value("s").map(Cow::Owned),
+        }),
+        "status" => Event::Status { call: Some(call("CallSid", request)?), status: status(request) },
+        // The callback says which recording of which call, but not of which numbers.
+        "recording" => Event::Status { call: None, status: "recording" },
+        "sms" => Event::Message(call("MessageSid", request)?),
+        _ => Event::Call(call("CallSid", request)?),
+    })
+}
+
+fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseError> {
     for name in [id, "To", "From"] {
         if request.form.is_ambiguous(name) {
             return Err(ParseError::Ambiguous(name));
         }
     }
-    let parameters = parameters(purpose, request)?;
+    let parameters = parameters(id, request)?;
     let wanted = |value: Option<Cow<'r, str>>, name| match value {
         None => Err(ParseError::Missing(name)),
         Some(value) if value.is_empty() => Err(ParseError::Invalid(name, "it is empty".into())),
@@ -46,6 +61,7 @@ pub fn call<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<Inb
         call_id: wanted(parameters.id, id)?,
         to: wanted(parameters.to, "To")?,
         from: parameters.from.unwrap_or_default(),
+        number_id: None,
     })
 }
 
@@ -56,14 +72,9 @@ struct Parameters<'r> {
     from: Option<Cow<'r, str>>,
 }
 
-fn id_name(purpose: Purpose) -> &'static str {
-    if purpose == Purpose::Message { "MessageSid" } else { "CallSid" }
-}
-
-fn parameters<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<Parameters<'r>, ParseError> {
+fn parameters<'r>(id: &str, request: &'r WebhookRequest<'_>) -> Result<Parameters<'r>, ParseError> {
     if request.method != http::Method::GET && request.content == Content::Json {
-        let body: Body<'r> =
-            serde_json::from_slice(request.body).map_err(|error| ParseError::Json(error.to_string()))?;
+        let body: Body<'_> = request.json()?;
         return Ok(Parameters {
             account_sid: body.account_sid,
             id: body.call_sid,
@@ -74,7 +85,7 @@ fn parameters<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<P
     let value = |name| request.form.get(name).map(Cow::Borrowed);
     Ok(Parameters {
         account_sid: value("AccountSid"),
-        id: value(id_name(purpose)),
+        id: value(id),
         to: value("To").or_else(|| value("Called")),
         from: value("From").or_else(|| value("Caller")),
     })
@@ -82,7 +93,7 @@ fn parameters<'r>(purpose: Purpose, request: &'r WebhookRequest<'_>) -> Result<P
 
 /// A dial tells how it ended. A recording was made, or wasn't: either way the caller was served. After a stream
 /// nothing is said.
-pub fn step_result(request: &WebhookRequest<'_>) -> StepResult {
+fn step_result(request: &WebhookRequest<'_>) -> StepResult {
     match request.form.get("DialCallStatus") {
         Some("completed" | "answered") => StepResult::Done,
         Some(_) => StepResult::Failed,
@@ -91,7 +102,7 @@ pub fn step_result(request: &WebhookRequest<'_>) -> StepResult {
     }
 }
 
-pub fn status(request: &WebhookRequest<'_>) -> &'static str {
+fn status(request: &WebhookRequest<'_>) -> &'static str {
     const STATUSES: [&str; 9] = [
         "queued",
         "initiated",

@@ -1,16 +1,9 @@
 //! TwiML. Source: <https://www.twilio.com/docs/voice/twiml> and its pages on each verb.
 
-use std::borrow::Cow;
-use std::fmt::Write;
-
-use uuid::Uuid;
-
-use crate::feed::record::AgentTarget;
-use crate::provider::Purpose;
 use crate::provider::reply::{Action, Refusal, Rendered, Reply};
+use crate::provider::xml::{MEDIA_TYPE, Xml};
 use crate::route::{Dialable, Prompt};
 
-const XML: &str = "text/xml; charset=utf-8";
 const REJECT: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>"#;
 const REJECT_BUSY: &str =
     r#"<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/></Response>"#;
@@ -22,30 +15,30 @@ const PARAMETER_CHARS_MAX: usize = 400;
 /// The caller hears that an unknown or inactive number is not in service; a suspended tenant's number is busy, as it
 /// may be back. Neither is answered, so neither is billed.
 pub fn refusal(refusal: Refusal) -> Rendered {
-    document(Cow::Borrowed(match refusal {
-        Refusal::UnknownNumber | Refusal::InactiveNumber => REJECT,
-        Refusal::SuspendedTenant | Refusal::NoRoute => REJECT_BUSY,
-    }))
+    reject(refusal.is_busy())
 }
 
 /// Twilio reads a text message's answer as TwiML, and nothing of a status callback's.
-pub fn acknowledgement(purpose: Purpose) -> Rendered {
-    match purpose {
-        Purpose::Status => Rendered { status: 204, content_type: None, body: Cow::Borrowed(&[]) },
-        Purpose::Call | Purpose::After | Purpose::Message => document(Cow::Borrowed(EMPTY)),
+pub fn acknowledgement(kind: &str) -> Rendered {
+    match kind {
+        "sms" => Rendered::document(MEDIA_TYPE, EMPTY),
+        _ => Rendered::empty(204),
     }
+}
+
+fn reject(busy: bool) -> Rendered {
+    Rendered::document(MEDIA_TYPE, if busy { REJECT_BUSY } else { REJECT })
 }
 
 pub fn reply(reply: &Reply<'_>) -> Rendered {
     if let Action::Reject { busy } = reply.action {
-        return document(Cow::Borrowed(if busy { REJECT_BUSY } else { REJECT }));
+        return reject(busy);
     }
     let mut xml = Xml::new();
     xml.raw("<Response>");
     match reply.action {
-        Action::Agent(AgentTarget::Stream { url }) => stream(&mut xml, reply, url),
-        Action::Agent(AgentTarget::Sip { uri }) => agent_sip(&mut xml, reply, uri),
-        Action::Agent(AgentTarget::Redirect { url }) => redirect(&mut xml, url),
+        Action::Stream(url) => stream(&mut xml, reply, url),
+        Action::AgentSip(uri) => agent_sip(&mut xml, reply, uri),
         Action::Redirect(url) => redirect(&mut xml, url),
         Action::Dial { to, timeout_s } => {
             dial(&mut xml, reply, timeout_s);
@@ -63,6 +56,9 @@ pub fn reply(reply: &Reply<'_>) -> Rendered {
                 .display(&length_max_s)
                 .raw("\"");
             after(&mut xml, reply);
+            if let Some(url) = reply.after.as_ref().and_then(|after| after.webhook("recording")) {
+                xml.raw(" recordingStatusCallback=\"").text(&url).raw("\"");
+            }
             xml.raw("/><Hangup/>");
         }
         Action::Message(what) => {
@@ -72,11 +68,13 @@ pub fn reply(reply: &Reply<'_>) -> Rendered {
         Action::Hangup => {
             xml.raw("<Hangup/>");
         }
-        // Answered above: a whole document each.
-        Action::Reject { .. } => {}
+        // Twilio has no agents of its own, and a rejection is answered above.
+        Action::Hosted { .. } | Action::Reject { .. } => {
+            xml.raw("<Hangup/>");
+        }
     }
     xml.raw("</Response>");
-    document(Cow::Owned(xml.0))
+    xml.finish()
 }
 
 /// `<Connect>` holds the call until the socket closes; then Twilio asks what follows, when something does.
@@ -84,8 +82,8 @@ fn stream(xml: &mut Xml, reply: &Reply<'_>, url: &str) {
     xml.raw("<Connect");
     after(xml, reply);
     xml.raw("><Stream url=\"").text(url).raw("\">");
-    xml.raw("<Parameter name=\"tenant_id\" value=\"").id(reply.tenant_id.0).raw("\"/>");
-    if let Some(id) = reply.phone_number_id {
+    xml.raw("<Parameter name=\"tenant_id\" value=\"").id(reply.location.tenant_id.0).raw("\"/>");
+    if let Some(id) = reply.location.phone_number_id {
         xml.raw("<Parameter name=\"phone_number_id\" value=\"").id(id.0).raw("\"/>");
     }
     xml.raw("<Parameter name=\"call_id\" value=\"").text(short(&reply.call.call_id));
@@ -106,8 +104,8 @@ fn short(value: &str) -> &str {
 fn agent_sip(xml: &mut Xml, reply: &Reply<'_>, uri: &str) {
     dial(xml, reply, AGENT_TIMEOUT_S);
     xml.raw("<Sip>").text(uri).raw(if uri.contains('?') { "&amp;" } else { "?" });
-    xml.raw("x-tenant-id=").id(reply.tenant_id.0);
-    if let Some(id) = reply.phone_number_id {
+    xml.raw("x-tenant-id=").id(reply.location.tenant_id.0);
+    if let Some(id) = reply.location.phone_number_id {
         xml.raw("&amp;x-phone-number-id=").id(id.0);
     }
     xml.raw("&amp;x-call-id=");
@@ -131,7 +129,7 @@ fn dial(xml: &mut Xml, reply: &Reply<'_>, timeout_s: u16) {
 }
 
 fn after(xml: &mut Xml, reply: &Reply<'_>) {
-    if let Some(url) = &reply.after_url {
+    if let Some(url) = reply.after_url() {
         xml.raw(" method=\"POST\" action=\"").text(url).raw("\"");
     }
 }
@@ -155,102 +153,14 @@ fn prompt(xml: &mut Xml, prompt: &Prompt) {
     }
 }
 
-fn document(body: Cow<'static, str>) -> Rendered {
-    let body = match body {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    };
-    Rendered { status: 200, content_type: Some(XML), body }
-}
-
-/// Bytes that may not be copied as they are: markup, control characters, and 0xEF, with which the two characters
-/// begin that XML can't hold beyond the control characters (and many that it can).
-static ESCAPED: [bool; 256] = {
-    let mut escaped = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        escaped[control] = true;
-        control += 1;
-    }
-    escaped[b'&' as usize] = true;
-    escaped[b'<' as usize] = true;
-    escaped[b'>' as usize] = true;
-    escaped[b'"' as usize] = true;
-    escaped[0xEF] = true;
-    escaped
-};
-
-/// A document being written.
-struct Xml(String);
-
-impl Xml {
-    fn new() -> Self {
-        let mut text = String::with_capacity(768);
-        text.push_str(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
-        Self(text)
-    }
-
-    /// Markup, as it is.
-    fn raw(&mut self, markup: &str) -> &mut Self {
-        self.0.push_str(markup);
-        self
-    }
-
-    /// An id: 36 characters that need no escaping.
-    fn id(&mut self, id: Uuid) -> &mut Self {
-        self.raw(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
-    }
-
-    /// A number, which needs no escaping.
-    fn display(&mut self, value: &dyn std::fmt::Display) -> &mut Self {
-        // Writing to a string doesn't fail.
-        let _ = write!(self.0, "{value}");
-        self
-    }
-
-    /// Text of any kind, in an element or an attribute. Characters that XML can't hold are left out.
-    fn text(&mut self, text: &str) -> &mut Self {
-        let mut rest = text;
-        while let Some(at) = rest.bytes().position(|byte| ESCAPED[usize::from(byte)]) {
-            self.0.push_str(&rest[..at]);
-            let mut tail = rest[at..].chars();
-            match tail.next() {
-                Some('&') => self.0.push_str("&amp;"),
-                Some('<') => self.0.push_str("&lt;"),
-                Some('>') => self.0.push_str("&gt;"),
-                Some('"') => self.0.push_str("&quot;"),
-                Some('\t') => self.0.push_str("&#9;"),
-                Some('\n') => self.0.push_str("&#10;"),
-                Some('\r') => self.0.push_str("&#13;"),
-                Some('\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}') | None => {}
-                Some(other) => self.0.push(other),
-            }
-            rest = tail.as_str();
-        }
-        self.0.push_str(rest);
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::InboundCall;
-    use crate::ids::{PhoneNumberId, TenantId};
-
-    fn call() -> InboundCall<'static> {
-        InboundCall { call_id: "CA1".into(), to: "+12125550001".into(), from: "anonymous".into() }
-    }
+    use crate::provider::samples;
 
     fn check(action: Action<'_>, after_url: Option<&str>, expected: &str) {
-        let rendered = reply(&Reply {
-            call: &call(),
-            tenant_id: TenantId(Uuid::from_u128(1)),
-            phone_number_id: Some(PhoneNumberId(Uuid::from_u128(2))),
-            action,
-            after_url: after_url.map(str::to_owned),
-        });
-        assert_eq!((rendered.status, rendered.content_type), (200, Some(XML)));
+        let rendered = samples::with_reply(action, after_url, reply);
+        assert_eq!((rendered.status, rendered.content_type), (200, Some(MEDIA_TYPE)));
         let body = std::str::from_utf8(&rendered.body).unwrap();
         let body = body.strip_prefix(r#"<?xml version="1.0" encoding="UTF-8"?><Response>"#).unwrap();
         assert_eq!(body.strip_suffix("</Response>").unwrap(), expected);
@@ -261,9 +171,8 @@ mod tests {
 
     #[test]
     fn agents_are_reached_by_stream_sip_and_redirect() {
-        let target = AgentTarget::Stream { url: "wss://voice.example/a?b=1&c=2".into() };
         check(
-            Action::Agent(&target),
+            Action::Stream("wss://voice.example/a?b=1&c=2"),
             Some("https://x.example/after?s=1"),
             "<Connect method=\"POST\" action=\"https://x.example/after?s=1\">\
              <Stream url=\"wss://voice.example/a?b=1&amp;c=2\">\
@@ -273,19 +182,16 @@ mod tests {
              <Parameter name=\"from\" value=\"anonymous\"/>\
              <Parameter name=\"to\" value=\"+12125550001\"/></Stream></Connect>",
         );
-        let target = AgentTarget::Sip { uri: "sip:a@voice.example".into() };
         let expected = format!(
             "<Dial answerOnBridge=\"true\" timeout=\"20\"><Sip>sip:a@voice.example?{IDS}</Sip></Dial>"
         );
-        check(Action::Agent(&target), None, &expected);
-        let target = AgentTarget::Sip { uri: "sip:a@voice.example?x-a=1".into() };
+        check(Action::AgentSip("sip:a@voice.example"), None, &expected);
         let expected = format!(
             "<Dial answerOnBridge=\"true\" timeout=\"20\"><Sip>sip:a@voice.example?x-a=1&amp;{IDS}</Sip></Dial>"
         );
-        check(Action::Agent(&target), None, &expected);
-        let target = AgentTarget::Redirect { url: "https://a.example/?x=1&y=2".into() };
+        check(Action::AgentSip("sip:a@voice.example?x-a=1"), None, &expected);
         check(
-            Action::Agent(&target),
+            Action::Redirect("https://a.example/?x=1&y=2"),
             None,
             "<Redirect method=\"POST\">https://a.example/?x=1&amp;y=2</Redirect>",
         );
@@ -317,9 +223,10 @@ mod tests {
         let play = Prompt::Play { url: "https://cdn.example/a.mp3".into() };
         check(
             Action::Voicemail { prompt: &play, length_max_s: 120 },
-            Some("https://x.example/after"),
+            Some("https://x.example/webhooks/twilio/after/a1?s=1"),
             "<Play>https://cdn.example/a.mp3</Play><Record playBeep=\"true\" finishOnKey=\"#\" maxLength=\"120\" \
-             method=\"POST\" action=\"https://x.example/after\"/><Hangup/>",
+             method=\"POST\" action=\"https://x.example/webhooks/twilio/after/a1?s=1\" \
+             recordingStatusCallback=\"https://x.example/webhooks/twilio/recording/a1\"/><Hangup/>",
         );
         check(
             Action::Redirect("https://o.example/"),
@@ -346,7 +253,7 @@ mod tests {
             let rendered = refusal(refused);
             assert!(std::str::from_utf8(&rendered.body).unwrap().contains("<Response><Reject"));
         }
-        assert_eq!(acknowledgement(Purpose::Status).status, 204);
-        assert_eq!(acknowledgement(Purpose::Message).body, EMPTY.as_bytes());
+        assert_eq!(acknowledgement("status").status, 204);
+        assert_eq!(acknowledgement("sms").body, EMPTY.as_bytes());
     }
 }

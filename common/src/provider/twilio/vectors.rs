@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use super::Twilio;
 use crate::call;
+use crate::provider::credentials::Credential;
+use crate::provider::event::Event;
 use crate::provider::request::WebhookRequest;
-use crate::provider::{Credential, Provider, Purpose};
+use crate::provider::{Kind, Provider};
 use crate::secret::Secret;
-use crate::time::UnixSeconds;
+use crate::time::UnixMillis;
 
 #[derive(Deserialize)]
 struct File {
@@ -58,6 +60,10 @@ impl Vector {
         check(&WebhookRequest::new(&method, &self.url[path..], &headers, body, &public_urls).unwrap())
     }
 
+    fn kind(&self) -> &'static Kind {
+        Twilio.kinds().iter().find(|kind| kind.name == self.kind).unwrap()
+    }
+
     fn credentials(&self) -> Vec<Credential> {
         let credential = |entry: &SecretEntry| Credential {
             kind: entry.r#type.clone(),
@@ -74,7 +80,7 @@ fn verify_agrees_with_the_sdk() {
     assert!(vectors.iter().filter(|vector| vector.valid).count() >= 17 && vectors.len() >= 32);
     for vector in vectors {
         let verifier = Twilio.verifier(&vector.credentials());
-        let verdict = vector.with_request(|request| verifier.verify(request, UnixSeconds(0)));
+        let verdict = vector.with_request(|request| verifier.verify(vector.kind(), request, UnixMillis(0)));
         assert_eq!(verdict.is_ok(), vector.valid, "{}: {verdict:?}", vector.name);
     }
 }
@@ -82,14 +88,17 @@ fn verify_agrees_with_the_sdk() {
 #[test]
 fn parse_finds_the_call() {
     for vector in vectors() {
-        let purpose = Twilio.kinds().iter().find(|kind| kind.name == vector.kind).unwrap().purpose;
         vector.with_request(|request| {
-            let call = Twilio.call(purpose, request).unwrap();
+            let (call, is_message) = match Twilio.event(vector.kind(), request).unwrap() {
+                Event::Call(call) | Event::Status { call: Some(call), .. } => (call, false),
+                Event::Message(call) => (call, true),
+                other => panic!("{other:?}"),
+            };
             let found = [&*call.to, &*call.from, &*call.call_id];
             assert_eq!(found, [&*vector.to, &*vector.from, &*vector.call_id], "{}", vector.name);
             let number = call::address(&call.to).map(|number| number.to_string());
             assert_eq!(number, vector.to_e164, "{}", vector.name);
-            assert_eq!(purpose == Purpose::Message, vector.call_id.starts_with("SM"));
+            assert_eq!(is_message, vector.call_id.starts_with("SM"));
         });
     }
 }
@@ -102,9 +111,9 @@ fn a_doubled_or_foreign_signature_is_none() {
         let mut headers = request.headers.clone();
         headers.append("x-twilio-signature", headers["x-twilio-signature"].clone());
         let doubled = WebhookRequest { headers: &headers, form: request.form.clone(), ..*request };
-        assert!(verifier.verify(&doubled, UnixSeconds(0)).is_err());
-        assert!(Twilio.verifier(&[]).verify(request, UnixSeconds(0)).is_err());
+        assert!(verifier.verify(vector.kind(), &doubled, UnixMillis(0)).is_err());
+        assert!(Twilio.verifier(&[]).verify(vector.kind(), request, UnixMillis(0)).is_err());
         let empty = Credential { kind: "auth_token".into(), id: String::new(), value: Secret::new("") };
-        assert!(Twilio.verifier(&[empty]).verify(request, UnixSeconds(0)).is_err());
+        assert!(Twilio.verifier(&[empty]).verify(vector.kind(), request, UnixMillis(0)).is_err());
     });
 }

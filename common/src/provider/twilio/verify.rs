@@ -12,9 +12,10 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::provider::credentials::Credential;
 use crate::provider::request::{Content, VerifyError, WebhookRequest};
-use crate::provider::{Credential, Verifier};
-use crate::time::UnixSeconds;
+use crate::provider::{Kind, Verifier};
+use crate::time::UnixMillis;
 
 static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 static SETTINGS: HeaderName = HeaderName::from_static("x-twilio-webhooks-signature-settings");
@@ -53,7 +54,12 @@ fn keyed<M: Mac + KeyInit>(key: &[u8]) -> Option<M> {
 }
 
 impl Verifier for Keys {
-    fn verify(&self, request: &WebhookRequest<'_>, _now: UnixSeconds) -> Result<(), VerifyError> {
+    fn verify(
+        &self,
+        _kind: &Kind,
+        request: &WebhookRequest<'_>,
+        _now: UnixMillis,
+    ) -> Result<(), VerifyError> {
         let signature =
             request.header(&SIGNATURE).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
         if request.content == Content::Json && !body_hash_matches(request) {

@@ -1,0 +1,145 @@
+//! A location: what a voice agent is told of the place that is called.
+//!
+//! What is set nearer replaces what is set further away, field by field: the number's own, the agent's, the tenant's,
+//! the platform's.
+
+mod people;
+mod profile;
+mod variables;
+
+use jiff::tz::TimeZone;
+pub use people::{Person, Service};
+pub use profile::{Conversation, Intent, Percent, Profile, Voice};
+use serde::{Deserialize, Serialize};
+
+use crate::e164::E164;
+use crate::ids::{PhoneNumberId, TenantId};
+use crate::route::{Dialable, Hours, OpenState, open_at};
+use crate::time::UnixSeconds;
+
+/// A business, as its agents speak of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Business {
+    /// Its name.
+    pub name: String,
+    /// How its agents speak where neither number nor agent says.
+    pub profile: Profile,
+    /// What callers may want.
+    pub intents: Vec<Intent>,
+    /// Who works there, at locations that name nobody.
+    pub staff: Vec<Person>,
+    /// What it offers, at locations that name nothing.
+    pub services: Vec<Service>,
+}
+
+/// One of a business's places.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// Its name.
+    pub display_name: String,
+    /// Where it is, in one line.
+    pub address: Option<String>,
+    /// How agents speak there.
+    pub profile: Profile,
+    /// Who works there; absent: the business's list.
+    pub staff: Option<Vec<Person>>,
+    /// What it offers; absent: the business's list.
+    pub services: Option<Vec<Service>>,
+}
+
+impl Place {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A location as it stands when a call comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Location<'a> {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Its id; absent when nobody has the called number and the tenant takes such calls.
+    pub phone_number_id: Option<PhoneNumberId>,
+    /// The called number, when it is one.
+    pub number: Option<E164>,
+    /// The business.
+    pub business: &'a Business,
+    /// The place; absent when nothing is set for it.
+    pub place: Option<&'a Place>,
+    /// How the agent speaks that answers, where one does.
+    pub agent: Option<&'a Profile>,
+    /// How agents of all tenants speak where nobody says.
+    pub platform: Option<&'a Profile>,
+    /// The number's hours, its tenant's, the platform's.
+    pub hours: [Option<&'a Hours>; 3],
+    /// Its time zone.
+    pub zone: &'a TimeZone,
+    /// When the call comes.
+    pub now: UnixSeconds,
+}
+
+impl<'a> Location<'a> {
+    /// What applies of the voice.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        self.profiles().map(|profile| &profile.voice).fold(Voice::default(), Voice::or)
+    }
+
+    /// What applies of the conversation's rules.
+    #[must_use]
+    pub fn conversation(&self) -> Conversation {
+        self.profiles().map(|profile| &profile.conversation).fold(Conversation::default(), Conversation::or)
+    }
+
+    /// Where running calls are handed over to.
+    #[must_use]
+    pub fn transfer_to(&self) -> Option<&'a Dialable> {
+        self.profiles().find_map(|profile| profile.conversation.transfer_to.as_ref())
+    }
+
+    /// The profiles that apply, the nearest first.
+    fn profiles(&self) -> impl Iterator<Item = &'a Profile> + use<'a> {
+        let nearer = [self.place.map(|place| &place.profile), self.agent];
+        let further = [Some(&self.business.profile), self.platform];
+        nearer.into_iter().chain(further).flatten()
+    }
+
+    /// Who works there.
+    #[must_use]
+    pub fn staff(&self) -> &'a [Person] {
+        self.place.and_then(|place| place.staff.as_deref()).unwrap_or(&self.business.staff)
+    }
+
+    /// What it offers.
+    #[must_use]
+    pub fn services(&self) -> &'a [Service] {
+        self.place.and_then(|place| place.services.as_deref()).unwrap_or(&self.business.services)
+    }
+
+    /// The place's name; the business's where it has none.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        let own = self.place.map(|place| place.display_name.as_str()).filter(|name| !name.is_empty());
+        own.unwrap_or(&self.business.name)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> Option<&'a str> {
+        self.place.and_then(|place| place.address.as_deref())
+    }
+
+    /// Whether it is open now.
+    #[must_use]
+    pub fn open(&self) -> OpenState {
+        open_at(&self.hours, self.zone, self.now)
+    }
+
+    /// When it opens next; now, when it is open.
+    #[must_use]
+    pub fn next_opening(&self) -> Option<UnixSeconds> {
+        self.open().open.then_some(self.now)
+    }
+}

@@ -1,0 +1,152 @@
+//! How an agent speaks: voice and conversation, as one scope sets them. What is absent comes from the scope behind.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::route::Dialable;
+
+/// How an agent speaks, as one scope sets it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Profile {
+    /// The voice.
+    pub voice: Voice,
+    /// What it says and does.
+    pub conversation: Conversation,
+}
+
+/// The voice: settings of kind `voice`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Voice {
+    /// Who makes the voice, where the voice provider isn't the agent's (`11labs`, `vapi`, `openai`).
+    pub provider: Option<String>,
+    /// The provider's name of the voice.
+    pub voice_id: Option<String>,
+    /// The provider's name of the speech model.
+    pub model: Option<String>,
+    /// BCP 47 tag of the language.
+    pub language: Option<String>,
+    /// The first sentence.
+    pub greeting: Option<String>,
+    /// Speed; 100 is the voice's own.
+    pub speed: Option<Percent>,
+    /// How even the voice is.
+    pub stability: Option<Percent>,
+    /// How close it stays to the original.
+    pub similarity: Option<Percent>,
+}
+
+/// Hundredths: 110 is 1.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent(pub u16);
+
+impl Percent {
+    /// As a factor.
+    #[must_use]
+    pub fn factor(self) -> f32 {
+        f32::from(self.0) / 100.0
+    }
+}
+
+/// What the agent says and does: settings of kind `rules`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Conversation {
+    /// What the agent is told to be: its system prompt.
+    pub prompt: Option<String>,
+    /// What it keeps to, one rule a line: "Never quote prices."
+    pub rules: Option<Vec<String>>,
+    /// Where it hands a caller over to who wants a person.
+    pub transfer_to: Option<Dialable>,
+    /// How long a conversation may be, in seconds.
+    pub duration_max_s: Option<u16>,
+    /// Further variables by name. Scopes are merged name by name.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Voice {
+    /// This one, with what it lacks from the scope behind.
+    #[must_use]
+    pub fn or(self, behind: &Self) -> Self {
+        let or = |own: Option<String>, behind: &Option<String>| own.or_else(|| behind.clone());
+        Self {
+            provider: or(self.provider, &behind.provider),
+            voice_id: or(self.voice_id, &behind.voice_id),
+            model: or(self.model, &behind.model),
+            language: or(self.language, &behind.language),
+            greeting: or(self.greeting, &behind.greeting),
+            speed: self.speed.or(behind.speed),
+            stability: self.stability.or(behind.stability),
+            similarity: self.similarity.or(behind.similarity),
+        }
+    }
+}
+
+impl Conversation {
+    /// This one, with what it lacks from the scope behind.
+    #[must_use]
+    pub fn or(mut self, behind: &Self) -> Self {
+        for (name, value) in &behind.variables {
+            self.variables.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Self {
+            prompt: self.prompt.or_else(|| behind.prompt.clone()),
+            rules: self.rules.or_else(|| behind.rules.clone()),
+            transfer_to: self.transfer_to.or_else(|| behind.transfer_to.clone()),
+            duration_max_s: self.duration_max_s.or(behind.duration_max_s),
+            variables: self.variables,
+        }
+    }
+}
+
+/// Something that callers may want, and what is said to it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its name: `book_appointment`.
+    pub name: String,
+    /// What callers say who want it.
+    pub phrases: Vec<String>,
+    /// What is answered, by BCP 47 tag of the language.
+    pub responses: BTreeMap<String, String>,
+}
+
+impl Intent {
+    /// What is answered in this language: exactly, else in the same language of another region, else in any.
+    #[must_use]
+    pub fn response(&self, language: &str) -> Option<&str> {
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let same =
+            || self.responses.iter().find(|(tag, _)| primary(tag) == primary(language)).map(|(_, text)| text);
+        let any = || self.responses.values().next();
+        self.responses.get(language).or_else(same).or_else(any).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nearer_replaces_field_by_field() {
+        let near = Voice { language: Some("de".into()), speed: Some(Percent(110)), ..Voice::default() };
+        let far = Voice { language: Some("en".into()), voice_id: Some("v1".into()), ..Voice::default() };
+        let merged = near.or(&far);
+        assert_eq!((merged.language.as_deref(), merged.voice_id.as_deref()), (Some("de"), Some("v1")));
+        assert_eq!(merged.speed, Some(Percent(110)));
+        let variables = |pairs: &[(&str, &str)]| Conversation {
+            variables: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            ..Conversation::default()
+        };
+        let merged = variables(&[("a", "near")]).or(&variables(&[("a", "far"), ("b", "far")]));
+        assert_eq!(merged, variables(&[("a", "near"), ("b", "far")]));
+    }
+
+    #[test]
+    fn an_intent_answers_in_the_callers_language_where_it_can() {
+        let responses = [("en-US", "Yes"), ("es", "Sí")].map(|(tag, text)| (tag.to_owned(), text.to_owned()));
+        let intent = Intent { name: "ask".into(), phrases: vec![], responses: responses.into() };
+        for (language, expected) in [("en-US", "Yes"), ("en", "Yes"), ("es-MX", "Sí"), ("fr", "Yes")] {
+            assert_eq!(intent.response(language), Some(expected), "{language}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A call to render answers to, for the providers' tests.
+
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use super::reply::{Action, After, Rendered, Reply};
+use crate::call::InboundCall;
+use crate::ids::{PhoneNumberId, TenantId};
+use crate::location::{Business, Conversation, Intent, Location, Percent, Place, Profile, Voice};
+use crate::route::Dialable;
+use crate::time::UnixSeconds;
+
+/// Calls `render` with the answer to a call from a withheld number to the Broadway location of Sparkle Nails, on
+/// 2026-11-23 at 12:00 in New York.
+pub fn with_reply(
+    action: Action<'_>,
+    after_url: Option<&str>,
+    render: impl FnOnce(&Reply<'_>) -> Rendered,
+) -> Rendered {
+    let call = InboundCall {
+        call_id: "CA1".into(),
+        to: "+12125550001".into(),
+        from: "anonymous".into(),
+        number_id: None,
+    };
+    let business = Business {
+        name: "Sparkle Nails".into(),
+        intents: vec![Intent {
+            name: "book".into(),
+            phrases: vec!["I want an appointment".into()],
+            responses: [("en".to_owned(), "When would you like to come?".to_owned())].into(),
+        }],
+        ..Business::default()
+    };
+    let place = Place {
+        display_name: "Broadway \"21\" <East> & Co".into(),
+        address: Some("21 Broadway, New York".into()),
+        profile: Profile {
+            voice: Voice {
+                provider: Some("11labs".into()),
+                voice_id: Some("voice-1".into()),
+                model: None,
+                language: Some("en-US".into()),
+                greeting: Some("Sparkle Nails, \"Broadway\"!".into()),
+                speed: Some(Percent(110)),
+                stability: Some(Percent(50)),
+                similarity: None,
+            },
+            conversation: Conversation {
+                prompt: Some("You answer the phone of {{tenant_name}}.".into()),
+                rules: Some(vec!["Never quote prices.".into(), "Be brief.".into()]),
+                transfer_to: Some(Dialable::Number("+12025550147".parse().unwrap())),
+                duration_max_s: Some(600),
+                variables: [("parking".to_owned(), "in the yard".to_owned())].into(),
+            },
+        },
+        ..Place::default()
+    };
+    let zone = TimeZone::get("America/New_York").unwrap();
+    let location = Location {
+        tenant_id: TenantId(Uuid::from_u128(1)),
+        phone_number_id: Some(PhoneNumberId(Uuid::from_u128(2))),
+        number: "+12125550001".parse().ok(),
+        business: &business,
+        place: Some(&place),
+        agent: None,
+        platform: None,
+        hours: [None; 3],
+        zone: &zone,
+        now: UnixSeconds(1_795_453_200),
+    };
+    let after = after_url.map(|url| After { url: url.to_owned(), state: "c3RhdGU".to_owned() });
+    let fallback = Dialable::Number("+12025550199".parse().unwrap());
+    render(&Reply { call: &call, location: &location, action, after, fallback: Some(&fallback) })
+}
