@@ -223,7 +223,12 @@ fn compile_rules(documents: &[RuleDocument]) -> Result<Vec<Rule>, Invalid> {
 
 fn compile_condition(place: &str, document: &ConditionDocument) -> Result<Condition, Invalid> {
     let caller = document.caller.as_ref().map(|callers| compile_callers(&format!("{place}.caller"), callers));
-    Ok(Condition { open: document.open, holiday: document.holiday, caller: caller.transpose()? })
+    Ok(Condition {
+        open: document.open,
+        holiday: document.holiday,
+        caller: caller.transpose()?.map(Box::new),
+        ..Condition::default()
+    })
 }
 
 fn compile_callers(place: &str, document: &CallersDocument) -> Result<Callers, Invalid> {
@@ -249,6 +254,7 @@ fn compile_callers(place: &str, document: &CallersDocument) -> Result<Callers, I
     let callers = Callers {
         numbers: numbers.collect::<Result<_, _>>()?,
         prefixes: prefixes.collect::<Result<_, _>>()?,
+        countries: Vec::new(),
         withheld: document.withheld,
     };
     if callers == Callers::default() {

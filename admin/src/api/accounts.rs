@@ -1,5 +1,7 @@
 //! Accounts: credentials at providers. Secrets go in and never come out.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -18,7 +20,7 @@ use super::error::Problem;
 use super::page::{Page, PageQuery};
 use super::writes::WaitQuery;
 use crate::config::SealKeys;
-use crate::credentials::{Credentials, TwilioCredentials, check_provider};
+use crate::credentials::{Credentials, check_provider};
 use crate::invalid;
 use crate::store::accounts::{self, AccountFields, AccountRow};
 use crate::store::instant::Instant;
@@ -36,8 +38,8 @@ pub struct Account {
     provider: String,
     /// What people call it.
     label: String,
-    /// What of the credentials isn't secret.
-    credentials: PublicCredentials,
+    /// The provider's name of the account, in the field of the credentials that holds it: `{"account_sid":"AC…"}`.
+    credentials: BTreeMap<&'static str, String>,
     /// The names of the secrets that are set: `auth_token`, `auth_token_secondary`, `shared_key:<id>`.
     secrets_set: Vec<String>,
     /// Whether webhooks have to prove that they come from it.
@@ -50,13 +52,6 @@ pub struct Account {
     updated_at: Instant,
 }
 
-/// What of the credentials isn't secret.
-#[derive(Serialize, ToSchema)]
-pub struct PublicCredentials {
-    /// The provider's name of the account.
-    account_sid: String,
-}
-
 /// An account to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +61,7 @@ pub struct NewAccount {
     /// 1 to 200 characters.
     label: String,
     /// The provider's credentials.
-    #[schema(value_type = TwilioCredentials)]
+    #[schema(value_type = Object)]
     credentials: Map<String, Value>,
     /// Whether webhooks have to prove that they come from it; absent: `enforce`.
     signature_policy: Option<SignaturePolicy>,
@@ -81,7 +76,7 @@ pub struct AccountPatch {
     label: Option<String>,
     /// Fields of the credentials to change; null takes one away.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<TwilioCredentials>)]
+    #[schema(value_type = Option<Object>)]
     credentials: Option<Map<String, Value>>,
     /// Whether webhooks have to prove that they come from it.
     #[serde(default, deserialize_with = "present")]
@@ -121,8 +116,11 @@ fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
         tenant_id: row.tenant_id,
         provider: row.provider,
         label: row.label,
-        secrets_set: credentials.secret_names(),
-        credentials: PublicCredentials { account_sid: credentials.external_id },
+        secrets_set: credentials.secret_names.clone(),
+        credentials: Some((credentials.external_field, credentials.external_id.clone()))
+            .filter(|(field, _)| !field.is_empty())
+            .into_iter()
+            .collect(),
         signature_policy: row.signature_policy,
         created_at: row.created_at,
         updated_at: row.updated_at,

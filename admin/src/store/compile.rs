@@ -4,9 +4,10 @@
 
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{
-    AccountRecord, AgentRecord, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
+    AccountRecord, AgentRecord, Binding, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+use dialplane_common::location::{Business, Place, Profile, Voice};
 use dialplane_common::route::{Hours, Rule};
 use sqlx::postgres::PgConnection;
 
@@ -32,6 +33,7 @@ impl WriteTx {
             hours,
             rules: rules.map_err(|_| StoreError::Malformed("routing"))?,
             unknown_numbers: settings::unknown_numbers(self.conn()).await?,
+            profile: Profile::default(),
         };
         self.record(&Record::Platform(record))
     }
@@ -43,11 +45,13 @@ impl WriteTx {
     pub async fn record_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
         let tenant = tenants::find(self.conn(), id).await?;
         let record = TenantRecord {
-            name: tenant.name,
+            business: Business { name: tenant.name, ..Business::default() },
             suspended: tenant.status != "active",
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: rules(self.conn(), Owner::Tenant(id)).await?,
+            calls_max: None,
+            tool_server: None,
         };
         self.record(&Record::Tenant(id, record))
     }
@@ -59,11 +63,12 @@ impl WriteTx {
     pub fn record_account(&mut self, row: &AccountRow) -> Result<(), StoreError> {
         let id = AccountId(row.id);
         let credentials = row.credentials(self.keys())?;
-        let plain = dialplane_common::feed::frame::encode(&credentials.secrets);
+        let plain = dialplane_common::feed::frame::encode(&credentials.credentials);
         let record = AccountRecord {
             tenant_id: row.tenant_id.map(TenantId),
             provider: row.provider.clone(),
-            external_id: credentials.external_id,
+            external_id: credentials.external_id.clone(),
+            calling_code: None,
             signature_policy: match row.signature_policy.as_str() {
                 "observe" => SignaturePolicy::Observe,
                 "off" => SignaturePolicy::Off,
@@ -82,7 +87,10 @@ impl WriteTx {
         let record = AgentRecord {
             tenant_id: TenantId(row.tenant_id),
             name: row.name.clone(),
-            language: row.language.clone(),
+            profile: Profile {
+                voice: Voice { language: Some(row.language.clone()), ..Voice::default() },
+                ..Profile::default()
+            },
             target: row.target.0.compile().map_err(|_| StoreError::Malformed("target"))?,
         };
         self.record(&Record::Agent(AgentId(row.id), record))
@@ -105,12 +113,17 @@ impl WriteTx {
             id,
             tenant_id: tenant,
             active: is_routed,
-            display_name: row.display_name.clone(),
+            place: Place { display_name: row.display_name.clone(), ..Place::default() },
             timezone: row.timezone.clone(),
             agent_id: row.agent_id.map(AgentId),
-            accounts: row.account_ids.iter().copied().map(AccountId).collect(),
+            bindings: row
+                .account_ids
+                .iter()
+                .map(|id| Binding { account: AccountId(*id), number_id: None })
+                .collect(),
             hours: hours(self.conn(), owner).await?,
             rules: rules(self.conn(), owner).await?,
+            calls_max: None,
         };
         self.record(&Record::Number(number, record))?;
         Ok(row)

@@ -30,6 +30,8 @@ impl Credential {
 pub struct AccountCredentials {
     /// The provider's name of the account, which its webhooks claim; empty where they claim none.
     pub external_id: String,
+    /// The field in which it stood; empty where it may be.
+    pub external_field: &'static str,
     /// What routers need: to verify webhooks and, where the protocol wants that, to answer by REST.
     pub credentials: Vec<Credential>,
     /// The names of the secrets that are set: `auth_token`, `shared_key:<id>`.
@@ -115,6 +117,7 @@ impl<'d> Fields<'d> {
         let text = self.wanted(field)?;
         check(text).map_err(|wanted| CredentialError::new(self.at(field), wanted))?;
         text.clone_into(&mut self.read.external_id);
+        self.read.external_field = field;
         Ok(text)
     }
 
