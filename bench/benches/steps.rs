@@ -17,18 +17,20 @@ use dialplane_common::call::Caller;
 use dialplane_common::feed::frame::{Frame, Payload, RawKey};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::Delta;
-use dialplane_common::feed::record::Record;
+use dialplane_common::feed::record::{AgentTarget, Record};
 use dialplane_common::feed::{Digest, FEED_VERSION};
+use dialplane_common::location::Location;
+use dialplane_common::provider::event::Event;
 use dialplane_common::provider::form::Form;
+use dialplane_common::provider::provider;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::provider::reply::{Action, Reply};
 use dialplane_common::provider::request::WebhookRequest;
-use dialplane_common::provider::{PROVIDERS, Provider, Purpose};
-use dialplane_common::route::{Date, Holiday, Hours, Interval, Weekly, decide, open_at};
-use dialplane_common::time::UnixSeconds;
-use dialplane_router::metrics::Metrics;
-use dialplane_router::snapshot::{Snapshot, SnapshotStore};
-use dialplane_router::webhook::{Origins, Received, Webhooks, endpoint};
+use dialplane_common::route::{Date, Facts, Holiday, Hours, Interval, Weekly, decide, open_at};
+use dialplane_common::time::UnixMillis;
+use dialplane_router::outbound::Outbound;
+use dialplane_router::snapshot::Snapshot;
+use dialplane_router::webhook::{Origins, Reaction, Received, Webhooks, endpoint};
 use http::{HeaderMap, Method};
 use jiff::tz::TimeZone;
 
@@ -36,7 +38,7 @@ const NUMBERS: u64 = 1_000_000;
 const SID: &str = "AC5f0c2f1e8d7b4a6c9e3d2b1a0f9e8d7c";
 const TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 const BASE: &str = "https://calls.example.com";
-const NOW: UnixSeconds = UnixSeconds(1_795_000_000);
+const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
 
 fn keys() -> Keyring {
     Keyring::feed("a-feed-key-for-measuring").unwrap()
@@ -71,16 +73,11 @@ fn calls() -> Vec<Call> {
 }
 
 fn webhooks(snapshot: Snapshot) -> Webhooks {
-    let store = SnapshotStore::default();
-    store.store(snapshot);
-    Webhooks {
-        store,
-        keys: Arc::new(keys()),
-        origins: Origins { public_urls: vec![BASE.parse().unwrap()], trusted_proxies: vec![] },
-        body_timeout: Duration::from_secs(5),
-        metrics: Metrics::new().unwrap(),
-        unproven_logged_at: Default::default(),
-    }
+    let origins = Origins { public_urls: vec![BASE.parse().unwrap()], trusted_proxies: vec![] };
+    let webhooks =
+        Webhooks::new(Arc::new(keys()), origins, Duration::from_secs(5), Outbound::default()).unwrap();
+    webhooks.store.store(snapshot);
+    webhooks
 }
 
 /// Steps of a call: form, verify, parse, lookup, decide, render; and `answer`, which is all of them.
@@ -95,13 +92,16 @@ fn call(c: &mut Criterion) {
     let request = || {
         WebhookRequest::new(&Method::POST, &target, &one.headers, one.body.as_bytes(), &public_urls).unwrap()
     };
-    let twilio: &dyn Provider = PROVIDERS[0];
+    let twilio = provider("twilio").unwrap();
+    let voice = endpoint(&target).unwrap();
     let account = snapshot.account(workload::ACCOUNT).unwrap();
 
     c.bench_function("form", |b| b.iter(|| Form::parse(black_box(one.body.as_bytes()))));
     let read = request();
-    c.bench_function("verify", |b| b.iter(|| account.verifier.verify(black_box(&read), NOW).unwrap()));
-    c.bench_function("parse", |b| b.iter(|| twilio.call(Purpose::Call, black_box(&read)).unwrap()));
+    c.bench_function("verify", |b| {
+        b.iter(|| account.verifier.verify(voice.kind, black_box(&read), NOW).unwrap())
+    });
+    c.bench_function("parse", |b| b.iter(|| twilio.event(voice.kind, black_box(&read)).unwrap()));
     c.bench_function("lookup", |b| {
         b.iter_batched(
             || calls.next().unwrap().to.parse().unwrap(),
@@ -117,21 +117,34 @@ fn call(c: &mut Criterion) {
     let number = snapshot.number(one.to.parse().unwrap()).unwrap();
     let tenant = snapshot.tenant(number.tenant_id).unwrap();
     let subject = snapshot.subject(Some(number), tenant);
-    c.bench_function("decide", |b| b.iter(|| decide(black_box(&subject), Caller::Withheld, NOW).chain.len()));
+    let facts = Facts { caller: Caller::Withheld, call_id: "CA1", now: NOW.seconds(), live: &() };
+    c.bench_function("decide", |b| b.iter(|| decide(black_box(&subject), &facts).chain.len()));
     let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
-    let call = twilio.call(Purpose::Call, &read).unwrap();
+    let Ok(Event::Call(call)) = twilio.event(voice.kind, &read) else { panic!("not a call") };
+    let AgentTarget::Stream { url } = &agent.target else { panic!("not a stream") };
+    let location = Location {
+        tenant_id: number.tenant_id,
+        phone_number_id: Some(number.id),
+        number: one.to.parse().ok(),
+        business: &tenant.about.business,
+        place: number.place(),
+        agent: Some(&agent.profile),
+        platform: None,
+        hours: subject.hours,
+        zone: subject.zone,
+        now: NOW.seconds(),
+    };
     c.bench_function("render", |b| {
         b.iter(|| {
             twilio.render(black_box(&Reply {
                 call: &call,
-                tenant_id: number.tenant_id,
-                phone_number_id: Some(number.id),
-                action: Action::Agent(&agent.target),
-                after_url: None,
+                location: &location,
+                action: Action::Stream(url),
+                after: None,
+                fallback: None,
             }))
         });
     });
-    let voice = endpoint(&target).unwrap();
     c.bench_function("answer", |b| {
         b.iter_batched(
             || calls.next().unwrap(),
@@ -143,7 +156,10 @@ fn call(c: &mut Criterion) {
                     body: call.body.as_bytes(),
                     peer: IpAddr::from([127, 0, 0, 1]),
                 };
-                webhooks.answer(&snapshot, &voice, &received, NOW).into_response()
+                match webhooks.react(&snapshot, &voice, &received, NOW) {
+                    Reaction::Now(answer) => answer.into_response(),
+                    Reaction::Later(work) => panic!("{work:?}"),
+                }
             },
             BatchSize::SmallInput,
         );
@@ -194,7 +210,9 @@ fn hours(c: &mut Criterion) {
         forced: None,
     };
     let zone = TimeZone::get("America/New_York").unwrap();
-    c.bench_function("hours", |b| b.iter(|| open_at(black_box(&[Some(&hours), None, None]), &zone, NOW)));
+    c.bench_function("hours", |b| {
+        b.iter(|| open_at(black_box(&[Some(&hours), None, None]), &zone, NOW.seconds()))
+    });
 }
 
 criterion_group! {

@@ -8,8 +8,8 @@ use dialplane_common::feed::record::{
     AccountRecord, AgentRecord, AgentTarget, NumberRecord, Record, SignaturePolicy, TenantRecord,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use dialplane_common::provider::Credential;
-use dialplane_common::secret::Secret;
+use dialplane_common::location::Profile;
+use dialplane_common::provider::credentials::Credential;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use uuid::Uuid;
@@ -82,13 +82,7 @@ impl Location {
     /// Its tenant.
     #[must_use]
     pub fn tenant_record(&self) -> Record {
-        let record = TenantRecord {
-            name: self.tenant.clone(),
-            suspended: false,
-            timezone: "America/New_York".into(),
-            hours: None,
-            rules: None,
-        };
+        let record = TenantRecord::new(&self.tenant, "America/New_York");
         Record::Tenant(self.tenant_id(), record)
     }
 
@@ -98,7 +92,7 @@ impl Location {
         let record = AgentRecord {
             tenant_id: self.tenant_id(),
             name: self.agent.clone(),
-            language: "en".into(),
+            profile: Profile::default(),
             target: AgentTarget::Stream { url: self.stream_url.clone() },
         };
         Record::Agent(self.agent_id(), record)
@@ -107,16 +101,11 @@ impl Location {
     /// Itself, bound to an account.
     #[must_use]
     pub fn number_record(&self, account: AccountId) -> Record {
+        let id = PhoneNumberId(id("number", &self.number.to_string()));
         let record = NumberRecord {
-            id: PhoneNumberId(id("number", &self.number.to_string())),
-            tenant_id: self.tenant_id(),
-            active: true,
-            display_name: String::new(),
-            timezone: None,
             agent_id: Some(self.agent_id()),
-            accounts: vec![account],
-            hours: None,
-            rules: None,
+            bindings: vec![account.into()],
+            ..NumberRecord::new(id, self.tenant_id())
         };
         Record::Number(self.number, record)
     }
@@ -125,11 +114,7 @@ impl Location {
 /// The platform's Twilio account, its token sealed with the feed's key.
 #[must_use]
 pub fn account_record(id: AccountId, account_sid: &str, auth_token: &str, keys: &Keyring) -> Record {
-    let token = Credential {
-        kind: "auth_token".into(),
-        id: String::new(),
-        value: Secret::new(auth_token.as_bytes()),
-    };
+    let token = Credential::new("auth_token", auth_token);
     let plain = postcard::to_stdvec([token].as_slice()).unwrap_or_default();
     // One snapshot holds one such secret, and each run draws another nonce.
     let nonce: [u8; 24] = std::array::from_fn(|index| Uuid::now_v7().as_bytes()[10 + index % 6]);
@@ -137,6 +122,7 @@ pub fn account_record(id: AccountId, account_sid: &str, auth_token: &str, keys: 
         tenant_id: None,
         provider: "twilio".into(),
         external_id: account_sid.to_owned(),
+        calling_code: None,
         signature_policy: SignaturePolicy::Enforce,
         sealed_credentials: keys.seal(nonce, id.as_bytes(), &plain),
     };

@@ -38,6 +38,15 @@ pub fn address(text: &str) -> Option<E164> {
     E164::parse(text.as_bytes()).ok().or_else(|| sip::number(text))
 }
 
+/// The number that a national one is in a country with this calling code: the trunk zero in front, if any, left out.
+#[must_use]
+pub fn national(text: &str, calling_code: u16) -> Option<E164> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let digits = digits.strip_prefix('0').unwrap_or(&digits);
+    let significant = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if significant { format!("+{calling_code}{digits}").parse().ok() } else { None }
+}
+
 /// Who calls. A caller without a number is a normal call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -81,6 +90,18 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_national_number_gets_its_country() {
+        let check = |text: &str, code, expected: Option<&str>| {
+            assert_eq!(national(text, code).map(|number| number.to_string()).as_deref(), expected, "{text}");
+        };
+        check("030 1234567", 49, Some("+49301234567"));
+        check("(415) 555-0165", 1, Some("+14155550165"));
+        check("desk7", 49, None);
+        check("", 49, None);
+        check("0", 49, None);
+    }
 
     #[test]
     fn tells_callers_apart() {

@@ -7,6 +7,7 @@
 pub mod call;
 pub mod country;
 pub mod e164;
+pub mod explain;
 pub mod feed;
 pub mod ids;
 pub mod location;
@@ -15,3 +16,4 @@ pub mod route;
 pub mod secret;
 pub mod sip;
 pub mod time;
+pub mod tools;

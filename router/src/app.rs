@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::follower::{Follower, Standing};
 use crate::keeper::Keeper;
-use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
+use crate::outbound::Outbound;
 use crate::server::{self, Phase};
-use crate::snapshot::{SnapshotStore, file};
+use crate::snapshot::file;
 use crate::webhook::Webhooks;
 
 /// Why the router can't start.
@@ -114,14 +114,8 @@ fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, Start
 }
 
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
-    Ok(Webhooks {
-        store: SnapshotStore::default(),
-        keys: Arc::clone(&config.keys),
-        origins: config.origins.clone(),
-        body_timeout: config.limits.body_timeout,
-        metrics: Metrics::new()?,
-        unproven_logged_at: Default::default(),
-    })
+    let (keys, origins) = (Arc::clone(&config.keys), config.origins.clone());
+    Ok(Webhooks::new(keys, origins, config.limits.body_timeout, Outbound::default())?)
 }
 
 /// Serves what the file holds. Without Redis there is nothing else; with it, a file that can't be used is a warning.

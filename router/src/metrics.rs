@@ -41,6 +41,8 @@ pub struct Metrics {
     pub signatures_unproven: IntCounterVec,
     /// Status callbacks.
     pub call_statuses: IntCounterVec,
+    /// Tool calls.
+    pub tool_calls: IntCounterVec,
     /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
@@ -138,6 +140,12 @@ impl Metrics {
                 "signatures_unproven_total",
                 "Webhooks answered without a right signature, as their account's policy is observe.",
                 &["reason"],
+            )?,
+            tool_calls: register.counters(
+                "tool_calls_total",
+                "Things that agents wanted done during calls, by who does them: built_in, forwarded (to the tenant's \
+                 server), unknown (nobody).",
+                &["by"],
             )?,
             call_statuses: register.counters(
                 "call_statuses_total",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use dialplane_common::explain::Question;
 use dialplane_common::provider::form::Form;
 use dialplane_common::provider::request::query;
 use dialplane_common::time::UnixSeconds;
@@ -18,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::explain::{Question, explain};
+use crate::explain::explain_from;
 use crate::follower::Standing;
 use crate::server::Phase;
 use crate::webhook::Webhooks;
@@ -116,14 +117,14 @@ impl Ops {
         let Some(snapshot) = self.webhooks.store.load_full() else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "no routing data yet\n");
         };
-        match serde_json::to_string_pretty(&explain(&snapshot, &question)) {
+        match serde_json::to_string_pretty(&explain_from(&snapshot, &self.webhooks.live, &question)) {
             Ok(body) => answer(StatusCode::OK, "application/json", body + "\n"),
             Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
         }
     }
 }
 
-/// Reads `to`, `from` and `at`. In a query a plus is a space, and people forget: a blank in front of a number is taken
+/// Reads `to`, `from`, `at` and `call_id`. In a query a plus is a space, and people forget: a blank in front of a number is taken
 /// for one.
 fn question(query: &str) -> Result<Question, &'static str> {
     let form = Form::parse(query.as_bytes()).map_err(|_| "malformed query\n")?;
@@ -143,7 +144,12 @@ fn question(query: &str) -> Result<Question, &'static str> {
             at.as_second()
         }
     };
-    Ok(Question { to, from: address("from"), at: UnixSeconds(at) })
+    Ok(Question {
+        to,
+        from: address("from"),
+        at: UnixSeconds(at),
+        call_id: form.get("call_id").map(str::to_owned),
+    })
 }
 
 fn text(status: StatusCode, body: &'static str) -> Answer {

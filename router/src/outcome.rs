@@ -136,7 +136,15 @@ impl Answer {
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
         let content_type = Some("text/plain; charset=utf-8");
-        Self { outcome, rendered: Rendered { status: outcome.status().as_u16(), content_type, body } }
+        Self {
+            outcome,
+            rendered: Rendered {
+                status: outcome.status().as_u16(),
+                content_type,
+                body,
+                commands: Vec::new(),
+            },
+        }
     }
 
     /// The HTTP response.
@@ -162,7 +170,9 @@ impl From<VerifyError> for Answer {
     fn from(error: VerifyError) -> Self {
         let outcome = match error {
             VerifyError::Missing => Outcome::SignatureMissing,
-            VerifyError::Mismatch | VerifyError::UnknownKey => Outcome::SignatureWrong,
+            VerifyError::Mismatch | VerifyError::UnknownKey | VerifyError::Stale { .. } => {
+                Outcome::SignatureWrong
+            }
         };
         Self::refusal(outcome, error.to_string())
     }
@@ -171,7 +181,7 @@ impl From<VerifyError> for Answer {
 impl From<ParseError> for Answer {
     fn from(error: ParseError) -> Self {
         let mut answer = Self::refusal(Outcome::Malformed, error.to_string());
-        if error == ParseError::ContentType {
+        if matches!(error, ParseError::ContentType(_)) {
             answer.rendered.status = StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16();
         }
         answer

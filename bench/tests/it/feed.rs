@@ -9,7 +9,7 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::message::Delta;
 use dialplane_common::feed::record::{NumberRecord, Record};
 use dialplane_common::feed::{Digest, Epoch, FEED_VERSION, RecordHash, Revision};
-use dialplane_common::ids::PhoneNumberId;
+use dialplane_common::ids::{AccountId, PhoneNumberId};
 use uuid::Uuid;
 
 /// One change, with the record's bytes.
@@ -56,16 +56,12 @@ impl Change {
 
 /// A number of the salon that the admin plane knows nothing of.
 pub fn number(salon: &Salon, number: &str) -> (E164, NumberRecord) {
+    let id = PhoneNumberId(Uuid::from_u128(0x0190_c5a4_7b1e_7000_8000_0000_0000_0077));
+    let account: AccountId = salon.account.parse().expect("an id");
     let record = NumberRecord {
-        id: PhoneNumberId(Uuid::from_u128(0x0190_c5a4_7b1e_7000_8000_0000_0000_0077)),
-        tenant_id: salon.tenant.parse().expect("an id"),
-        active: true,
-        display_name: String::new(),
-        timezone: None,
         agent_id: Some(salon.agent.parse().expect("an id")),
-        accounts: vec![salon.account.parse().expect("an id")],
-        hours: None,
-        rules: None,
+        bindings: vec![account.into()],
+        ..NumberRecord::new(id, salon.tenant.parse().expect("an id"))
     };
     (number.parse().expect("a number"), record)
 }

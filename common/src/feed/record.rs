@@ -61,6 +61,22 @@ pub struct TenantRecord {
     pub tool_server: Option<ToolServer>,
 }
 
+impl TenantRecord {
+    /// A tenant that sets nothing but its name and time zone.
+    #[must_use]
+    pub fn new(name: impl Into<String>, timezone: impl Into<String>) -> Self {
+        Self {
+            business: Business { name: name.into(), ..Business::default() },
+            suspended: false,
+            timezone: timezone.into(),
+            hours: None,
+            rules: None,
+            calls_max: None,
+            tool_server: None,
+        }
+    }
+}
+
 /// A tenant's server that its agents' tool calls are forwarded to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ToolServer {
@@ -176,6 +192,25 @@ pub struct NumberRecord {
     pub calls_max: Option<u16>,
 }
 
+impl NumberRecord {
+    /// An active number that sets nothing itself and that no account may speak of yet.
+    #[must_use]
+    pub fn new(id: PhoneNumberId, tenant_id: TenantId) -> Self {
+        Self {
+            id,
+            tenant_id,
+            active: true,
+            place: Place::default(),
+            timezone: None,
+            agent_id: None,
+            bindings: Vec::new(),
+            hours: None,
+            rules: None,
+            calls_max: None,
+        }
+    }
+}
+
 /// What ties a number to an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Binding {
@@ -183,6 +218,12 @@ pub struct Binding {
     pub account: AccountId,
     /// The provider's own name of the number, where its webhooks use one (Vapi's `phoneNumberId`).
     pub number_id: Option<String>,
+}
+
+impl From<AccountId> for Binding {
+    fn from(account: AccountId) -> Self {
+        Self { account, number_id: None }
+    }
 }
 
 /// Whoever may ask the router with a bearer token.

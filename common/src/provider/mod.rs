@@ -26,7 +26,6 @@ use request::{ParseError, VerifyError, WebhookRequest};
 use serde_json::{Map, Value};
 
 use crate::call::InboundCall;
-use crate::feed::record::HostedAgent;
 use crate::time::UnixMillis;
 
 /// All providers.
@@ -152,8 +151,8 @@ pub trait Provider: Sync {
 
     /// Where the provider takes over calls that come in at `carrier`, for agents that it hosts: an absolute URL for a
     /// redirect in the carrier's words.
-    fn entry(&self, carrier: &str, agent: &HostedAgent) -> Option<Cow<'static, str>> {
-        let _ = (carrier, agent);
+    fn entry(&self, carrier: &str) -> Option<&'static str> {
+        let _ = carrier;
         None
     }
 

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::hours::wall_time;
-use super::{Condition, Hours, LimitScope, OpenState, Rule, Step, open_at};
+use super::{Callers, Condition, Hours, LimitScope, OpenState, Rule, Step, TimeRange, open_at};
 use crate::call::Caller;
 use crate::time::UnixSeconds;
 
@@ -82,29 +82,67 @@ pub fn decide<'a>(subject: &Subject<'a>, facts: &Facts<'_>) -> Decision<'a> {
     };
     let mut open = None;
     let mut state = || *open.get_or_insert_with(|| open_at(&subject.hours, subject.zone, facts.now));
-    let rule = rules.iter().position(|rule| holds(&rule.when, subject, facts, &mut state));
+    let rule = rules.iter().position(|rule| failing_with(&rule.when, subject, facts, &mut state).is_none());
     Decision { scope, rule, chain: rule.map_or(&[], |index| &rules[index].then), open }
 }
 
-fn holds(
+/// A part of a condition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// `caller`.
+    Caller,
+    /// `not_caller`.
+    NotCaller,
+    /// `open`.
+    Open,
+    /// `holiday`.
+    Holiday,
+    /// `time`.
+    Time,
+    /// `share`.
+    Share,
+    /// `over_limit`.
+    OverLimit,
+}
+
+/// The first part of a condition that doesn't hold; `None` when all do.
+#[must_use]
+pub fn failing(condition: &Condition, subject: &Subject<'_>, facts: &Facts<'_>) -> Option<Part> {
+    failing_with(condition, subject, facts, &mut || open_at(&subject.hours, subject.zone, facts.now))
+}
+
+fn failing_with(
     condition: &Condition,
     subject: &Subject<'_>,
     facts: &Facts<'_>,
     state: &mut impl FnMut() -> OpenState,
-) -> bool {
-    condition.caller.as_ref().is_none_or(|callers| callers.contains(facts.caller))
-        && condition.not_caller.as_ref().is_none_or(|callers| !callers.contains(facts.caller))
-        && condition.open.is_none_or(|open| open == state().open)
-        && condition.holiday.is_none_or(|holiday| holiday == state().holiday)
-        && condition.time.as_ref().is_none_or(|range| range.holds(wall_time(subject.zone, facts.now)))
-        && condition.share.as_ref().is_none_or(|share| share.holds(facts.call_id))
-        && condition.over_limit.is_none_or(|scope| facts.live.is_over(scope))
+) -> Option<Part> {
+    let is_in =
+        |callers: &Option<Box<Callers>>| callers.as_ref().map(|callers| callers.contains(facts.caller));
+    let wall = |range: &TimeRange| range.holds(wall_time(subject.zone, facts.now));
+    if is_in(&condition.caller) == Some(false) {
+        Some(Part::Caller)
+    } else if is_in(&condition.not_caller) == Some(true) {
+        Some(Part::NotCaller)
+    } else if condition.open.is_some_and(|open| open != state().open) {
+        Some(Part::Open)
+    } else if condition.holiday.is_some_and(|holiday| holiday != state().holiday) {
+        Some(Part::Holiday)
+    } else if condition.time.as_ref().is_some_and(|range| !wall(range)) {
+        Some(Part::Time)
+    } else if condition.share.as_ref().is_some_and(|share| !share.holds(facts.call_id)) {
+        Some(Part::Share)
+    } else if condition.over_limit.is_some_and(|scope| !facts.live.is_over(scope)) {
+        Some(Part::OverLimit)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Callers, Forced};
+    use crate::route::Forced;
 
     const NOW: UnixSeconds = UnixSeconds(1_780_000_000);
 
@@ -179,7 +217,7 @@ mod tests {
         check(Condition { not_caller: withheld, ..Condition::default() }, false);
         check(Condition { not_caller: Some(Box::default()), ..Condition::default() }, true);
         // 1780000000 is a Thursday.
-        let on = |days| Some(crate::route::TimeRange { days, ..Default::default() });
+        let on = |days| Some(TimeRange { days, ..TimeRange::default() });
         check(Condition { time: on(1 << 3), ..Condition::default() }, true);
         check(Condition { time: on(1 << 4), ..Condition::default() }, false);
     }

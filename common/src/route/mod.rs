@@ -11,7 +11,7 @@ mod share;
 mod time_range;
 
 pub use callers::Callers;
-pub use decide::{Decision, Facts, LiveCalls, Scope, Subject, decide};
+pub use decide::{Decision, Facts, LiveCalls, Part, Scope, Subject, decide, failing};
 pub use hours::{Date, Forced, Holiday, Hours, Interval, OpenReason, OpenState, Weekly, open_at};
 use serde::{Deserialize, Serialize};
 pub use share::{AgentShare, Share, choose};

@@ -411,8 +411,7 @@ fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::snapshot::SnapshotStore;
+    use crate::outbound::Outbound;
     use crate::webhook::Origins;
     use dialplane_common::feed::Digest;
     use dialplane_common::feed::keyring::Keyring;
@@ -421,14 +420,9 @@ mod tests {
     const EPOCH: Epoch = Epoch(uuid::Uuid::from_u128(5));
 
     fn follower() -> Follower {
-        let webhooks = Webhooks {
-            store: SnapshotStore::default(),
-            keys: Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap()),
-            origins: Origins::default(),
-            body_timeout: Duration::from_secs(1),
-            metrics: Metrics::new().unwrap(),
-            unproven_logged_at: Default::default(),
-        };
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let webhooks =
+            Webhooks::new(keys, Origins::default(), Duration::from_secs(1), Outbound::default()).unwrap();
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
         Follower::new(Arc::new(webhooks), client, "test", watch::channel(Standing::default()).0)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dialplane_common::e164::E164;
 use dialplane_common::feed::frame::{Frame, FrameError, Frames, RawKey, RecordKey, StoredFrames, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Delta, Manifest};
@@ -9,7 +10,7 @@ use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{Digest, RecordHash, Revision};
 use dialplane_common::ids::AccountId;
 
-use super::prepared::external_key;
+use super::prepared::{external_key, number_id_key};
 use super::table::{Table, TableKey};
 use super::{Account, Number, Snapshot, Tenant, UnreadableRecord};
 
@@ -100,7 +101,14 @@ impl Snapshot {
                 }
             }
             RecordKey::Agent(id) => copy_entry(&mut self.agents, &from.agents, id),
-            RecordKey::Number(number) => copy_entry(&mut self.numbers, &from.numbers, number),
+            RecordKey::Number(number) => {
+                copy_entry(&mut self.numbers, &from.numbers, number);
+                if let Some(copied) = from.numbers.get(&number) {
+                    self.link_number(number, copied);
+                }
+            }
+            RecordKey::Range(prefix) => copy_entry(&mut self.ranges, &from.ranges, prefix),
+            RecordKey::Token(hash) => copy_entry(&mut self.tokens, &from.tokens, hash),
         }
     }
 
@@ -134,6 +142,8 @@ impl Snapshot {
             RecordKey::Account(id) => self.accounts.entry(&id).map(|entry| entry.hash),
             RecordKey::Agent(id) => self.agents.entry(&id).map(|entry| entry.hash),
             RecordKey::Number(number) => self.numbers.entry(&number).map(|entry| entry.hash),
+            RecordKey::Range(prefix) => self.ranges.entry(&prefix).map(|entry| entry.hash),
+            RecordKey::Token(hash) => self.tokens.entry(&hash).map(|entry| entry.hash),
         }
     }
 
@@ -146,7 +156,12 @@ impl Snapshot {
                 self.accounts.remove(&id);
             }
             RecordKey::Agent(id) => self.agents.remove(&id),
-            RecordKey::Number(number) => self.numbers.remove(&number),
+            RecordKey::Number(number) => {
+                self.unlink_number(number);
+                self.numbers.remove(&number);
+            }
+            RecordKey::Range(prefix) => self.ranges.remove(&prefix),
+            RecordKey::Token(hash) => self.tokens.remove(&hash),
         }
     }
 
@@ -155,7 +170,7 @@ impl Snapshot {
             None => {}
             Some(Record::Platform(record)) => self.platform = Some((hash, Arc::new(record))),
             Some(Record::Tenant(id, record)) => {
-                self.tenants.insert(id, hash, Arc::new(Tenant::prepare(record)?));
+                self.tenants.insert(id, hash, Arc::new(Tenant::prepare(id, record, keys)?));
             }
             Some(Record::Account(id, record)) => {
                 let account = Account::prepare(id, record, keys)?;
@@ -165,13 +180,41 @@ impl Snapshot {
             }
             Some(Record::Agent(id, record)) => self.agents.insert(id, hash, Arc::new(record)),
             Some(Record::Number(number, record)) => {
-                self.numbers.insert(number, hash, Arc::new(Number::prepare(record)?));
+                let prepared = Number::prepare(record)?;
+                self.unlink_number(number);
+                self.link_number(number, &prepared);
+                self.numbers.insert(number, hash, Arc::new(prepared));
             }
+            Some(Record::Range(prefix, record)) => {
+                self.ranges.insert(prefix, hash, Arc::new(Number::prepare(record)?));
+            }
+            Some(Record::Token(token, record)) => self.tokens.insert(token, hash, Arc::new(record)),
         }
         Ok(())
     }
 
+    fn link_number(&mut self, number: E164, prepared: &Number) {
+        for (account, id) in prepared.number_ids() {
+            self.numbers_by_id.insert(number_id_key(account, id), RecordHash(0), Arc::new((account, number)));
+        }
+    }
+
+    fn unlink_number(&mut self, number: E164) {
+        let Some(entry) = self.numbers.entry(&number) else { return };
+        let before = Arc::clone(&entry.value);
+        for (account, id) in before.number_ids() {
+            let key = number_id_key(account, id);
+            // The name may have gone over to another number in the meantime.
+            if self.numbers_by_id.get(&key).is_some_and(|(_, named)| *named == number) {
+                self.numbers_by_id.remove(&key);
+            }
+        }
+    }
+
     fn link_account(&mut self, id: AccountId, account: &Account) {
+        if account.record.external_id.is_empty() {
+            return;
+        }
         let key = external_key(&account.record.provider, &account.record.external_id);
         let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
         ids.push(id);
@@ -179,7 +222,10 @@ impl Snapshot {
     }
 
     fn unlink_account(&mut self, id: AccountId) {
-        let Some(account) = self.accounts.get(&id) else { return };
+        let Some(account) = self.accounts.get(&id).filter(|account| !account.record.external_id.is_empty())
+        else {
+            return;
+        };
         let key = external_key(&account.record.provider, &account.record.external_id);
         let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
         ids.retain(|other| *other != id);
@@ -231,20 +277,13 @@ mod tests {
 
     fn tenant_named(name: &str) -> Record {
         let (name, timezone) = (name.to_owned(), "UTC".to_owned());
-        Record::Tenant(TENANT, TenantRecord { name, suspended: false, timezone, hours: None, rules: None })
+        Record::Tenant(TENANT, TenantRecord::new(name, timezone))
     }
 
     fn number_in(timezone: Option<&str>) -> Record {
         let record = NumberRecord {
-            id: PhoneNumberId(Uuid::from_u128(2)),
-            tenant_id: TENANT,
-            active: true,
-            display_name: "Broadway".into(),
             timezone: timezone.map(str::to_owned),
-            agent_id: None,
-            accounts: vec![],
-            hours: None,
-            rules: None,
+            ..NumberRecord::new(PhoneNumberId(Uuid::from_u128(2)), TENANT)
         };
         Record::Number(number(), record)
     }
@@ -279,8 +318,8 @@ mod tests {
             .write(&mut removal);
         let (second, agrees) = apply(&first, &removal, tenant_only);
         assert!(agrees && second.number(number()).is_none());
-        assert_eq!(second.tenant(TENANT).unwrap().names.name, "b");
-        assert_eq!(first.tenant(TENANT).unwrap().names.name, "a", "the state before is as it was");
+        assert_eq!(second.tenant(TENANT).unwrap().about.business.name, "b");
+        assert_eq!(first.tenant(TENANT).unwrap().about.business.name, "a", "the state before is as it was");
         let (_, agrees) = apply(&first, &renamed, tenant_only);
         assert!(!agrees, "a forgotten removal is noticed");
     }
@@ -295,13 +334,16 @@ mod tests {
         let (second, agrees) = apply(&first, &newer, digest);
         assert!(agrees);
         assert_eq!(second.unreadable_records(), 2);
-        assert_eq!(second.tenant(TENANT).unwrap().names.name, "a");
+        assert_eq!(second.tenant(TENANT).unwrap().about.business.name, "a");
         assert_eq!(second.number(number()).unwrap().zone, None);
         let (readable, digest) =
             frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
         let (third, agrees) = apply(&second, &readable, digest);
         assert!(agrees);
-        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().names.name), (0, "c"));
+        assert_eq!(
+            (third.unreadable_records(), &*third.tenant(TENANT).unwrap().about.business.name),
+            (0, "c")
+        );
     }
 
     #[test]
@@ -315,13 +357,16 @@ mod tests {
         assert!(loaded.tenant(TENANT).is_none() && loaded.number(number()).is_none());
         let kept = loaded.keeping_good_of(&served);
         assert_eq!((kept.unreadable_records(), kept.digest), (2, digest));
-        assert_eq!(kept.tenant(TENANT).unwrap().names.name, "a");
+        assert_eq!(kept.tenant(TENANT).unwrap().about.business.name, "a");
         assert!(kept.number(number()).is_some());
         let (readable, digest) =
             frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
         let (third, agrees) = apply(&kept, &readable, digest);
         assert!(agrees, "the good state in its place never counted");
-        assert_eq!((third.unreadable_records(), &*third.tenant(TENANT).unwrap().names.name), (0, "c"));
+        assert_eq!(
+            (third.unreadable_records(), &*third.tenant(TENANT).unwrap().about.business.name),
+            (0, "c")
+        );
     }
 
     #[test]

@@ -143,7 +143,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write_all(&mut self) -> io::Result<()> {
-        let Snapshot { platform, tenants, accounts, agents, numbers, unreadable, .. } = self.snapshot;
+        let Snapshot { platform, tenants, accounts, agents, numbers, ranges, tokens, unreadable, .. } =
+            self.snapshot;
         let readable = self.snapshot.record_counts().iter().map(|(_, count)| count).sum::<usize>();
         let serving = self.snapshot.serving();
         let manifest = Manifest {
@@ -161,6 +162,8 @@ impl Writer<'_> {
         self.table(accounts, RecordKey::Account, |account| encode(&account.record))?;
         self.table(agents, RecordKey::Agent, encode)?;
         self.table(numbers, RecordKey::Number, |number| encode(&number.record()))?;
+        self.table(ranges, RecordKey::Range, |number| encode(&number.record()))?;
+        self.table(tokens, RecordKey::Token, encode)?;
         // Behind the good state that they replaced, so that both are there again when the file is read.
         for ((kind, key), record) in &**unreadable {
             let payload = Payload { version: record.version, bytes: &record.payload };

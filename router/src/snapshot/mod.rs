@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use apply::ApplyError;
-use dialplane_common::e164::E164;
-use dialplane_common::feed::record::{AgentRecord, PlatformRecord};
+use dialplane_common::e164::{E164, Prefix};
+use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TokenHash, TokenRecord};
 use dialplane_common::feed::report::Serving;
 use dialplane_common::feed::{Digest, Epoch, RecordHash, Revision};
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use dialplane_common::route::Subject;
 use jiff::tz::TimeZone;
-pub use prepared::{Account, Number, NumberNames, Tenant, TenantNames};
+pub use prepared::{Account, Number, Tenant, TenantAbout};
 pub use store::SnapshotStore;
 use table::Table;
 
@@ -34,6 +34,10 @@ pub struct Snapshot {
     accounts_by_external_id: Table<u128, Vec<AccountId>>,
     agents: Table<AgentId, AgentRecord>,
     numbers: Table<E164, Number>,
+    /// Which number has this name at the provider of this account; the key is their hash.
+    numbers_by_id: Table<u128, (AccountId, E164)>,
+    ranges: Table<Prefix, Number>,
+    tokens: Table<TokenHash, TokenRecord>,
     unreadable: Arc<BTreeMap<(u8, Vec<u8>), UnreadableRecord>>,
 }
 
@@ -60,6 +64,9 @@ impl Snapshot {
             accounts_by_external_id: Table::default(),
             agents: Table::default(),
             numbers: Table::default(),
+            numbers_by_id: Table::default(),
+            ranges: Table::default(),
+            tokens: Table::default(),
             unreadable: Arc::default(),
         }
     }
@@ -78,7 +85,7 @@ impl Snapshot {
 
     /// How many records of each kind it can read, by the kind's label.
     #[must_use]
-    pub fn record_counts(&self) -> [(&'static str, usize); 5] {
+    pub fn record_counts(&self) -> [(&'static str, usize); 7] {
         use dialplane_common::feed::frame::Kind;
         [
             (Kind::Platform.label(), usize::from(self.platform.is_some())),
@@ -86,6 +93,8 @@ impl Snapshot {
             (Kind::Account.label(), self.accounts.len()),
             (Kind::Agent.label(), self.agents.len()),
             (Kind::Number.label(), self.numbers.len()),
+            (Kind::Range.label(), self.ranges.len()),
+            (Kind::Token.label(), self.tokens.len()),
         ]
     }
 
@@ -110,10 +119,30 @@ impl Snapshot {
         )
     }
 
-    /// A number.
+    /// A number; else the longest block that it lies in.
     #[must_use]
     pub fn number(&self, number: E164) -> Option<&Number> {
-        self.numbers.get(&number)
+        let range = || Prefix::of(number).find_map(|prefix| self.ranges.get(&prefix));
+        self.numbers.get(&number).or_else(|| if self.ranges.is_empty() { None } else { range() })
+    }
+
+    /// The number that the provider of this account calls so.
+    #[must_use]
+    pub fn number_named(&self, account: AccountId, number_id: &str) -> Option<E164> {
+        let (owner, number) = self.numbers_by_id.get(&prepared::number_id_key(account, number_id))?;
+        (*owner == account).then_some(*number)
+    }
+
+    /// Who may ask with this token.
+    #[must_use]
+    pub fn token(&self, hash: TokenHash) -> Option<&TokenRecord> {
+        self.tokens.get(&hash)
+    }
+
+    /// What holds for all tenants.
+    #[must_use]
+    pub fn platform(&self) -> Option<&PlatformRecord> {
+        self.platform.as_ref().map(|(_, platform)| &**platform)
     }
 
     /// A tenant.

@@ -9,8 +9,9 @@
 
 use std::sync::Arc;
 
-use dialplane_common::e164::E164;
+use dialplane_common::e164::{E164, Prefix};
 use dialplane_common::feed::RecordHash;
+use dialplane_common::feed::record::TokenHash;
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
 
 const LEVEL_BITS: u32 = 6;
@@ -209,6 +210,19 @@ const fn mix(bits: u64) -> u64 {
 impl TableKey for E164 {
     fn spread(&self) -> u64 {
         mix(self.to_u64())
+    }
+}
+
+impl TableKey for Prefix {
+    fn spread(&self) -> u64 {
+        mix(self.to_u64())
+    }
+}
+
+impl TableKey for TokenHash {
+    fn spread(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        mix(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dialplane_common::e164::E164;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::ids::{AccountId, TenantId};
-use dialplane_common::provider::StepResult;
+use dialplane_common::provider::event::StepResult;
 use dialplane_common::route::Step;
 use dialplane_common::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ const STREAM_FAILED_S: i64 = 5;
 
 /// What remains of a route.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct After {
+pub struct Remainder {
     /// The account whose webhook began it.
     pub account: AccountId,
     /// Whose call it is.
@@ -34,7 +34,7 @@ pub struct After {
     pub rest: Vec<Step>,
 }
 
-impl After {
+impl Remainder {
     /// The parameter's value; `None` when the system has no randomness to seal with.
     #[must_use]
     pub fn seal(&self, call_id: &str, keys: &Keyring) -> Option<String> {
@@ -69,8 +69,8 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn after() -> After {
-        After {
+    fn remainder() -> Remainder {
+        Remainder {
             account: AccountId(Uuid::from_u128(1)),
             tenant: TenantId(Uuid::from_u128(2)),
             number: "+12125550001".parse().ok(),
@@ -82,17 +82,17 @@ mod tests {
     #[test]
     fn opens_for_its_own_call_only() {
         let keys = Keyring::feed("a-feed-key-of-some-length").unwrap();
-        let value = after().seal("CA1", &keys).unwrap();
-        assert_eq!(After::open(&value, "CA1", &keys), Some(after()));
-        assert_eq!(After::open(&value, "CA2", &keys), None);
-        assert_eq!(After::open(&value[1..], "CA1", &keys), None);
-        assert_eq!(After::open("", "CA1", &keys), None);
+        let value = remainder().seal("CA1", &keys).unwrap();
+        assert_eq!(Remainder::open(&value, "CA1", &keys), Some(remainder()));
+        assert_eq!(Remainder::open(&value, "CA2", &keys), None);
+        assert_eq!(Remainder::open(&value[1..], "CA1", &keys), None);
+        assert_eq!(Remainder::open("", "CA1", &keys), None);
         assert!(value.len() < 300, "{} bytes in a URL", value.len());
     }
 
     #[test]
     fn next_is_due_after_a_failure_or_a_stream_that_ended_at_once() {
-        let due = |result, now| after().is_next_due(result, UnixSeconds(now));
+        let due = |result, now| remainder().is_next_due(result, UnixSeconds(now));
         assert!(due(StepResult::Failed, 9_000));
         assert!(!due(StepResult::Done, 1_000));
         assert!(due(StepResult::Unknown, 1_004));

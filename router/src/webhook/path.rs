@@ -1,7 +1,7 @@
 //! URL path to provider, kind and account.
 
 use dialplane_common::ids::AccountId;
-use dialplane_common::provider::{Kind, PROVIDERS, Provider};
+use dialplane_common::provider::{Body, Kind, PROVIDERS, Provider};
 
 /// What a path names.
 #[derive(Clone, Copy)]
@@ -11,13 +11,13 @@ pub struct Endpoint {
     /// The provider's place in [`PROVIDERS`].
     pub provider_index: usize,
     /// What about.
-    pub kind: Kind,
+    pub kind: &'static Kind,
     /// The kind's place in the provider's list.
     pub kind_index: usize,
     /// For which account; absent: the account is found from what the request claims.
     pub account: Option<AccountId>,
-    /// Whether a JSON body is taken where a form is usual.
-    pub takes_json: bool,
+    /// What its bodies are: the kind's, or wider under a second name.
+    pub body: Body,
 }
 
 /// A second name of Twilio's voice webhook, which also takes JSON.
@@ -28,7 +28,7 @@ pub const CALL_INCOMING: &str = "/api/webhooks/call/incoming";
 pub fn endpoint(path: &str) -> Option<Endpoint> {
     if path == CALL_INCOMING {
         let endpoint = find("twilio", "voice", None)?;
-        return Some(Endpoint { takes_json: true, ..endpoint });
+        return Some(Endpoint { body: Body::FormOrJson, ..endpoint });
     }
     let mut segments = path.strip_prefix("/webhooks/")?.split('/');
     let (provider, kind) = (segments.next()?, segments.next()?);
@@ -40,9 +40,8 @@ fn find(provider: &str, kind: &str, account: Option<AccountId>) -> Option<Endpoi
     let provider_index = PROVIDERS.iter().position(|known| known.name() == provider)?;
     let provider = PROVIDERS[provider_index];
     let kind_index = provider.kinds().iter().position(|known| known.name == kind)?;
-    let kind = provider.kinds()[kind_index];
-    let takes_json = kind.purpose == dialplane_common::provider::Purpose::Status;
-    Some(Endpoint { provider, provider_index, kind, kind_index, account, takes_json })
+    let kind = &provider.kinds()[kind_index];
+    Some(Endpoint { provider, provider_index, kind, kind_index, account, body: kind.body })
 }
 
 #[cfg(test)]
@@ -53,10 +52,13 @@ mod tests {
     fn paths_name_provider_kind_and_account() {
         let id = "0190c5a4-7b1e-7cc3-98c4-dc0c0c07398f";
         let voice = endpoint(&format!("/webhooks/twilio/voice/{id}")).unwrap();
-        assert_eq!((voice.provider.name(), voice.kind.name, voice.takes_json), ("twilio", "voice", false));
+        assert_eq!((voice.provider.name(), voice.kind.name, voice.body), ("twilio", "voice", Body::Form));
         assert_eq!(voice.account.unwrap().to_string(), id);
         assert!(endpoint("/webhooks/twilio/status").is_some_and(|status| status.account.is_none()));
-        assert!(endpoint(CALL_INCOMING).is_some_and(|call| call.takes_json && call.kind.name == "voice"));
+        assert!(
+            endpoint(CALL_INCOMING)
+                .is_some_and(|call| call.body == Body::FormOrJson && call.kind.name == "voice")
+        );
     }
 
     #[test]

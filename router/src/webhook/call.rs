@@ -1,0 +1,243 @@
+//! One webhook being answered: what it says, whose call it is, what is done.
+
+use dialplane_common::call::{self, InboundCall};
+use dialplane_common::e164::E164;
+use dialplane_common::feed::record::AgentRecord;
+use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::location::Location;
+use dialplane_common::provider::event::{Event, StepEnd};
+use dialplane_common::provider::reply::{Action, Refusal, Reply};
+use dialplane_common::provider::request::WebhookRequest;
+use dialplane_common::route::{Decision, Dialable, Facts, Step, decide};
+use dialplane_common::time::UnixMillis;
+
+use super::after::Remainder;
+use super::{Endpoint, Reaction, Webhooks};
+use crate::live::Limited;
+use crate::outcome::{Answer, Outcome};
+use crate::snapshot::{Account, Number, Snapshot, Tenant};
+
+/// One webhook being answered.
+pub struct Webhook<'a> {
+    pub router: &'a Webhooks,
+    pub snapshot: &'a Snapshot,
+    pub endpoint: &'a Endpoint,
+    pub request: &'a WebhookRequest<'a>,
+    pub now: UnixMillis,
+}
+
+/// Whose call it is.
+pub struct Owner<'a> {
+    pub tenant_id: TenantId,
+    pub tenant: &'a Tenant,
+    /// The called number, when it is one.
+    pub called: Option<E164>,
+    /// What is known of it; absent when nobody has it and the tenant takes such calls.
+    pub number: Option<&'a Number>,
+}
+
+impl Owner<'_> {
+    fn limited(&self) -> Limited {
+        Limited::of(self.tenant_id, self.tenant, self.number)
+    }
+}
+
+impl<'a> Webhook<'a> {
+    pub fn react(&self) -> Result<Reaction, Answer> {
+        let (account_id, account) = self.authenticate()?;
+        let source = Source { account_id, account };
+        let answer = match self.endpoint.provider.event(self.endpoint.kind, self.request)? {
+            Event::Call(call) => self.route(&source, &call)?,
+            Event::After(end) => self.continue_route(&source, &end)?,
+            Event::Transfer(call) => self.transfer(&source, &call)?,
+            Event::Tools(request) => return self.tools(&source, &request),
+            Event::Status { call, status } => self.status(&source, call.as_ref(), status),
+            Event::Message(call) => self.acknowledge(&source, Some(&call)),
+            Event::Continued { call, rendered } => {
+                let known = self.owner(&source, &call);
+                let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
+                Answer::document(outcome, rendered)
+            }
+            Event::Token => match account.verifier.token(self.now) {
+                Some(token) => Answer::document(Outcome::Answered, token),
+                None => Answer::refusal(Outcome::UnknownAccount, "this account has no such tokens\n"),
+            },
+        };
+        self.send(&source, &answer);
+        Ok(Reaction::Now(answer))
+    }
+
+    fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
+        let owner = self.active_owner(source, call)?;
+        let decision = self.decide(&owner, call);
+        let (number, provider) = (owner.number.map(|number| number.id), self.endpoint.provider.name());
+        let now = self.now.seconds();
+        self.router.live.begin(owner.tenant_id, number, owner.limited(), provider, call, now);
+        self.take_step(source, &owner, call, decision.chain)
+    }
+
+    /// Where a running call goes whose caller wants a person: where its location says, else where its rule forwards
+    /// calls to.
+    fn transfer(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
+        let owner = self.active_owner(source, call)?;
+        let own_agent = owner.number.and_then(|number| number.agent_id);
+        let agent = own_agent.and_then(|id| self.snapshot.agent(owner.tenant_id, id));
+        let location = self.location(&owner, agent);
+        let to = location.transfer_to().or_else(|| first_dialable(self.decide(&owner, call).chain));
+        let to = to.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
+        let action = Action::Dial { to: std::slice::from_ref(to), timeout_s: TRANSFER_TIMEOUT_S };
+        let reply = Reply { call, location: &location, action, after: None, fallback: None };
+        Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
+    }
+
+    fn decide(&self, owner: &Owner<'a>, call: &InboundCall<'_>) -> Decision<'a> {
+        let subject = self.snapshot.subject(owner.number, owner.tenant);
+        let limits = self.router.live.limits(owner.limited());
+        let facts =
+            Facts { caller: call.caller(), call_id: &call.call_id, now: self.now.seconds(), live: &limits };
+        decide(&subject, &facts)
+    }
+
+    /// Whose number was called, when its calls are routed.
+    pub(super) fn active_owner(
+        &self,
+        source: &Source<'a>,
+        call: &InboundCall<'_>,
+    ) -> Result<Owner<'a>, Answer> {
+        let owner = self.owner(source, call)?;
+        if owner.tenant.suspended {
+            return Err(self.refuse(call, Refusal::SuspendedTenant));
+        }
+        if owner.number.is_some_and(|number| !number.active) {
+            return Err(self.refuse(call, Refusal::InactiveNumber));
+        }
+        Ok(owner)
+    }
+
+    /// Whose number was called. Only numbers that are bound to the account count: an account proves who it is, not
+    /// that it may speak of everybody's numbers.
+    fn owner(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
+        let called = self.called(source, call);
+        let known = called.and_then(|number| self.snapshot.number(number));
+        let number = known.filter(|number| number.accounts().contains(&source.account_id));
+        let tenant_id = match number {
+            Some(number) => number.tenant_id,
+            // Numbers that nobody has may go to one tenant, but never from another tenant's own account. A number
+            // that somebody has isn't one of them only because this account may not speak of it.
+            None => self
+                .snapshot
+                .unknown_numbers()
+                .filter(|_| known.is_none())
+                .filter(|tenant| source.account.record.tenant_id.is_none_or(|owner| owner == *tenant))
+                .ok_or_else(|| self.refuse(call, Refusal::UnknownNumber))?,
+        };
+        let tenant = self.snapshot.tenant(tenant_id).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
+        Ok(Owner { tenant_id, tenant, called, number })
+    }
+
+    /// The called number: by the provider's own name of it, as it stands, or as a national one.
+    fn called(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Option<E164> {
+        let named =
+            call.number_id.as_deref().and_then(|id| self.snapshot.number_named(source.account_id, id));
+        let code = source.account.record.calling_code;
+        named.or_else(|| call.called()).or_else(|| call::national(&call.to, code?))
+    }
+
+    /// The next step, when the one before failed; else the call ends.
+    fn continue_route(&self, source: &Source<'a>, end: &StepEnd<'_>) -> Result<Answer, Answer> {
+        let call = &end.call;
+        let opened = end.state.as_deref().and_then(|s| Remainder::open(s, &call.call_id, &self.router.keys));
+        let remainder =
+            opened.filter(|remainder| remainder.account == source.account_id).ok_or_else(|| {
+                let reason =
+                    "parameter s is missing, or was made for another call or with another FEED_KEY\n";
+                Answer::refusal(Outcome::Malformed, reason)
+            })?;
+        let number = remainder.number.and_then(|number| self.snapshot.number(number));
+        let number = number.filter(|number| number.tenant_id == remainder.tenant);
+        let tenant =
+            self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
+        let owner = Owner { tenant_id: remainder.tenant, tenant, called: remainder.number, number };
+        let due = if remainder.is_next_due(end.result, self.now.seconds()) { &*remainder.rest } else { &[] };
+        // A call that was answered can't be rejected any more: where nothing can be done, it ends.
+        let doable =
+            |step: &Step| !matches!(step, Step::Reject { .. }) && self.resolve(&owner, call, step).is_some();
+        match due.iter().position(doable) {
+            Some(first) => self.take_step(source, &owner, call, &due[first..]),
+            None => {
+                let location = self.location(&owner, None);
+                let reply =
+                    Reply { call, location: &location, action: Action::Hangup, after: None, fallback: None };
+                Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
+            }
+        }
+    }
+
+    /// A location as it stands now.
+    pub(super) fn location(&self, owner: &Owner<'a>, agent: Option<&'a AgentRecord>) -> Location<'a> {
+        let subject = self.snapshot.subject(owner.number, owner.tenant);
+        Location {
+            tenant_id: owner.tenant_id,
+            phone_number_id: owner.number.map(|number| number.id),
+            number: owner.called,
+            business: &owner.tenant.about.business,
+            place: owner.number.and_then(Number::place),
+            agent: agent.map(|agent| &agent.profile),
+            platform: self.snapshot.platform().map(|platform| &platform.profile),
+            hours: subject.hours,
+            zone: subject.zone,
+            now: self.now.seconds(),
+        }
+    }
+
+    fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
+        let provider = self.endpoint.provider;
+        self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
+        if let Some(call) = call {
+            self.router.live.end(provider.name(), &call.call_id);
+        }
+        self.acknowledge(source, call)
+    }
+
+    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
+    fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
+        let refused = call.and_then(|call| self.owner(source, call).err());
+        let outcome = refused.map_or(Outcome::Answered, |refused| refused.outcome);
+        Answer::document(outcome, self.endpoint.provider.acknowledge(self.endpoint.kind))
+    }
+
+    /// Sends what the provider wants said to its API instead of in the answer.
+    fn send(&self, source: &Source<'a>, answer: &Answer) {
+        if answer.rendered.commands.is_empty() {
+            return;
+        }
+        if let (Some(api), Some(authorization)) =
+            (self.endpoint.provider.api(), source.account.verifier.authorization())
+        {
+            self.router.outbound.send(&api, authorization, answer.rendered.commands.clone());
+        }
+    }
+
+    pub(super) fn refuse(&self, call: &InboundCall<'_>, refusal: Refusal) -> Answer {
+        let rendered = self.endpoint.provider.refuse(self.endpoint.kind, call, refusal);
+        Answer::document(refusal.into(), rendered)
+    }
+}
+
+/// How long a person may take to answer a transferred call.
+const TRANSFER_TIMEOUT_S: u16 = 30;
+
+/// The account whose webhook it is.
+pub struct Source<'a> {
+    pub account_id: AccountId,
+    pub account: &'a Account,
+}
+
+/// The first address that a chain rings.
+pub fn first_dialable(chain: &[Step]) -> Option<&Dialable> {
+    chain.iter().find_map(|step| match step {
+        Step::Forward { to, .. } => Some(to),
+        Step::Ring { to, .. } => to.first(),
+        _ => None,
+    })
+}
