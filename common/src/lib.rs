@@ -17,3 +17,4 @@ pub mod secret;
 pub mod sip;
 pub mod time;
 pub mod tools;
+pub mod wire;

@@ -19,4 +19,5 @@ pub mod peers;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;
+pub mod v1;
 pub mod webhook;

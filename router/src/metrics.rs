@@ -43,6 +43,8 @@ pub struct Metrics {
     pub call_statuses: IntCounterVec,
     /// Tool calls.
     pub tool_calls: IntCounterVec,
+    /// Requests of the router's own API.
+    pub api_requests: IntCounterVec,
     /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
@@ -146,6 +148,11 @@ impl Metrics {
                 "Things that agents wanted done during calls, by who does them: built_in, forwarded (to the tenant's \
                  server), unknown (nobody).",
                 &["by"],
+            )?,
+            api_requests: register.counters(
+                "api_requests_total",
+                "Requests of the router's own API, by resource (route, config) and status (2xx, 4xx, 5xx).",
+                &["resource", "status"],
             )?,
             call_statuses: register.counters(
                 "call_statuses_total",

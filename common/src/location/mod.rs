@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 pub use people::{Person, Service};
 pub use profile::{Conversation, Intent, Percent, Profile, Voice};
 use serde::{Deserialize, Serialize};
+pub use variables::{NAMES as VARIABLE_NAMES, Variables};
 
 use crate::e164::E164;
 use crate::ids::{PhoneNumberId, TenantId};

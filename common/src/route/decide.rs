@@ -31,6 +31,19 @@ pub enum Scope {
     Builtin,
 }
 
+impl Scope {
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Tenant => "tenant",
+            Self::Platform => "platform",
+            Self::Builtin => "builtin",
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {

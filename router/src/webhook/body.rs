@@ -8,6 +8,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 
+use crate::outcome::Outcome;
+
 /// The most bytes of a body that a decision is made from.
 const DECISION_BYTES_MAX: usize = 64 << 10;
 
@@ -39,6 +41,16 @@ pub enum BodyError {
     /// It didn't come whole within the time, or the connection broke.
     #[error("the body did not arrive whole in time")]
     Incomplete,
+}
+
+impl BodyError {
+    /// How the request ended.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::TooLarge { .. } => Outcome::TooLarge,
+            Self::Incomplete => Outcome::Incomplete,
+        }
+    }
 }
 
 /// Reads a body whole.

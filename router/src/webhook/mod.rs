@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime};
 pub use body::LargeBodies;
 use bytes::Bytes;
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::provider::Body;
 use dialplane_common::provider::request::{Content, ParseError, WebhookRequest};
+use dialplane_common::provider::{Body, Size};
 use dialplane_common::time::UnixMillis;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::outcome::{Answer, Outcome};
 use crate::snapshot::{Snapshot, SnapshotStore};
+use crate::v1;
 
 /// What answers webhooks.
 #[derive(Debug)]
@@ -93,8 +94,7 @@ impl Webhooks {
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
         let Some(endpoint) = endpoint(request.uri().path()) else {
-            self.metrics.paths_unknown.inc();
-            return not_found();
+            return self.other_path(request).await;
         };
         let (parts, body) = request.into_parts();
         let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
@@ -155,16 +155,40 @@ impl Webhooks {
         webhook.react().unwrap_or_else(Reaction::Now)
     }
 
-    fn unread(&self, endpoint: &Endpoint, error: body::BodyError) -> Response<Full<Bytes>> {
-        let outcome = match error {
-            body::BodyError::TooLarge { .. } => Outcome::TooLarge,
-            body::BodyError::Incomplete => Outcome::Incomplete,
+    /// The router's own API, and paths that name nothing.
+    async fn other_path(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let Some(resource) = v1::resource(parts.uri.path()) else {
+            self.metrics.paths_unknown.inc();
+            return not_found();
         };
-        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(outcome);
-        let mut response = Answer::refusal(outcome, error.to_string()).into_response();
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let response = match body::read(body, Size::Decision, self.body_timeout, &self.large_bodies).await {
+            Ok(body) => {
+                let (method, headers) = (&parts.method, &parts.headers);
+                let query = parts.uri.query().unwrap_or_default();
+                v1::answer(self, self.store.load().as_deref(), resource, method, query, headers, &body)
+            }
+            Err(error) => closing(Answer::refusal(error.outcome(), error.to_string())),
+        };
+        self.metrics
+            .api_requests
+            .with_label_values(&[resource.label(), v1::status_label(response.status())])
+            .inc();
         response
     }
+
+    fn unread(&self, endpoint: &Endpoint, error: body::BodyError) -> Response<Full<Bytes>> {
+        let outcome = error.outcome();
+        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(outcome);
+        closing(Answer::refusal(outcome, error.to_string()))
+    }
+}
+
+/// A response after which the connection isn't used again, as the rest of the request still lies in it.
+fn closing(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = answer.into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A request as the connection gave it.

@@ -1,9 +1,6 @@
 //! Why a call goes where it goes, without a call. Whoever asks brings what is known: the router its snapshot, the admin
 //! plane the records that it last wrote.
 
-mod describe;
-
-use describe::{describe_agent, describe_step};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -12,9 +9,11 @@ use crate::feed::record::AgentRecord;
 use crate::feed::{Epoch, Revision};
 use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use crate::route::{
-    Decision, Facts, LiveCalls, OpenReason, Part, Scope, Step, Subject, choose, decide, failing,
+    AgentView, Decision, Facts, LiveCalls, OpenReason, Part, Scope, Step, StepView, Subject, choose, decide,
+    failing,
 };
 use crate::time::UnixSeconds;
+use crate::wire::{AgentView, StepView};
 
 /// A call that nobody makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,8 +131,8 @@ pub fn explain(known: &Known<'_>, question: &Question) -> Explanation {
         let agent = reached(step).map(|id| id.and_then(|id| Some((id, (known.agent)(id)?))));
         let possible = agent.is_none_or(|agent| agent.is_some());
         any_possible |= possible;
-        let agent = agent.flatten().map(describe_agent);
-        explanation.steps.push(json!({ "step": describe_step(step), "possible": possible, "agent": agent }));
+        let agent = agent.flatten().map(|(id, record)| AgentView::of(id, record));
+        explanation.steps.push(json!({ "step": StepView::of(step), "possible": possible, "agent": agent }));
     }
     if any_possible {
         explanation
@@ -189,12 +188,7 @@ impl Explanation {
     }
 
     fn decided(&mut self, subject: &Subject<'_>, facts: &Facts<'_>, decision: &Decision<'_>) {
-        let scope = match decision.scope {
-            Scope::Number => "number",
-            Scope::Tenant => "tenant",
-            Scope::Platform => "platform",
-            Scope::Builtin => "builtin",
-        };
+        let scope = decision.scope.name();
         self.why = match (decision.scope, decision.rule) {
             (Scope::Builtin, _) => "nobody set rules, so the number's agent answers".to_owned(),
             (_, Some(index)) => format!("rule {index} of the {scope}'s list is the first that holds"),

@@ -1,0 +1,156 @@
+//! `POST /v1/route`: what is to be done with a call, the whole chain at once.
+//!
+//! ```text
+//! {"to": "+12125550001", "from": "+15105550198", "call_id": "a84b4c76e66710"}
+//! {"outcome": "answered", "call_id": …, "tenant_id": …, "phone_number_id": …, "revision": 42,
+//!  "rule": {"scope": "number", "index": 0},
+//!  "route": [{"action": "agent", "agent_id": …, "agent": {"target": {"type": "sip", "uri": "sip:…"}, …}},
+//!            {"action": "forward", "to": "+12025550147", "timeout_seconds": 20}]}
+//! ```
+//!
+//! A call that isn't routed has an outcome that says why, and a route that rejects it.
+
+use dialplane_common::call::{self, Caller};
+use dialplane_common::ids::{PhoneNumberId, TenantId};
+use dialplane_common::provider::reply::Refusal;
+use dialplane_common::route::{Facts, Step, choose, decide};
+use dialplane_common::time::UnixSeconds;
+use dialplane_common::wire::StepView;
+use serde::{Deserialize, Serialize};
+
+use super::Asker;
+use super::problem::Problem;
+use crate::live::Limited;
+use crate::outcome::Outcome;
+use crate::snapshot::{Number, Snapshot, Tenant};
+use crate::webhook::Webhooks;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    to: String,
+    #[serde(default)]
+    from: Option<String>,
+    call_id: String,
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    outcome: &'static str,
+    call_id: &'a str,
+    tenant_id: Option<TenantId>,
+    phone_number_id: Option<PhoneNumberId>,
+    revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<RuleView>,
+    route: Vec<StepView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RuleView {
+    scope: &'static str,
+    index: Option<usize>,
+}
+
+pub(super) fn answer(
+    webhooks: &Webhooks,
+    snapshot: &Snapshot,
+    asker: Asker,
+    body: &[u8],
+    now: UnixSeconds,
+) -> Result<Vec<u8>, Problem> {
+    if matches!(asker, Asker::Agent(..)) {
+        return Err(Problem::Forbidden);
+    }
+    let request: Request = serde_json::from_slice(body).map_err(|error| {
+        Problem::Malformed(format!("wanted {{\"to\", \"from\", \"call_id\"}} as JSON: {error}"))
+    })?;
+    for (name, text) in [("to", &request.to), ("call_id", &request.call_id)] {
+        if text.is_empty() || text.len() > 512 {
+            return Err(Problem::Malformed(format!("{name}: wanted 1 to 512 bytes")));
+        }
+    }
+    let mut response = Response {
+        outcome: Outcome::Answered.label(),
+        call_id: &request.call_id,
+        tenant_id: None,
+        phone_number_id: None,
+        revision: snapshot.revision().0,
+        rule: None,
+        route: Vec::new(),
+    };
+    match owner(snapshot, asker, &request.to) {
+        Ok((tenant_id, tenant, number)) => {
+            response.tenant_id = Some(tenant_id);
+            response.phone_number_id = number.map(|number| number.id);
+            let limited = Limited::of(tenant_id, tenant, number);
+            let facts = Facts {
+                caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
+                call_id: &request.call_id,
+                now,
+                live: &webhooks.live.limits(limited),
+            };
+            let decision = decide(&snapshot.subject(number, tenant), &facts);
+            response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });
+            let own = number.and_then(|number| number.agent_id);
+            let steps = decision.chain.iter();
+            response.route =
+                steps.filter_map(|step| view(snapshot, tenant_id, own, &request.call_id, step)).collect();
+            if response.route.is_empty() {
+                response.refuse(Refusal::NoRoute);
+            }
+        }
+        Err(refusal) => response.refuse(refusal),
+    }
+    serde_json::to_vec(&response).map_err(|error| Problem::Malformed(error.to_string()))
+}
+
+impl Response<'_> {
+    fn refuse(&mut self, refusal: Refusal) {
+        self.outcome = Outcome::from(refusal).label();
+        self.route = vec![StepView::reject(refusal.is_busy())];
+    }
+}
+
+/// Whose number it is, among those that whoever asks may know of.
+fn owner<'s>(
+    snapshot: &'s Snapshot,
+    asker: Asker,
+    to: &str,
+) -> Result<(TenantId, &'s Tenant, Option<&'s Number>), Refusal> {
+    let known = call::address(to).and_then(|number| snapshot.number(number));
+    let tenant_id = match known {
+        Some(number) => number.tenant_id,
+        None => snapshot.unknown_numbers().ok_or(Refusal::UnknownNumber)?,
+    };
+    if !asker.sees(tenant_id) {
+        return Err(Refusal::UnknownNumber);
+    }
+    let tenant = snapshot.tenant(tenant_id).ok_or(Refusal::NoRoute)?;
+    if tenant.suspended {
+        return Err(Refusal::SuspendedTenant);
+    }
+    if known.is_some_and(|number| !number.active) {
+        return Err(Refusal::InactiveNumber);
+    }
+    Ok((tenant_id, tenant, known))
+}
+
+/// A step with its agent found; `None` when it has none.
+fn view<'s>(
+    snapshot: &'s Snapshot,
+    tenant: TenantId,
+    own: Option<dialplane_common::ids::AgentId>,
+    call_id: &str,
+    step: &'s Step,
+) -> Option<StepView<'s>> {
+    let (id, version) = match step {
+        Step::Agent { agent } => (agent.or(own)?, None),
+        Step::Split { agents } => {
+            let share = choose(agents, call_id)?;
+            (share.agent, share.version.as_deref())
+        }
+        other => return Some(StepView::of(other)),
+    };
+    Some(StepView::agent(id, snapshot.agent(tenant, id)?, version))
+}
