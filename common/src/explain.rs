@@ -9,8 +9,7 @@ use crate::feed::record::AgentRecord;
 use crate::feed::{Epoch, Revision};
 use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use crate::route::{
-    AgentView, Decision, Facts, LiveCalls, OpenReason, Part, Scope, Step, StepView, Subject, choose, decide,
-    failing,
+    Decision, Facts, LiveCalls, OpenReason, Part, Scope, Step, Subject, choose, decide, failing,
 };
 use crate::time::UnixSeconds;
 use crate::wire::{AgentView, StepView};
