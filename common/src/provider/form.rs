@@ -141,6 +141,26 @@ impl Form {
         )
     }
 
+    /// Gives each name and value to `put`, names in ascending byte order, of one name its values in ascending byte order.
+    /// What is there twice is given twice.
+    pub fn each_sorted(&self, mut put: impl FnMut(&str, &str)) {
+        // Whole characters begin and end where names and values do: checked when the form was read.
+        let mut put =
+            |field: &Field| put(&self.text[field.name as usize..field.value as usize], self.value(field));
+        if self.sorted {
+            return self.fields.iter().for_each(put);
+        }
+        let mut fields: Vec<_> = self.fields.iter().collect();
+        fields.sort_unstable_by_key(|field| (self.name(field), self.value(field)));
+        fields.into_iter().for_each(&mut put);
+    }
+
+    /// Whether it has no parameters.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// The fields of this name. Most differ in length already, so that few names are compared.
     fn named(&self, name: &str) -> impl Iterator<Item = &Field> {
         let length = name.len() as u32;
@@ -220,6 +240,22 @@ mod tests {
         check("a=&b=", "ab");
         check("ab=c&a=bc", "abcabc");
         check("", "");
+    }
+
+    #[test]
+    fn sorts_by_bytes_and_keeps_repeats() {
+        let check = |body: &str, expected: &str| {
+            let mut text = String::new();
+            Form::parse(body.as_bytes()).unwrap().each_sorted(|name, value| {
+                text.push_str(&format!("{name}={value} "));
+            });
+            assert_eq!(text, expected, "{body}");
+        };
+        check("A=1&B=2", "A=1 B=2 ");
+        check("a=2&a=1&a=2&Z=%C3%A9", "Z=é a=1 a=2 a=2 ");
+        check("b&a=", "a= b= ");
+        check("", "");
+        assert!(Form::default().is_empty() && !Form::parse(b"a").unwrap().is_empty());
     }
 
     #[test]

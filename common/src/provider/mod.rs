@@ -12,10 +12,17 @@ pub mod reply;
 pub mod request;
 pub mod xml;
 
+mod plivo;
 mod twilio;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod signed;
+#[cfg(test)]
+mod well_formed;
 
 use std::borrow::Cow;
 
@@ -29,7 +36,7 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] = &[&twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] = &[&plivo::Plivo, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
