@@ -12,6 +12,7 @@ pub mod reply;
 pub mod request;
 pub mod xml;
 
+mod bandwidth;
 mod plivo;
 mod twilio;
 
@@ -36,7 +37,7 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] = &[&plivo::Plivo, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] = &[&bandwidth::Bandwidth, &plivo::Plivo, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]

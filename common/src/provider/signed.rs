@@ -28,7 +28,12 @@ pub struct Vector {
 #[derive(Deserialize)]
 pub struct SecretEntry {
     pub r#type: String,
+    #[serde(default)]
     pub value: String,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub password: String,
 }
 
 #[derive(Deserialize)]
