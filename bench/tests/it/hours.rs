@@ -6,6 +6,8 @@
 //! have had the same rules in both for these years since tzdata 2025b. Left out for their newer rules: Africa/Casablanca
 //! (2026), Europe/Chisinau, and Canada's west (2026). Where a zone's rules differ the test says so, as what it is.
 
+#![expect(clippy::unwrap_used, reason = "what is wrong in a test's own data can only end it")]
+
 use dialplane_bench::system::Database;
 use dialplane_common::route::{Date, Holiday, Hours, Interval, Openings, open_at, openings_on};
 use dialplane_common::time::UnixSeconds;
