@@ -9,6 +9,7 @@ mod bad_input;
 mod call;
 mod faults;
 mod feed;
+mod hours;
 mod installation;
 mod lifecycle;
 mod ops;

@@ -12,7 +12,10 @@ mod time_range;
 
 pub use callers::Callers;
 pub use decide::{Decision, Facts, LiveCalls, Part, Scope, Subject, decide, failing};
-pub use hours::{Date, Forced, Holiday, Hours, Interval, OpenReason, OpenState, Weekly, open_at};
+pub use hours::{
+    Date, Forced, Holiday, Hours, Interval, LOOK_AHEAD_DAYS, OpenReason, OpenState, Openings, Weekly,
+    next_closing, next_opening, open_at, openings_on,
+};
 use serde::{Deserialize, Serialize};
 pub use share::{AgentShare, Share, choose};
 pub use time_range::TimeRange;

@@ -5,9 +5,16 @@
 //! runs into it. Wall time is worked out at call time, so gaps and folds of daylight saving need no rule of their
 //! own: what the clock on the wall shows decides.
 
+mod openings;
+#[cfg(test)]
+mod scan;
+mod schedule;
+
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
+pub use openings::{LOOK_AHEAD_DAYS, Openings, next_closing, next_opening, openings_on};
+use schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::time::UnixSeconds;
@@ -86,6 +93,13 @@ pub struct Date {
     pub day: u8,
 }
 
+impl Date {
+    /// The same on jiff's calendar; `None` when there is no such day.
+    fn on_calendar(self) -> Option<civil::Date> {
+        civil::Date::new(self.year, i8::try_from(self.month).ok()?, i8::try_from(self.day).ok()?).ok()
+    }
+}
+
 impl From<civil::Date> for Date {
     fn from(date: civil::Date) -> Self {
         Self { year: date.year(), month: date.month().unsigned_abs(), day: date.day().unsigned_abs() }
@@ -138,45 +152,35 @@ pub enum OpenReason {
 /// one doesn't set comes from the next.
 #[must_use]
 pub fn open_at(scopes: &[Option<&Hours>], zone: &TimeZone, now: UnixSeconds) -> OpenState {
-    let scopes = || scopes.iter().copied().flatten();
-    let holidays = scopes().find_map(|hours| hours.holidays.as_deref()).unwrap_or_default();
-    let weekly = scopes().find_map(|hours| hours.weekly.as_ref());
     let wall = wall_time(zone, now);
-    let today = wall.date();
-    let on = |date: civil::Date| holidays.iter().find(|holiday| holiday.date == date.into());
-    let holiday = on(today).is_some();
-    let forced =
-        scopes().filter_map(|hours| hours.forced).find(|forced| forced.until.is_none_or(|until| now < until));
-    if let Some(forced) = forced {
-        return OpenState { open: forced.open, holiday, reason: OpenReason::Forced };
-    }
-    let starting_on = |date: civil::Date| match (on(date), weekly) {
-        (Some(holiday), _) => Some(holiday.intervals.as_slice()),
-        (None, Some(weekly)) => Some(weekly[weekday_index(date)].as_slice()),
-        (None, None) => None,
+    let day = Schedule::of(scopes).day(wall.date());
+    let (open, reason) = match (forced_at(scopes, now), day.own) {
+        (Some(forced), _) => (forced.open, OpenReason::Forced),
+        (None, None) => (true, OpenReason::Unset),
+        (None, Some(_)) if day.holiday => (day.open(minute_of_day(wall)), OpenReason::Holiday),
+        (None, Some(_)) => (day.open(minute_of_day(wall)), OpenReason::Weekly),
     };
-    let minute = wall.hour().unsigned_abs() as u16 * 60 + u16::from(wall.minute().unsigned_abs());
-    let from_yesterday = today
-        .yesterday()
-        .ok()
-        .and_then(starting_on)
-        .is_some_and(|intervals| intervals.iter().any(|interval| interval.holds_tomorrow(minute)));
-    let Some(intervals) = starting_on(today) else {
-        return OpenState { open: true, holiday, reason: OpenReason::Unset };
-    };
-    let open = from_yesterday || intervals.iter().any(|interval| interval.holds_today(minute));
-    OpenState { open, holiday, reason: if holiday { OpenReason::Holiday } else { OpenReason::Weekly } }
+    OpenState { open, holiday: day.holiday, reason }
 }
 
 /// What the clock on the wall shows. An instant beyond the calendar (year 9999) counts as its end.
 pub(super) fn wall_time(zone: &TimeZone, now: UnixSeconds) -> civil::DateTime {
-    let instant =
-        Timestamp::from_second(now.0).unwrap_or(if now.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });
-    zone.to_datetime(instant)
+    zone.to_datetime(instant(now))
 }
 
-fn weekday_index(date: civil::Date) -> usize {
-    usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())
+/// What is set by hand and hasn't ended, from the nearest scope that has such.
+fn forced_at(scopes: &[Option<&Hours>], now: UnixSeconds) -> Option<Forced> {
+    let mut forced = scopes.iter().flatten().filter_map(|hours| hours.forced);
+    forced.find(|forced| forced.until.is_none_or(|until| now < until))
+}
+
+/// An instant beyond the calendar (year 9999) counts as its end.
+fn instant(now: UnixSeconds) -> Timestamp {
+    Timestamp::from_second(now.0).unwrap_or(if now.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+fn minute_of_day(wall: civil::DateTime) -> u16 {
+    u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs())
 }
 
 #[cfg(test)]
