@@ -3,10 +3,8 @@
 //! The calling codes are those of ITU-T E.164's list of assigned codes; what shares one is told apart as far as its own
 //! plan does it by leading digits. A longer prefix is an exception from the shorter ones that it begins with.
 //!
-//! Source: ITU-T E.164's list of assigned country codes. Canada's non-geographic codes: CRTC 2015-4,
-//! <https://crtc.gc.ca/eng/archive/2015/2015-4.htm>; the +1 plan's personal ones:
-//! <https://www.nationalnanpa.com/number_resource_info/5XX_codes.html>. A test in the admin plane compares the table with
-//! the numbering library's metadata, whose list of regions it holds whole.
+//! Numbering plans change a few times a year. A test in the admin plane compares this table with the numbering library's
+//! metadata, region by region, and names the exceptions: when the library learns of a new code, it fails.
 
 /// What a prefix has that is in use and belongs to no one country: +1's toll-free, premium and personal numbers.
 pub(super) const NO_ONE: [u8; 2] = *b"--";

@@ -15,7 +15,7 @@ pub use variables::{NAMES as VARIABLE_NAMES, Variables};
 
 use crate::e164::E164;
 use crate::ids::{PhoneNumberId, TenantId};
-use crate::route::{Dialable, Hours, OpenState, open_at};
+use crate::route::{Dialable, Hours, OpenState, next_opening, open_at};
 use crate::time::UnixSeconds;
 
 /// A business, as its agents speak of it.
@@ -141,6 +141,6 @@ impl<'a> Location<'a> {
     /// When it opens next; now, when it is open.
     #[must_use]
     pub fn next_opening(&self) -> Option<UnixSeconds> {
-        self.open().open.then_some(self.now)
+        next_opening(&self.hours, self.zone, self.now)
     }
 }
