@@ -151,6 +151,14 @@ pub trait Provider: Sync {
     /// The answer to a request that needs none.
     fn acknowledge(&self, kind: &Kind) -> Rendered;
 
+    /// Whether a call of which [`Event::Status`] tells this is over.
+    fn is_over(&self, status: &str) -> bool {
+        matches!(
+            status,
+            "completed" | "busy" | "failed" | "no-answer" | "canceled" | "cancel" | "cancelled" | "timeout" | "ended"
+        )
+    }
+
     /// The answer to [`Event::Tools`], one result for each call and in its order.
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {
         let _ = results;

@@ -193,7 +193,7 @@ impl<'a> Webhook<'a> {
     fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
         let provider = self.endpoint.provider;
         self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
-        if let Some(call) = call {
+        if let Some(call) = call.filter(|_| provider.is_over(status)) {
             self.router.live.end(provider.name(), &call.call_id);
         }
         self.acknowledge(source, call)
