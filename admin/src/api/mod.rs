@@ -12,10 +12,12 @@ pub mod defaults;
 pub mod docs;
 pub mod envelope;
 pub mod error;
+pub mod explain;
 pub mod feed;
 pub mod openapi;
 pub mod page;
 pub mod phone_numbers;
+mod question;
 pub mod settings;
 pub mod tenants;
 pub mod writes;
@@ -88,6 +90,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(api_keys::delete))
         .routes(routes!(api_keys::list_operator, api_keys::create_operator))
         .routes(routes!(api_keys::delete_operator))
+        .routes(routes!(explain::get))
+        .routes(routes!(explain::get_of_tenant))
         .routes(routes!(feed::get))
         .routes(routes!(feed::routers))
 }

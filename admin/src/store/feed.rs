@@ -1,6 +1,7 @@
 //! The feed's tables: the outbox that transactions append to, and what the publisher reads of it.
 
-use dialplane_common::feed::frame::{Frame, RawKey, StoredFrames};
+use dialplane_common::feed::frame::{Frame, Payload, RawKey, RecordKey, StoredFrames};
+use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{Digest, Epoch, FRAMES_BYTES_MAX, RecordHash, Revision};
 use futures_util::{Stream, StreamExt};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -77,6 +78,32 @@ pub async fn state(conn: &mut PgConnection) -> Result<State, StoreError> {
     Ok(State { revision: revision(&row, "revision")?, digest: digest(&row)? })
 }
 
+/// The records with these keys, as routers were last sent them; those that aren't there are left out.
+///
+/// # Errors
+/// When one can't be read: a newer program wrote it.
+pub async fn records(conn: &mut PgConnection, keys: &[RecordKey]) -> Result<Vec<Record>, StoreError> {
+    let kinds: Vec<i16> = keys.iter().map(|key| key.kind() as i16).collect();
+    let bytes: Vec<Vec<u8>> = keys.iter().map(RecordKey::to_bytes).collect();
+    let rows = sqlx::query(
+        "SELECT kind, key, version, payload FROM feed_records
+         JOIN (SELECT DISTINCT * FROM unnest($1::smallint[], $2::bytea[]) AS w (kind, key)) AS wanted USING (kind, key)",
+    )
+    .bind(kinds)
+    .bind(bytes)
+    .fetch_all(conn)
+    .await?;
+    let read = |row: &PgRow| -> Result<Option<Record>, StoreError> {
+        let byte =
+            |column| Ok::<_, StoreError>(u8::try_from(row.try_get::<i16, _>(column)?).unwrap_or(u8::MAX));
+        let (key, payload): (Vec<u8>, Vec<u8>) = (row.try_get("key")?, row.try_get("payload")?);
+        let payload = Payload { version: byte("version")?, bytes: &payload };
+        let frame = Frame { key: RawKey { kind: byte("kind")?, key: &key }, payload: Some(payload) };
+        frame.record().map_err(|_| StoreError::Malformed("record"))
+    };
+    rows.iter().filter_map(|row| read(row).transpose()).collect()
+}
+
 /// A delta as it was committed.
 pub struct Entry {
     /// The state's number once it is applied.
@@ -140,10 +167,7 @@ pub fn stored_frames(conn: &mut PgConnection) -> impl Stream<Item = Result<Vec<u
             };
             let hash: &str = row.try_get("hash")?;
             let hash = RecordHash(hash.parse().map_err(|_| StoreError::Malformed("hash"))?);
-            let payload = dialplane_common::feed::frame::Payload {
-                version: byte("version")?,
-                bytes: row.try_get("payload")?,
-            };
+            let payload = Payload { version: byte("version")?, bytes: row.try_get("payload")? };
             let key = RawKey { kind: byte("kind")?, key: row.try_get("key")? };
             let mut out = Vec::with_capacity(payload.bytes.len() + 64);
             StoredFrames::write(hash, &Frame { key, payload: Some(payload) }, &mut out);
