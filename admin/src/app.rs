@@ -181,7 +181,9 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         expires_at: None,
     };
     let mut tx = store.write(Scope::Operator).await?;
-    api_keys::insert(tx.conn(), &key).await?;
+    if api_keys::insert(tx.conn(), &key).await?.is_some() {
+        tx.record(&key.record())?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -119,7 +119,11 @@ impl WeeklyDocument {
         ]
     }
 
-    fn compile(&self) -> Result<Weekly, Invalid> {
+    /// What a router needs.
+    ///
+    /// # Errors
+    /// What is wanted where: `weekly.fri[0][1]`.
+    pub fn compile(&self) -> Result<Weekly, Invalid> {
         let mut weekly = Weekly::default();
         let mut spans = Vec::new();
         for ((day, (name, documents)), start) in

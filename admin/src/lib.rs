@@ -1,6 +1,7 @@
 //! The control plane: owns everything that changes, and proves that every router has it.
 //!
-//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`credentials`] know the documents),
+//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`],
+//! [`people`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it. [`app`] wires the parts.
 
@@ -16,6 +17,8 @@ pub mod listener;
 pub mod metrics;
 pub mod numbering;
 pub mod ops;
+pub mod people;
+pub mod profile;
 pub mod publisher;
 pub mod redis_link;
 pub mod republish;

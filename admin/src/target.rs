@@ -1,6 +1,8 @@
 //! How a call reaches an agent: the document and what it compiles to.
 
-use dialplane_common::feed::record::AgentTarget;
+use dialplane_common::feed::record::{AgentTarget, HostedAgent};
+use dialplane_common::provider::reply::Action;
+use dialplane_common::provider::{PROVIDERS, Provider};
 use dialplane_common::sip;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +11,7 @@ use crate::invalid::Invalid;
 use crate::url;
 
 /// How a call reaches an agent: `{"type":"stream","url":"wss://…"}`, `{"type":"sip","uri":"sip:…"}` or
-/// `{"type":"redirect","url":"https://…"}`.
+/// `{"type":"redirect","url":"https://…"}` for a custom one, `{"type":"hosted","id":"…"}` for one at a provider.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetDocument {
@@ -22,6 +24,15 @@ pub struct TargetDocument {
     /// Of a SIP endpoint: its URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Of a hosted agent: the provider's name of it (Vapi's assistant id, ElevenLabs's or Retell's agent id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Of a hosted agent: which version of it, in the provider's words; absent: the one that the provider chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Of a hosted agent: the SIP URI at which its provider takes calls for it from other carriers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_uri: Option<String>,
 }
 
 /// What kind of target.
@@ -34,6 +45,26 @@ pub enum TargetKind {
     Sip,
     /// A server that answers in the provider's own words.
     Redirect,
+    /// An agent at a provider of voice agents.
+    Hosted,
+}
+
+/// Who runs agents that are reached by stream, SIP or redirect: anybody.
+const CUSTOM: &str = "custom";
+
+/// Refuses who doesn't run agents, naming those who do.
+///
+/// # Errors
+/// What is wanted at `provider`.
+pub fn check_provider(name: &str) -> Result<(), Invalid> {
+    let anybody = HostedAgent { provider: String::new(), id: String::new(), version: None, sip_uri: None };
+    let hosts = |provider: &&dyn Provider| provider.can(&Action::Hosted { agent: &anybody, version: None });
+    let hosts: Vec<_> = PROVIDERS.iter().copied().filter(hosts).map(Provider::name).collect();
+    if name == CUSTOM || hosts.contains(&name) {
+        return Ok(());
+    }
+    let known: Vec<_> = std::iter::once(CUSTOM).chain(hosts).collect();
+    Err(Invalid::new("provider", format!("wanted one of: {}", known.join(", "))))
 }
 
 impl TargetDocument {
@@ -41,19 +72,30 @@ impl TargetDocument {
     ///
     /// # Errors
     /// What is wanted where, below `target`.
-    pub fn compile(&self) -> Result<AgentTarget, Invalid> {
-        let (wanted, given, other) = match self.kind {
-            TargetKind::Sip => ("uri", &self.uri, ("url", &self.url)),
-            _ => ("url", &self.url, ("uri", &self.uri)),
-        };
-        if other.1.is_some() {
-            return Err(Invalid::new(
-                format!("target.{}", other.0),
-                format!("this type has a {wanted} instead"),
-            ));
+    pub fn compile(&self, provider: &str) -> Result<AgentTarget, Invalid> {
+        let hosted = provider != CUSTOM;
+        if hosted != (self.kind == TargetKind::Hosted) {
+            let wanted = if hosted { "hosted, as a provider runs it" } else { "stream, sip or redirect" };
+            return Err(Invalid::new("target.type", format!("wanted {wanted}")));
         }
+        let wanted = match self.kind {
+            TargetKind::Sip => "uri",
+            TargetKind::Stream | TargetKind::Redirect => "url",
+            TargetKind::Hosted => "id",
+        };
+        let fields = [
+            ("url", self.url.is_some(), wanted == "url"),
+            ("uri", self.uri.is_some(), wanted == "uri"),
+            ("id", self.id.is_some(), hosted),
+            ("version", self.version.is_some(), hosted),
+            ("sip_uri", self.sip_uri.is_some(), hosted),
+        ];
+        if let Some((other, ..)) = fields.into_iter().find(|(_, is_set, has)| *is_set && !has) {
+            return Err(Invalid::new(format!("target.{other}"), format!("this type has a {wanted} instead")));
+        }
+        let given = self.url.as_ref().or(self.uri.as_ref()).or(self.id.as_ref());
         let field = format!("target.{wanted}");
-        let text = given.clone().ok_or_else(|| Invalid::new(&field, "wanted"))?;
+        let text = given.cloned().ok_or_else(|| Invalid::new(&field, "wanted"))?;
         match self.kind {
             TargetKind::Stream => {
                 url::absolute(&field, &text, &["wss"])?;
@@ -70,7 +112,29 @@ impl TargetDocument {
                 url::absolute(&field, &text, &["https"])?;
                 Ok(AgentTarget::Redirect { url: text })
             }
+            TargetKind::Hosted => self.hosted(provider, text),
         }
+    }
+}
+
+impl TargetDocument {
+    fn hosted(&self, provider: &str, id: String) -> Result<AgentTarget, Invalid> {
+        for (field, text) in [("target.id", Some(&id)), ("target.version", self.version.as_ref())] {
+            let plain =
+                |text: &String| (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+            if text.is_some_and(|text| !plain(text)) {
+                return Err(Invalid::new(field, "wanted 1 to 200 characters, ASCII, no blanks"));
+            }
+        }
+        if self.sip_uri.as_ref().is_some_and(|uri| !sip::is_uri(uri) || uri.len() > 255) {
+            return Err(Invalid::new("target.sip_uri", "wanted a SIP URI such as sip:desk@sip.vapi.ai"));
+        }
+        Ok(AgentTarget::Hosted(HostedAgent {
+            provider: provider.to_owned(),
+            id,
+            version: self.version.clone(),
+            sip_uri: self.sip_uri.clone(),
+        }))
     }
 }
 
@@ -79,9 +143,13 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expected: Result<AgentTarget, &str>) {
+        check_of(CUSTOM, json, expected);
+    }
+
+    fn check_of(provider: &str, json: &str, expected: Result<AgentTarget, &str>) {
         let document: TargetDocument = serde_json::from_str(json).unwrap();
         assert_eq!(
-            document.compile().map_err(|invalid| invalid.field),
+            document.compile(provider).map_err(|invalid| invalid.field),
             expected.map_err(str::to_owned),
             "{json}"
         );
@@ -102,5 +170,28 @@ mod tests {
         check(r#"{"type":"stream","url":"wss://a","uri":"sip:a@b"}"#, Err("target.uri"));
         check(r#"{"type":"sip","uri":"tel:123"}"#, Err("target.uri"));
         check(r#"{"type":"redirect","url":"http://a.example"}"#, Err("target.url"));
+    }
+
+    #[test]
+    fn a_providers_agent_is_hosted_and_others_are_not() {
+        let hosted = HostedAgent {
+            provider: "vapi".into(),
+            id: "d4fa3a0e".into(),
+            version: Some("prod".into()),
+            sip_uri: Some("sip:front@sip.vapi.ai".into()),
+        };
+        check_of(
+            "vapi",
+            r#"{"type":"hosted","id":"d4fa3a0e","version":"prod","sip_uri":"sip:front@sip.vapi.ai"}"#,
+            Ok(AgentTarget::Hosted(hosted)),
+        );
+        check_of("vapi", r#"{"type":"hosted"}"#, Err("target.id"));
+        check_of("vapi", r#"{"type":"hosted","id":"a b"}"#, Err("target.id"));
+        check_of("vapi", r#"{"type":"hosted","id":"a","sip_uri":"desk"}"#, Err("target.sip_uri"));
+        check_of("vapi", r#"{"type":"sip","uri":"sip:a@b"}"#, Err("target.type"));
+        check(r#"{"type":"hosted","id":"a"}"#, Err("target.type"));
+        check(r#"{"type":"sip","uri":"sip:a@b","id":"a"}"#, Err("target.id"));
+        assert_eq!(check_provider("carrier").unwrap_err().field, "provider");
+        assert!(check_provider("custom").is_ok());
     }
 }

@@ -5,23 +5,25 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use dialplane_common::feed::frame::RecordKey;
+use dialplane_common::feed::record::{Record, TokenHash, TokenHolder, TokenRecord};
 use dialplane_common::ids::AgentId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Editor, InTenant, PathId, Viewer};
+use super::auth::{Admin, Editor, InTenant, PathId, Viewer};
 use super::body::{Body, Query, present};
 use super::error::Problem;
 use super::page::{Page, PageQuery};
 use super::writes::WaitQuery;
-use crate::invalid::{self, Invalid};
+use crate::invalid;
 use crate::store::agents::{self, Agent, AgentFields};
-use crate::store::tenants;
-use crate::target::TargetDocument;
+use crate::store::api_keys::token_hash;
+use crate::store::{StoreError, WriteTx, tenants};
+use crate::target::{self, TargetDocument};
 
-/// Who runs an agent: only `custom` now, which is reached by its target.
-const CUSTOM: &str = "custom";
+const TEXT_CHARS_MAX: usize = 1_000;
+const PROMPT_CHARS_MAX: usize = 20_000;
 
 /// An agent to create.
 #[derive(Deserialize, ToSchema)]
@@ -31,10 +33,16 @@ pub struct NewAgent {
     name: String,
     /// BCP 47 tag of the language it speaks; absent: `en`.
     language: Option<String>,
-    /// `custom`.
+    /// Who runs it: `custom` (somebody's own, reached by stream, SIP or redirect), or a provider that hosts agents.
     provider: String,
     /// How a call reaches it.
     target: TargetDocument,
+    /// Its first sentence, where its location sets none.
+    greeting: Option<String>,
+    /// Its system prompt, where its location sets none.
+    prompt: Option<String>,
+    /// The voice provider's name of its voice, where its location sets none.
+    voice_id: Option<String>,
 }
 
 /// Fields of an agent to change; those absent stay.
@@ -50,6 +58,22 @@ pub struct AgentPatch {
     /// How a call reaches it.
     #[serde(default, deserialize_with = "present")]
     target: Option<TargetDocument>,
+    /// Its first sentence; null: none.
+    #[serde(default, deserialize_with = "present")]
+    greeting: Option<Option<String>>,
+    /// Its system prompt; null: none.
+    #[serde(default, deserialize_with = "present")]
+    prompt: Option<Option<String>>,
+    /// Its voice; null: none.
+    #[serde(default, deserialize_with = "present")]
+    voice_id: Option<Option<String>>,
+}
+
+/// A token, shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct AgentToken {
+    /// What the agent asks routers with: `GET /v1/numbers/{e164}/config`.
+    token: String,
 }
 
 /// List a tenant's agents.
@@ -77,25 +101,33 @@ pub async fn create(
     Query(wait): Query<WaitQuery>,
     Body(new): Body<NewAgent>,
 ) -> Result<impl IntoResponse, Problem> {
-    if new.provider != CUSTOM {
-        return Err(Invalid::new("provider", "wanted one of: custom").into());
-    }
+    target::check_provider(&new.provider)?;
     let fields = AgentFields {
         name: &new.name,
         language: new.language.as_deref().unwrap_or("en"),
         target: &new.target,
+        greeting: new.greeting.as_deref(),
+        prompt: new.prompt.as_deref(),
+        voice_id: new.voice_id.as_deref(),
     };
-    check(&fields)?;
+    check(&new.provider, &fields)?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
-    let agent = agents::insert(write.tx.conn(), tenant.id, CUSTOM, &fields).await?;
+    let agent = agents::insert(write.tx.conn(), tenant.id, &new.provider, &fields).await?;
     write.tx.record_agent(&agent)?;
     Ok((StatusCode::CREATED, write.commit().await?, Json(agent)))
 }
 
-fn check(fields: &AgentFields<'_>) -> Result<(), Problem> {
+fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
     invalid::name("name", fields.name)?;
     invalid::language("language", fields.language)?;
-    fields.target.compile()?;
+    for (field, text, most) in [
+        ("greeting", fields.greeting, TEXT_CHARS_MAX),
+        ("prompt", fields.prompt, PROMPT_CHARS_MAX),
+        ("voice_id", fields.voice_id, TEXT_CHARS_MAX),
+    ] {
+        text.map_or(Ok(()), |text| invalid::spoken(field, text, most))?;
+    }
+    fields.target.compile(provider)?;
     Ok(())
 }
 
@@ -128,8 +160,11 @@ pub async fn change(
         name: patch.name.as_deref().unwrap_or(&row.name),
         language: patch.language.as_deref().unwrap_or(&row.language),
         target: patch.target.as_ref().unwrap_or(&row.target.0),
+        greeting: patch.greeting.as_ref().unwrap_or(&row.greeting).as_deref(),
+        prompt: patch.prompt.as_ref().unwrap_or(&row.prompt).as_deref(),
+        voice_id: patch.voice_id.as_ref().unwrap_or(&row.voice_id).as_deref(),
     };
-    check(&fields)?;
+    check(&row.provider, &fields)?;
     let agent = agents::update(write.tx.conn(), tenant.id, id, &fields).await?;
     write.tx.record_agent(&agent)?;
     Ok((write.commit().await?, Json(agent)))
@@ -145,8 +180,54 @@ pub async fn delete(
     Query(wait): Query<WaitQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut write = api.write_routing(&tenant.principal, wait).await?;
-    agents::lock(write.tx.conn(), tenant.id, id).await?;
+    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
     agents::delete(write.tx.conn(), tenant.id, id).await?;
+    forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));
     Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// Make an agent's token, in place of the one it has. The answer shows it, this once.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/agents/{agent_id}/token", tag = "Agents",
+    params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), WaitQuery),
+    responses((status = 201, body = AgentToken)))]
+pub async fn make_token(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    PathId(id): PathId<AgentId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    let token = super::api_keys::draw("dpa_")?;
+    let hash = TokenHash::of(&token);
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    forget_token(&mut write.tx, &agent)?;
+    agents::set_token(write.tx.conn(), tenant.id, id, Some(hash)).await?;
+    let record = TokenRecord { holder: TokenHolder::Agent(tenant.id, id), expires_at: None };
+    write.tx.record(&Record::Token(hash, record))?;
+    Ok((StatusCode::CREATED, write.commit().await?, Json(AgentToken { token })))
+}
+
+/// Take back an agent's token.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/agents/{agent_id}/token", tag = "Agents",
+    params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_token(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    PathId(id): PathId<AgentId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    forget_token(&mut write.tx, &agent)?;
+    agents::set_token(write.tx.conn(), tenant.id, id, None).await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// Notes that routers no longer take an agent's token.
+fn forget_token(tx: &mut WriteTx, agent: &Agent) -> Result<(), StoreError> {
+    if let Some(hash) = &agent.token_hash {
+        tx.remove(RecordKey::Token(token_hash(hash)?));
+    }
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::TenantId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +14,7 @@ use super::auth::{self, Admin, InTenant, Operator, PathId, Principal};
 use super::body::{Body, Query};
 use super::error::Problem;
 use super::page::{Page, PageQuery};
+use super::writes::WaitQuery;
 use crate::invalid::{self, Invalid};
 use crate::store::api_keys::{self, ApiKey, NewApiKey};
 use crate::store::instant::Instant;
@@ -117,7 +119,7 @@ pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     Body(new): Body<NewTenantKey>,
-) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
     make(&api, &tenant.principal, Some(tenant.id), (&new.name, new.role.name()), new.expires_at.as_deref())
         .await
 }
@@ -129,7 +131,7 @@ pub async fn create_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
     Body(new): Body<NewOperatorKey>,
-) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
     make(&api, &principal, None, (&new.name, "operator"), new.expires_at.as_deref()).await
 }
 
@@ -139,10 +141,10 @@ async fn make(
     owner: Option<TenantId>,
     (name, role): (&str, &str),
     expires_at: Option<&str>,
-) -> Result<(StatusCode, Json<MadeKey>), Problem> {
+) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
     invalid::name("name", name)?;
     let expires_at = expires_at.map(expiry).transpose()?;
-    let key = draw()?;
+    let key = draw("dp_")?;
     let new = NewApiKey {
         tenant_id: owner,
         name,
@@ -151,14 +153,14 @@ async fn make(
         hint: &key[key.len() - 4..],
         expires_at,
     };
-    let mut tx = api.store.write(principal.scope()).await?;
+    let mut write = api.write_routing(principal, WaitQuery::default()).await?;
     if let Some(tenant) = owner {
-        tenants::find(tx.conn(), tenant).await?;
+        tenants::find(write.tx.conn(), tenant).await?;
     }
     // A key drawn twice is a broken source of randomness.
-    let stored = api_keys::insert(tx.conn(), &new).await?.ok_or_else(Problem::internal)?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(MadeKey { key, stored })))
+    let stored = api_keys::insert(write.tx.conn(), &new).await?.ok_or_else(Problem::internal)?;
+    write.tx.record(&new.record())?;
+    Ok((StatusCode::CREATED, write.commit().await?, Json(MadeKey { key, stored })))
 }
 
 fn expiry(text: &str) -> Result<Instant, Invalid> {
@@ -167,12 +169,12 @@ fn expiry(text: &str) -> Result<Instant, Invalid> {
         .ok_or_else(|| Invalid::new("expires_at", "wanted an instant to come, such as 2030-01-01T00:00:00Z"))
 }
 
-/// `dp_` and 32 random bytes in hexadecimal digits.
-fn draw() -> Result<String, Problem> {
+/// `prefix` and 32 random bytes in hexadecimal digits.
+pub(super) fn draw(prefix: &str) -> Result<String, Problem> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| Problem::internal())?;
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    Ok(std::iter::once("dp_".to_owned()).chain(digits).collect())
+    Ok(std::iter::once(prefix.to_owned()).chain(digits).collect())
 }
 
 /// Delete a key of a tenant: it is no longer good.
@@ -182,7 +184,7 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<Uuid>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(StatusCode, HeaderMap), Problem> {
     remove(&api, &tenant.principal, Some(tenant.id), id).await
 }
 
@@ -193,7 +195,7 @@ pub async fn delete_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
     PathId(id): PathId<Uuid>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(StatusCode, HeaderMap), Problem> {
     remove(&api, &principal, None, id).await
 }
 
@@ -202,9 +204,9 @@ async fn remove(
     principal: &Principal,
     owner: Option<TenantId>,
     id: Uuid,
-) -> Result<StatusCode, Problem> {
-    let mut tx = api.store.write(principal.scope()).await?;
-    api_keys::delete(tx.conn(), owner, id).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(principal, WaitQuery::default()).await?;
+    let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
+    write.tx.remove(RecordKey::Token(hash));
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
 }

@@ -159,6 +159,9 @@ impl From<StoreError> for Problem {
             StoreError::NumberTaken => {
                 conflict("phone_number_taken", "phone_number: this number is taken").at("phone_number")
             }
+            StoreError::IntentNameTaken => {
+                conflict("intent_name_taken", "name: the tenant has an intent of this name").at("name")
+            }
             StoreError::AccountInUse => conflict(
                 "account_in_use",
                 "a phone number is bound to this account: bind it to another first",
@@ -173,7 +176,7 @@ impl From<StoreError> for Problem {
             StoreError::RecordTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "record_too_large",
-                "hours and rules together are larger than routers take (1 MiB)",
+                "all that is set here is together larger than routers take (1 MiB)",
             ),
             StoreError::Unavailable(reason) => {
                 tracing::warn!(error = %reason, "Postgres is away");

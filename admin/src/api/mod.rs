@@ -10,16 +10,23 @@ pub mod auth;
 pub mod body;
 pub mod defaults;
 pub mod docs;
+mod documents;
 pub mod envelope;
 pub mod error;
 pub mod explain;
 pub mod feed;
+pub mod intents;
 pub mod openapi;
 pub mod page;
 pub mod phone_numbers;
 mod question;
+pub mod rules;
+pub mod services;
 pub mod settings;
+pub mod staff;
 pub mod tenants;
+pub mod tool_server;
+pub mod voice;
 pub mod writes;
 
 use std::sync::Arc;
@@ -86,6 +93,20 @@ pub fn routes() -> OpenApiRouter<Api> {
             defaults::put_platform_routing,
             defaults::delete_platform_routing
         ))
+        .routes(routes!(voice::get, voice::put, voice::delete))
+        .routes(routes!(voice::get_of_tenant, voice::put_of_tenant, voice::delete_of_tenant))
+        .routes(routes!(voice::get_of_platform, voice::put_of_platform, voice::delete_of_platform))
+        .routes(routes!(rules::get, rules::put, rules::delete))
+        .routes(routes!(rules::get_of_tenant, rules::put_of_tenant, rules::delete_of_tenant))
+        .routes(routes!(rules::get_of_platform, rules::put_of_platform, rules::delete_of_platform))
+        .routes(routes!(staff::get, staff::put, staff::delete))
+        .routes(routes!(staff::get_of_tenant, staff::put_of_tenant, staff::delete_of_tenant))
+        .routes(routes!(services::get, services::put, services::delete))
+        .routes(routes!(services::get_of_tenant, services::put_of_tenant, services::delete_of_tenant))
+        .routes(routes!(intents::list, intents::create))
+        .routes(routes!(intents::get, intents::change, intents::delete))
+        .routes(routes!(tool_server::get, tool_server::put, tool_server::delete))
+        .routes(routes!(agents::make_token, agents::delete_token))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::delete))
         .routes(routes!(api_keys::list_operator, api_keys::create_operator))

@@ -1,5 +1,6 @@
 //! Agents' rows.
 
+use dialplane_common::feed::record::TokenHash;
 use dialplane_common::ids::{AgentId, TenantId};
 use serde::Serialize;
 use sqlx::FromRow;
@@ -28,6 +29,17 @@ pub struct Agent {
     /// How a call reaches it.
     #[schema(value_type = TargetDocument)]
     pub target: Json<TargetDocument>,
+    /// Its first sentence, where its location sets none.
+    pub greeting: Option<String>,
+    /// Its system prompt, where its location sets none.
+    pub prompt: Option<String>,
+    /// The voice provider's name of its voice, where its location sets none.
+    pub voice_id: Option<String>,
+    /// Counted up by each change.
+    pub version: i32,
+    /// SHA-256 of its token.
+    #[serde(skip)]
+    pub token_hash: Option<Vec<u8>>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Instant,
@@ -44,6 +56,12 @@ pub struct AgentFields<'a> {
     pub language: &'a str,
     /// How a call reaches it.
     pub target: &'a TargetDocument,
+    /// Its first sentence.
+    pub greeting: Option<&'a str>,
+    /// Its system prompt.
+    pub prompt: Option<&'a str>,
+    /// Its voice.
+    pub voice_id: Option<&'a str>,
 }
 
 /// Inserts an agent.
@@ -57,8 +75,8 @@ pub async fn insert(
     fields: &AgentFields<'_>,
 ) -> Result<Agent, StoreError> {
     Ok(sqlx::query_as(
-        "INSERT INTO agents (id, tenant_id, name, language, provider, target)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING *",
+        "INSERT INTO agents (id, tenant_id, name, language, provider, target, greeting, prompt, voice_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
     )
     .bind(Uuid::now_v7())
     .bind(tenant.0)
@@ -66,6 +84,9 @@ pub async fn insert(
     .bind(fields.language)
     .bind(provider)
     .bind(Json(fields.target))
+    .bind(fields.greeting)
+    .bind(fields.prompt)
+    .bind(fields.voice_id)
     .fetch_one(conn)
     .await?)
 }
@@ -125,7 +146,8 @@ pub async fn update(
     fields: &AgentFields<'_>,
 ) -> Result<Agent, StoreError> {
     Ok(sqlx::query_as(
-        "UPDATE agents SET name = $3, language = $4, target = $5, updated_at = now()
+        "UPDATE agents SET name = $3, language = $4, target = $5, greeting = $6, prompt = $7, voice_id = $8,
+            version = version + 1, updated_at = now()
          WHERE tenant_id = $1 AND id = $2 RETURNING *",
     )
     .bind(tenant.0)
@@ -133,8 +155,30 @@ pub async fn update(
     .bind(fields.name)
     .bind(fields.language)
     .bind(Json(fields.target))
+    .bind(fields.greeting)
+    .bind(fields.prompt)
+    .bind(fields.voice_id)
     .fetch_one(conn)
     .await?)
+}
+
+/// Sets a locked agent's token, or takes it away.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn set_token(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: AgentId,
+    hash: Option<TokenHash>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE agents SET token_hash = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant.0)
+        .bind(id.0)
+        .bind(hash.map(|hash| hash.0.to_vec()))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Deletes a locked agent that no rule names.

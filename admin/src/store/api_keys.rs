@@ -1,6 +1,8 @@
 //! The keys that open the API: their hashes.
 
+use dialplane_common::feed::record::{Record, TokenHash, TokenHolder, TokenRecord};
 use dialplane_common::ids::TenantId;
+use dialplane_common::time::UnixSeconds;
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -117,15 +119,39 @@ pub async fn list(
     .await?)
 }
 
-/// Deletes a key of a tenant, or an operator's.
+/// Deletes a key of a tenant, or an operator's; gives its hash.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn delete(conn: &mut PgConnection, tenant: Option<TenantId>, id: Uuid) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2 RETURNING id")
-        .bind(tenant.map(|tenant| tenant.0))
-        .bind(id)
-        .fetch_one(conn)
-        .await?;
-    Ok(())
+pub async fn delete(
+    conn: &mut PgConnection,
+    tenant: Option<TenantId>,
+    id: Uuid,
+) -> Result<TokenHash, StoreError> {
+    let hash: Vec<u8> = sqlx::query_scalar(
+        "DELETE FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2 RETURNING hash",
+    )
+    .bind(tenant.map(|tenant| tenant.0))
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
+    token_hash(&hash)
+}
+
+/// A token's hash as it is stored.
+///
+/// # Errors
+/// When it isn't one.
+pub fn token_hash(bytes: &[u8]) -> Result<TokenHash, StoreError> {
+    bytes.try_into().map(TokenHash).map_err(|_| StoreError::Malformed("token hash"))
+}
+
+impl NewApiKey<'_> {
+    /// The record by which routers know the key.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let holder = self.tenant_id.map_or(TokenHolder::Operator, TokenHolder::Tenant);
+        let expires_at = self.expires_at.map(|at| UnixSeconds(at.0.as_second()));
+        Record::Token(TokenHash(self.hash), TokenRecord { holder, expires_at })
+    }
 }

@@ -5,18 +5,22 @@
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{
     AccountRecord, AgentRecord, Binding, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
+    ToolServer,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use dialplane_common::location::{Business, Place, Profile, Voice};
+use dialplane_common::location::{Business, Conversation, Intent, Person, Place, Profile, Service, Voice};
 use dialplane_common::route::{Hours, Rule};
 use sqlx::postgres::PgConnection;
 
 use super::accounts::AccountRow;
 use super::agents::Agent;
+use super::api_keys::token_hash;
 use super::numbers::NumberRow;
 use super::settings::{Kind, Owner};
-use super::{StoreError, WriteTx, numbers, settings, tenants};
+use super::{StoreError, WriteTx, intents, numbers, settings, tenants, tool_servers};
 use crate::hours::HoursDocument;
+use crate::people::{ServicesDocument, StaffDocument};
+use crate::profile::{RulesDocument, VoiceDocument};
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
 
 impl WriteTx {
@@ -33,7 +37,7 @@ impl WriteTx {
             hours,
             rules: rules.map_err(|_| StoreError::Malformed("routing"))?,
             unknown_numbers: settings::unknown_numbers(self.conn()).await?,
-            profile: Profile::default(),
+            profile: profile(self.conn(), Owner::Platform).await?,
         };
         self.record(&Record::Platform(record))
     }
@@ -45,13 +49,13 @@ impl WriteTx {
     pub async fn record_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
         let tenant = tenants::find(self.conn(), id).await?;
         let record = TenantRecord {
-            business: Business { name: tenant.name, ..Business::default() },
+            business: business(self.conn(), id, tenant.name).await?,
             suspended: tenant.status != "active",
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: rules(self.conn(), Owner::Tenant(id)).await?,
             calls_max: None,
-            tool_server: None,
+            tool_server: self.tool_server(id).await?,
         };
         self.record(&Record::Tenant(id, record))
     }
@@ -88,10 +92,15 @@ impl WriteTx {
             tenant_id: TenantId(row.tenant_id),
             name: row.name.clone(),
             profile: Profile {
-                voice: Voice { language: Some(row.language.clone()), ..Voice::default() },
-                ..Profile::default()
+                voice: Voice {
+                    language: Some(row.language.clone()),
+                    greeting: row.greeting.clone(),
+                    voice_id: row.voice_id.clone(),
+                    ..Voice::default()
+                },
+                conversation: Conversation { prompt: row.prompt.clone(), ..Conversation::default() },
             },
-            target: row.target.0.compile().map_err(|_| StoreError::Malformed("target"))?,
+            target: row.target.0.compile(&row.provider).map_err(|_| StoreError::Malformed("target"))?,
         };
         self.record(&Record::Agent(AgentId(row.id), record))
     }
@@ -113,7 +122,13 @@ impl WriteTx {
             id,
             tenant_id: tenant,
             active: is_routed,
-            place: Place { display_name: row.display_name.clone(), ..Place::default() },
+            place: Place {
+                display_name: row.display_name.clone(),
+                address: None,
+                profile: profile(self.conn(), owner).await?,
+                staff: staff(self.conn(), owner).await?,
+                services: services(self.conn(), owner).await?,
+            },
             timezone: row.timezone.clone(),
             agent_id: row.agent_id.map(AgentId),
             bindings: row
@@ -127,6 +142,19 @@ impl WriteTx {
         };
         self.record(&Record::Number(number, record))?;
         Ok(row)
+    }
+
+    /// The tenant's server for what agents want done: its secret leaves the sealing of the database for the feed's.
+    async fn tool_server(&mut self, id: TenantId) -> Result<Option<ToolServer>, StoreError> {
+        let Some(row) = tool_servers::find(self.conn(), id).await? else { return Ok(None) };
+        let secret = self.keys().at_rest.open(id.as_bytes(), &row.secret_sealed)?;
+        let small = |value: i32| u16::try_from(value).map_err(|_| StoreError::Malformed("tool server"));
+        Ok(Some(ToolServer {
+            url: row.url,
+            timeout_ms: small(row.timeout_ms)?,
+            concurrency_max: small(row.concurrency_max)?,
+            sealed_secret: self.keys().feed.seal(super::nonce::draw()?, id.as_bytes(), secret.expose()),
+        }))
     }
 
     /// Notes that a tenant and all of its accounts and agents are gone, before its rows are deleted.
@@ -144,6 +172,16 @@ impl WriteTx {
                 .bind(id.0)
                 .fetch_all(self.conn())
                 .await?;
+        let tokens: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT token_hash FROM agents WHERE tenant_id = $1 AND token_hash IS NOT NULL
+             UNION ALL SELECT hash FROM api_keys WHERE tenant_id = $1",
+        )
+        .bind(id.0)
+        .fetch_all(self.conn())
+        .await?;
+        for token in tokens {
+            self.remove(RecordKey::Token(token_hash(&token)?));
+        }
         for account in accounts {
             self.remove(RecordKey::Account(AccountId(account)));
         }
@@ -158,6 +196,41 @@ impl WriteTx {
 async fn hours(conn: &mut PgConnection, owner: Owner) -> Result<Option<Hours>, StoreError> {
     let document: Option<HoursDocument> = settings::get(conn, owner, Kind::Hours).await?;
     document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("hours"))
+}
+
+async fn profile(conn: &mut PgConnection, owner: Owner) -> Result<Profile, StoreError> {
+    let voice: Option<VoiceDocument> = settings::get(conn, owner, Kind::Voice).await?;
+    let rules: Option<RulesDocument> = settings::get(conn, owner, Kind::Rules).await?;
+    Ok(Profile {
+        voice: voice.unwrap_or_default().compile().map_err(|_| StoreError::Malformed("voice"))?,
+        conversation: rules.unwrap_or_default().compile().map_err(|_| StoreError::Malformed("rules"))?,
+    })
+}
+
+async fn staff(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Person>>, StoreError> {
+    let document: Option<StaffDocument> = settings::get(conn, owner, Kind::Staff).await?;
+    document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("staff"))
+}
+
+async fn services(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Service>>, StoreError> {
+    let document: Option<ServicesDocument> = settings::get(conn, owner, Kind::Services).await?;
+    document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("services"))
+}
+
+async fn business(conn: &mut PgConnection, id: TenantId, name: String) -> Result<Business, StoreError> {
+    let owner = Owner::Tenant(id);
+    let intents = intents::list(conn, id, None, i64::MAX).await?.into_iter().map(|intent| Intent {
+        name: intent.name,
+        phrases: intent.phrases.0,
+        responses: intent.responses.0,
+    });
+    Ok(Business {
+        name,
+        intents: intents.collect(),
+        profile: profile(conn, owner).await?,
+        staff: staff(conn, owner).await?.unwrap_or_default(),
+        services: services(conn, owner).await?.unwrap_or_default(),
+    })
 }
 
 async fn rules(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Rule>>, StoreError> {

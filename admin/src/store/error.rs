@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Somebody has the number already.
     #[error("the number is taken")]
     NumberTaken,
+    /// The tenant has an intent of this name.
+    #[error("the intent's name is taken")]
+    IntentNameTaken,
     /// A number is bound to the account.
     #[error("the account is in use")]
     AccountInUse,
@@ -49,6 +52,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
+                Some("intents_name_key") => Self::IntentNameTaken,
                 Some("phone_number_bindings_account_fkey") => Self::AccountInUse,
                 Some("phone_numbers_agent_fkey") => Self::AgentInUse,
                 Some("phone_numbers_tenant_fkey") if is_delete(reason.message()) => Self::TenantHasNumbers,
@@ -59,6 +63,8 @@ impl From<sqlx::Error> for StoreError {
                     | "api_keys_tenant_fkey"
                     | "account_grants_tenant_fkey"
                     | "account_grants_account_fkey"
+                    | "intents_tenant_fkey"
+                    | "tool_servers_tenant_fkey"
                     | "tenant_defaults_tenant_fkey",
                 ) => Self::NotFound,
                 // Shutting down, starting up, out of connections.

@@ -15,10 +15,12 @@ pub mod compile;
 pub mod error;
 pub mod feed;
 pub mod instant;
+pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod settings;
 pub mod tenants;
+pub mod tool_servers;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -16,6 +16,14 @@ pub enum Kind {
     Hours,
     /// Routing rules.
     Routing,
+    /// How agents sound.
+    Voice,
+    /// What they say and do.
+    Rules,
+    /// Who works there.
+    Staff,
+    /// What is offered.
+    Services,
 }
 
 /// Whose setting. The finders of one number's or tenant's rows take its tenant.
@@ -34,6 +42,10 @@ impl Kind {
         match self {
             Self::Hours => "hours",
             Self::Routing => "routing",
+            Self::Voice => "voice",
+            Self::Rules => "rules",
+            Self::Staff => "staff",
+            Self::Services => "services",
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use crate::location::{Business, Place, Profile};
 use crate::route::{Hours, Rule};
+use crate::time::UnixSeconds;
 
 /// One record with its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -226,9 +227,18 @@ impl From<AccountId> for Binding {
     }
 }
 
-/// Whoever may ask the router with a bearer token.
+/// A bearer token.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum TokenRecord {
+pub struct TokenRecord {
+    /// Whose it is.
+    pub holder: TokenHolder,
+    /// When it ceases to be good; absent: when it is taken back.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// Whoever may ask the router with a bearer token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TokenHolder {
     /// A tenant's developer: routes of the tenant's numbers.
     Tenant(TenantId),
     /// An agent: the settings of the numbers that it answers.

@@ -155,7 +155,15 @@ pub trait Provider: Sync {
     fn is_over(&self, status: &str) -> bool {
         matches!(
             status,
-            "completed" | "busy" | "failed" | "no-answer" | "canceled" | "cancel" | "cancelled" | "timeout" | "ended"
+            "completed"
+                | "busy"
+                | "failed"
+                | "no-answer"
+                | "canceled"
+                | "cancel"
+                | "cancelled"
+                | "timeout"
+                | "ended"
         )
     }
 

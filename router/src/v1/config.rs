@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use dialplane_common::call::InboundCall;
 use dialplane_common::e164::E164;
+use dialplane_common::feed::record::TokenHolder;
 use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
 use dialplane_common::location::{Location, Variables};
 use dialplane_common::provider::form::Form;
@@ -14,8 +15,8 @@ use dialplane_common::time::UnixSeconds;
 use dialplane_common::wire::AgentView;
 use serde::Serialize;
 
-use super::Asker;
 use super::problem::Problem;
+use super::sees;
 use crate::snapshot::{Number, Snapshot};
 
 #[derive(Serialize)]
@@ -83,20 +84,20 @@ struct ServiceView<'a> {
 
 pub(super) fn answer(
     snapshot: &Snapshot,
-    asker: Asker,
+    asker: TokenHolder,
     number: &str,
     query: &str,
     now: UnixSeconds,
 ) -> Result<Vec<u8>, Problem> {
     let number = address(number)?;
     let known =
-        snapshot.number(number).filter(|known| asker.sees(known.tenant_id)).ok_or(Problem::NotFound)?;
+        snapshot.number(number).filter(|known| sees(asker, known.tenant_id)).ok_or(Problem::NotFound)?;
     let tenant = snapshot.tenant(known.tenant_id).ok_or(Problem::NotFound)?;
     let subject = snapshot.subject(Some(known), tenant);
     let agent_id = match asker {
-        Asker::Agent(_, agent) if answers(agent, known, &subject.rules) => Some(agent),
-        Asker::Agent(..) => return Err(Problem::NotFound),
-        Asker::Operator | Asker::Tenant(_) => known.agent_id,
+        TokenHolder::Agent(_, agent) if answers(agent, known, &subject.rules) => Some(agent),
+        TokenHolder::Agent(..) => return Err(Problem::NotFound),
+        TokenHolder::Operator | TokenHolder::Tenant(_) => known.agent_id,
     };
     let agent = agent_id.and_then(|id| Some((id, snapshot.agent(known.tenant_id, id)?)));
     let form = Form::parse(query.as_bytes()).map_err(|error| Problem::Malformed(error.to_string()))?;

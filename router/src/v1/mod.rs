@@ -8,8 +8,9 @@ mod problem;
 mod route;
 
 use bytes::Bytes;
-use dialplane_common::feed::record::{TokenHash, TokenRecord};
-use dialplane_common::ids::{AgentId, TenantId};
+use dialplane_common::feed::record::{TokenHash, TokenHolder};
+use dialplane_common::ids::TenantId;
+use dialplane_common::time::UnixSeconds;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Response, StatusCode};
@@ -54,21 +55,11 @@ impl Resource<'_> {
     }
 }
 
-/// Who asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Asker {
-    Operator,
-    Tenant(TenantId),
-    Agent(TenantId, AgentId),
-}
-
-impl Asker {
-    /// Whether this tenant's numbers may be asked about.
-    fn sees(self, tenant: TenantId) -> bool {
-        match self {
-            Self::Operator => true,
-            Self::Tenant(own) | Self::Agent(own, _) => own == tenant,
-        }
+/// Whether this tenant's numbers may be asked about.
+fn sees(holder: TokenHolder, tenant: TenantId) -> bool {
+    match holder {
+        TokenHolder::Operator => true,
+        TokenHolder::Tenant(own) | TokenHolder::Agent(own, _) => own == tenant,
     }
 }
 
@@ -88,8 +79,8 @@ pub fn answer(
         if *method != resource.method() {
             return Err(Problem::Method(resource.method()));
         }
-        let asker = asker(snapshot, headers)?;
         let now = crate::webhook::now().seconds();
+        let asker = asker(snapshot, headers, now)?;
         match resource {
             Resource::Route => route::answer(webhooks, snapshot, asker, body, now),
             Resource::Config(number) => config::answer(snapshot, asker, number, query, now),
@@ -105,18 +96,16 @@ pub fn answer(
     }
 }
 
-fn asker(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Asker, Problem> {
+/// Who asks.
+fn asker(snapshot: &Snapshot, headers: &HeaderMap, now: UnixSeconds) -> Result<TokenHolder, Problem> {
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(Problem::NoToken)?;
     let (scheme, token) = value.split_once(' ').ok_or(Problem::NoToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::NoToken);
     }
-    match snapshot.token(TokenHash::of(token.trim())) {
-        Some(TokenRecord::Operator) => Ok(Asker::Operator),
-        Some(TokenRecord::Tenant(tenant)) => Ok(Asker::Tenant(*tenant)),
-        Some(TokenRecord::Agent(tenant, agent)) => Ok(Asker::Agent(*tenant, *agent)),
-        None => Err(Problem::UnknownToken),
-    }
+    let record = snapshot.token(TokenHash::of(token.trim())).ok_or(Problem::UnknownToken)?;
+    let good = record.expires_at.is_none_or(|end| now < end);
+    if good { Ok(record.holder) } else { Err(Problem::UnknownToken) }
 }
 
 /// The status of a response, for a metric's label.

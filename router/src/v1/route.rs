@@ -11,6 +11,7 @@
 //! A call that isn't routed has an outcome that says why, and a route that rejects it.
 
 use dialplane_common::call::{self, Caller};
+use dialplane_common::feed::record::TokenHolder;
 use dialplane_common::ids::{PhoneNumberId, TenantId};
 use dialplane_common::provider::reply::Refusal;
 use dialplane_common::route::{Facts, Step, choose, decide};
@@ -18,8 +19,8 @@ use dialplane_common::time::UnixSeconds;
 use dialplane_common::wire::StepView;
 use serde::{Deserialize, Serialize};
 
-use super::Asker;
 use super::problem::Problem;
+use super::sees;
 use crate::live::Limited;
 use crate::outcome::Outcome;
 use crate::snapshot::{Number, Snapshot, Tenant};
@@ -55,11 +56,11 @@ struct RuleView {
 pub(super) fn answer(
     webhooks: &Webhooks,
     snapshot: &Snapshot,
-    asker: Asker,
+    asker: TokenHolder,
     body: &[u8],
     now: UnixSeconds,
 ) -> Result<Vec<u8>, Problem> {
-    if matches!(asker, Asker::Agent(..)) {
+    if matches!(asker, TokenHolder::Agent(..)) {
         return Err(Problem::Forbidden);
     }
     let request: Request = serde_json::from_slice(body).map_err(|error| {
@@ -115,7 +116,7 @@ impl Response<'_> {
 /// Whose number it is, among those that whoever asks may know of.
 fn owner<'s>(
     snapshot: &'s Snapshot,
-    asker: Asker,
+    asker: TokenHolder,
     to: &str,
 ) -> Result<(TenantId, &'s Tenant, Option<&'s Number>), Refusal> {
     let known = call::address(to).and_then(|number| snapshot.number(number));
@@ -123,7 +124,7 @@ fn owner<'s>(
         Some(number) => number.tenant_id,
         None => snapshot.unknown_numbers().ok_or(Refusal::UnknownNumber)?,
     };
-    if !asker.sees(tenant_id) {
+    if !sees(asker, tenant_id) {
         return Err(Refusal::UnknownNumber);
     }
     let tenant = snapshot.tenant(tenant_id).ok_or(Refusal::NoRoute)?;

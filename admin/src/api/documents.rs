@@ -1,0 +1,246 @@
+//! Settings that are one document each: voice, rules, staff, services. A number's own, its tenant's behind it, the
+//! platform's behind that.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::ids::PhoneNumberId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::postgres::PgConnection;
+
+use super::Api;
+use super::auth::{Editor, InTenant, Principal, Viewer};
+use super::error::Problem;
+use super::settings::Setting;
+use super::writes::WaitQuery;
+use crate::invalid::Invalid;
+use crate::people::{ServicesDocument, StaffDocument};
+use crate::profile::{RulesDocument, VoiceDocument};
+use crate::store::settings::{self, Kind, Owner};
+use crate::store::{StoreError, numbers, tenants};
+
+/// A setting that is one document.
+pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// Refuses what a router couldn't use.
+    ///
+    /// # Errors
+    /// What is wanted where.
+    fn check(&self) -> Result<(), Invalid>;
+
+    /// This document, with what it lacks from the one behind it.
+    fn over(self, behind: &Self) -> Self;
+}
+
+impl Document for VoiceDocument {
+    const KIND: Kind = Kind::Voice;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, behind: &Self) -> Self {
+        self.over(behind)
+    }
+}
+
+impl Document for RulesDocument {
+    const KIND: Kind = Kind::Rules;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, behind: &Self) -> Self {
+        self.over(behind)
+    }
+}
+
+impl Document for StaffDocument {
+    const KIND: Kind = Kind::Staff;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, _behind: &Self) -> Self {
+        self
+    }
+}
+
+impl Document for ServicesDocument {
+    const KIND: Kind = Kind::Services;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, _behind: &Self) -> Self {
+        self
+    }
+}
+
+/// What is answered to a write.
+type Written<D> = Result<(HeaderMap, Json<Setting<D>>), Problem>;
+
+async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Result<Setting<D>, StoreError> {
+    let mut scopes = Vec::with_capacity(owners.len());
+    for owner in owners {
+        scopes.push(settings::get::<D>(conn, *owner, D::KIND).await?);
+    }
+    let merge = |scopes: &[Option<D>]| scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far));
+    let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
+    Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+}
+
+fn owners_of_number(tenant: &InTenant<impl Sized>, id: PhoneNumberId) -> [Owner; 3] {
+    [Owner::Number(tenant.id, id), Owner::Tenant(tenant.id), Owner::Platform]
+}
+
+/// A number's.
+///
+/// # Errors
+/// When there is no such number.
+pub async fn get_of_number<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Viewer>,
+    id: PhoneNumberId,
+) -> Result<Json<Setting<D>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    numbers::find(tx.conn(), tenant.id, id).await?;
+    Ok(Json(setting(tx.conn(), &owners_of_number(tenant, id)).await?))
+}
+
+/// Sets a number's.
+///
+/// # Errors
+/// What is wanted where; when there is no such number.
+pub async fn put_of_number<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    id: PhoneNumberId,
+    wait: WaitQuery,
+    document: D,
+) -> Written<D> {
+    document.check()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
+    write.tx.record_number(tenant.id, id).await?;
+    let setting = setting(write.tx.conn(), &owners_of_number(tenant, id)).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unsets a number's: it is inherited.
+///
+/// # Errors
+/// When there is no such number.
+pub async fn delete_of_number<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    id: PhoneNumberId,
+    wait: WaitQuery,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND).await?;
+    write.tx.record_number(tenant.id, id).await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// A tenant's.
+///
+/// # Errors
+/// When there is no such tenant.
+pub async fn get_of_tenant<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Viewer>,
+) -> Result<Json<Setting<D>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    tenants::find(tx.conn(), tenant.id).await?;
+    Ok(Json(setting(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+}
+
+/// Sets a tenant's.
+///
+/// # Errors
+/// What is wanted where; when there is no such tenant.
+pub async fn put_of_tenant<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    wait: WaitQuery,
+    document: D,
+) -> Written<D> {
+    document.check()?;
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    let setting = setting(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unsets a tenant's.
+///
+/// # Errors
+/// When there is no such tenant.
+pub async fn delete_of_tenant<D: Document>(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    wait: WaitQuery,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND).await?;
+    write.tx.record_tenant(tenant.id).await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}
+
+/// The platform's.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn get_of_platform<D: Document>(
+    api: &Api,
+    principal: &Principal,
+) -> Result<Json<Setting<D>>, Problem> {
+    let mut tx = api.store.read(principal.scope()).await?;
+    Ok(Json(setting(tx.conn(), &[Owner::Platform]).await?))
+}
+
+/// Sets the platform's.
+///
+/// # Errors
+/// What is wanted where.
+pub async fn put_of_platform<D: Document>(
+    api: &Api,
+    principal: &Principal,
+    wait: WaitQuery,
+    document: D,
+) -> Written<D> {
+    document.check()?;
+    let mut write = api.write_routing(principal, wait).await?;
+    settings::lock_platform(write.tx.conn()).await?;
+    settings::put(write.tx.conn(), Owner::Platform, D::KIND, &document).await?;
+    write.tx.record_platform().await?;
+    let setting = setting(write.tx.conn(), &[Owner::Platform]).await?;
+    Ok((write.commit().await?, Json(setting)))
+}
+
+/// Unsets the platform's.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn delete_of_platform<D: Document>(
+    api: &Api,
+    principal: &Principal,
+    wait: WaitQuery,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    let mut write = api.write_routing(principal, wait).await?;
+    settings::lock_platform(write.tx.conn()).await?;
+    settings::delete(write.tx.conn(), Owner::Platform, D::KIND).await?;
+    write.tx.record_platform().await?;
+    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+}

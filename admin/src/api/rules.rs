@@ -1,0 +1,120 @@
+//! The conversation's rules: of a number, a tenant and the platform.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::ids::PhoneNumberId;
+
+use super::Api;
+use super::auth::{Editor, InTenant, Operator, PathId, Viewer};
+use super::body::{Body, Query};
+use super::documents;
+use super::error::Problem;
+use super::settings::Setting;
+use super::writes::WaitQuery;
+use crate::profile::RulesDocument;
+
+/// Get the conversation's rules of a number.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/rules", operation_id = "get_number_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
+    responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn get(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<PhoneNumberId>,
+) -> Result<Json<Setting<RulesDocument>>, Problem> {
+    documents::get_of_number(&api, &tenant, id).await
+}
+
+/// Set the conversation's rules of a number. What the document leaves out is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/rules", operation_id = "put_number_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = RulesDocument,
+    responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn put(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<RulesDocument>,
+) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
+    documents::put_of_number(&api, &tenant, id, wait, document).await
+}
+
+/// Unset the conversation's rules of a number: all is inherited.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/rules", operation_id = "delete_number_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    documents::delete_of_number::<RulesDocument>(&api, &tenant, id, wait).await
+}
+
+/// Get the conversation's rules of a tenant.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/rules", operation_id = "get_tenant_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn get_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+) -> Result<Json<Setting<RulesDocument>>, Problem> {
+    documents::get_of_tenant(&api, &tenant).await
+}
+
+/// Set the conversation's rules of a tenant. What the document leaves out is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/rules", operation_id = "put_tenant_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = RulesDocument,
+    responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn put_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<RulesDocument>,
+) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
+    documents::put_of_tenant(&api, &tenant, wait, document).await
+}
+
+/// Unset the conversation's rules of a tenant.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/rules", operation_id = "delete_tenant_rules", tag = "Settings",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    documents::delete_of_tenant::<RulesDocument>(&api, &tenant, wait).await
+}
+
+/// Get the conversation's rules of the platform. Operators only.
+#[utoipa::path(get, path = "/defaults/rules", operation_id = "get_platform_rules", tag = "Settings",
+    responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn get_of_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+) -> Result<Json<Setting<RulesDocument>>, Problem> {
+    documents::get_of_platform(&api, &principal).await
+}
+
+/// Set the conversation's rules of the platform. Operators only.
+#[utoipa::path(put, path = "/defaults/rules", operation_id = "put_platform_rules", tag = "Settings", params(WaitQuery),
+    request_body = RulesDocument, responses((status = 200, body = Setting<RulesDocument>)))]
+pub async fn put_of_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<RulesDocument>,
+) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
+    documents::put_of_platform(&api, &principal, wait, document).await
+}
+
+/// Unset the conversation's rules of the platform. Operators only.
+#[utoipa::path(delete, path = "/defaults/rules", operation_id = "delete_platform_rules", tag = "Settings",
+    params(WaitQuery), responses((status = 204)))]
+pub async fn delete_of_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    documents::delete_of_platform::<RulesDocument>(&api, &principal, wait).await
+}

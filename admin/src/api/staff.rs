@@ -1,0 +1,87 @@
+//! Staff: of a number and of a tenant.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::ids::PhoneNumberId;
+
+use super::Api;
+use super::auth::{Editor, InTenant, PathId, Viewer};
+use super::body::{Body, Query};
+use super::documents;
+use super::error::Problem;
+use super::settings::Setting;
+use super::writes::WaitQuery;
+use crate::people::StaffDocument;
+
+/// Get the staff of a number.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "get_number_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
+    responses((status = 200, body = Setting<StaffDocument>)))]
+pub async fn get(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<PhoneNumberId>,
+) -> Result<Json<Setting<StaffDocument>>, Problem> {
+    documents::get_of_number(&api, &tenant, id).await
+}
+
+/// Set the staff of a number. The list replaces what is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "put_number_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = StaffDocument,
+    responses((status = 200, body = Setting<StaffDocument>)))]
+pub async fn put(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<StaffDocument>,
+) -> Result<(HeaderMap, Json<Setting<StaffDocument>>), Problem> {
+    documents::put_of_number(&api, &tenant, id, wait, document).await
+}
+
+/// Unset the staff of a number: all is inherited.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "delete_number_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    documents::delete_of_number::<StaffDocument>(&api, &tenant, id, wait).await
+}
+
+/// Get the staff of a tenant.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/staff", operation_id = "get_tenant_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<StaffDocument>)))]
+pub async fn get_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+) -> Result<Json<Setting<StaffDocument>>, Problem> {
+    documents::get_of_tenant(&api, &tenant).await
+}
+
+/// Set the staff of a tenant. The list replaces what is inherited.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/staff", operation_id = "put_tenant_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = StaffDocument,
+    responses((status = 200, body = Setting<StaffDocument>)))]
+pub async fn put_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+    Body(document): Body<StaffDocument>,
+) -> Result<(HeaderMap, Json<Setting<StaffDocument>>), Problem> {
+    documents::put_of_tenant(&api, &tenant, wait, document).await
+}
+
+/// Unset the staff of a tenant.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/staff", operation_id = "delete_tenant_staff", tag = "Staff and services",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
+pub async fn delete_of_tenant(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<(StatusCode, HeaderMap), Problem> {
+    documents::delete_of_tenant::<StaffDocument>(&api, &tenant, wait).await
+}

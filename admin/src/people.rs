@@ -1,0 +1,172 @@
+//! Who works at a location and what it offers: the documents, and what they compile to.
+
+use std::collections::BTreeSet;
+
+use dialplane_common::location::{Person, Service};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::hours::WeeklyDocument;
+use crate::invalid::{self, Invalid};
+
+const STAFF_MAX: usize = 200;
+const SERVICES_MAX: usize = 200;
+const DESCRIPTION_CHARS_MAX: usize = 500;
+const DURATION_MINUTES_MAX: u16 = 24 * 60;
+
+/// Who works there. A list replaces the list behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffDocument {
+    /// The people.
+    pub staff: Vec<PersonDocument>,
+}
+
+/// Somebody who works there.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonDocument {
+    /// The name that callers know.
+    pub name: String,
+    /// What the person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// When the person works; absent: whenever it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weekly: Option<WeeklyDocument>,
+    /// The names of the services that the person gives; absent: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+/// What is offered. A list replaces the list behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServicesDocument {
+    /// The services.
+    pub services: Vec<ServiceDocument>,
+}
+
+/// Something that is offered.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceDocument {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How long it takes, 1 to 1440 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_minutes: Option<u16>,
+    /// What it costs, as callers are told: `45 USD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+}
+
+impl StaffDocument {
+    /// What a router needs.
+    ///
+    /// # Errors
+    /// What is wanted where: `staff[2].weekly.fri[0]`.
+    pub fn compile(&self) -> Result<Vec<Person>, Invalid> {
+        if self.staff.len() > STAFF_MAX {
+            return Err(Invalid::new("staff", format!("wanted at most {STAFF_MAX}")));
+        }
+        let mut names = BTreeSet::new();
+        let person = |(index, person): (usize, &PersonDocument)| {
+            let place = format!("staff[{index}]");
+            once(&mut names, &place, &person.name)?;
+            if let Some(role) = &person.role {
+                invalid::name(&format!("{place}.role"), role)?;
+            }
+            for (index, service) in person.services.iter().enumerate() {
+                invalid::name(&format!("{place}.services[{index}]"), service)?;
+            }
+            let weekly = person.weekly.as_ref().map(WeeklyDocument::compile).transpose();
+            Ok(Person {
+                name: person.name.clone(),
+                role: person.role.clone(),
+                weekly: weekly
+                    .map_err(|invalid| Invalid::new(format!("{place}.{}", invalid.field), invalid.wanted))?,
+                services: person.services.clone(),
+            })
+        };
+        self.staff.iter().enumerate().map(person).collect()
+    }
+}
+
+impl ServicesDocument {
+    /// What a router needs.
+    ///
+    /// # Errors
+    /// What is wanted where: `services[2].price`.
+    pub fn compile(&self) -> Result<Vec<Service>, Invalid> {
+        if self.services.len() > SERVICES_MAX {
+            return Err(Invalid::new("services", format!("wanted at most {SERVICES_MAX}")));
+        }
+        let mut names = BTreeSet::new();
+        let service = |(index, service): (usize, &ServiceDocument)| {
+            let place = format!("services[{index}]");
+            once(&mut names, &place, &service.name)?;
+            if let Some(description) = &service.description {
+                invalid::spoken(&format!("{place}.description"), description, DESCRIPTION_CHARS_MAX)?;
+            }
+            if let Some(price) = &service.price {
+                invalid::name(&format!("{place}.price"), price)?;
+            }
+            let minutes = service.duration_minutes;
+            if minutes.is_some_and(|minutes| !(1..=DURATION_MINUTES_MAX).contains(&minutes)) {
+                let wanted = format!("wanted 1 to {DURATION_MINUTES_MAX} minutes");
+                return Err(Invalid::new(format!("{place}.duration_minutes"), wanted));
+            }
+            Ok(Service {
+                name: service.name.clone(),
+                description: service.description.clone(),
+                duration_minutes: minutes,
+                price: service.price.clone(),
+            })
+        };
+        self.services.iter().enumerate().map(service).collect()
+    }
+}
+
+/// A name that callers can tell from the others.
+fn once(names: &mut BTreeSet<String>, place: &str, name: &str) -> Result<(), Invalid> {
+    let place = format!("{place}.name");
+    invalid::name(&place, name)?;
+    if names.insert(name.trim().to_lowercase()) {
+        Ok(())
+    } else {
+        Err(Invalid::new(place, "wanted each name once"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_the_place() {
+        let staff =
+            |json: &str| serde_json::from_str::<StaffDocument>(json).unwrap().compile().unwrap_err().field;
+        for (json, field) in [
+            (r#"{"staff":[{"name":""}]}"#, "staff[0].name"),
+            (r#"{"staff":[{"name":"Ana"},{"name":"ana "}]}"#, "staff[1].name"),
+            (r#"{"staff":[{"name":"Ana","role":""}]}"#, "staff[0].role"),
+            (r#"{"staff":[{"name":"Ana","services":[""]}]}"#, "staff[0].services[0]"),
+            (r#"{"staff":[{"name":"Ana","weekly":{"fri":[["9"]]}}]}"#, "staff[0].weekly.fri[0]"),
+        ] {
+            assert_eq!(staff(json), field, "{json}");
+        }
+        let services =
+            |json: &str| serde_json::from_str::<ServicesDocument>(json).unwrap().compile().unwrap_err().field;
+        for (json, field) in [
+            (r#"{"services":[{"name":"a"},{"name":"A"}]}"#, "services[1].name"),
+            (r#"{"services":[{"name":"a","duration_minutes":0}]}"#, "services[0].duration_minutes"),
+            (r#"{"services":[{"name":"a","price":""}]}"#, "services[0].price"),
+        ] {
+            assert_eq!(services(json), field, "{json}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Intents' rows: what callers may want.
+
+use std::collections::BTreeMap;
+
+use dialplane_common::ids::TenantId;
+use serde::Serialize;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::instant::Instant;
+
+/// Something that callers may want, and what is said to it.
+#[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
+pub struct Intent {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose intent it is.
+    pub tenant_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// What callers say who want it.
+    #[schema(value_type = Vec<String>)]
+    pub phrases: Json<Vec<String>>,
+    /// What is answered, by language tag.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub responses: Json<BTreeMap<String, String>>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Instant,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Instant,
+}
+
+/// What people set of an intent.
+pub struct IntentFields<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What callers say.
+    pub phrases: &'a [String],
+    /// What is answered.
+    pub responses: &'a BTreeMap<String, String>,
+}
+
+/// Inserts an intent of a locked tenant.
+///
+/// # Errors
+/// [`StoreError::IntentNameTaken`].
+pub async fn insert(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    fields: &IntentFields<'_>,
+) -> Result<Intent, StoreError> {
+    Ok(sqlx::query_as(
+        "INSERT INTO intents (id, tenant_id, name, phrases, responses) VALUES ($1, $2, $3, $4, $5) RETURNING *",
+    )
+    .bind(Uuid::now_v7())
+    .bind(tenant.0)
+    .bind(fields.name)
+    .bind(Json(fields.phrases))
+    .bind(Json(fields.responses))
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The intent.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn find(conn: &mut PgConnection, tenant: TenantId, id: Uuid) -> Result<Intent, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM intents WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant.0)
+        .bind(id)
+        .fetch_one(conn)
+        .await?)
+}
+
+/// The tenant's intents behind `after`, oldest first.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn list(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    after: Option<Uuid>,
+    rows_max: i64,
+) -> Result<Vec<Intent>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM intents WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+    )
+    .bind(tenant.0)
+    .bind(after)
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Sets an intent's fields; its tenant is locked.
+///
+/// # Errors
+/// [`StoreError::NotFound`], [`StoreError::IntentNameTaken`].
+pub async fn update(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: Uuid,
+    fields: &IntentFields<'_>,
+) -> Result<Intent, StoreError> {
+    Ok(sqlx::query_as(
+        "UPDATE intents SET name = $3, phrases = $4, responses = $5, updated_at = now()
+         WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    )
+    .bind(tenant.0)
+    .bind(id)
+    .bind(fields.name)
+    .bind(Json(fields.phrases))
+    .bind(Json(fields.responses))
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Deletes an intent; its tenant is locked.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn delete(conn: &mut PgConnection, tenant: TenantId, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM intents WHERE tenant_id = $1 AND id = $2 RETURNING id")
+        .bind(tenant.0)
+        .bind(id)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
