@@ -7,6 +7,9 @@
 pub mod credentials;
 pub mod event;
 pub mod form;
+mod hmac_sha256;
+mod json_text;
+mod literal;
 pub mod public_url;
 pub mod reply;
 pub mod request;
@@ -14,6 +17,7 @@ pub mod xml;
 
 mod bandwidth;
 mod plivo;
+mod retell;
 mod twilio;
 
 #[cfg(test)]
@@ -37,7 +41,8 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] = &[&bandwidth::Bandwidth, &plivo::Plivo, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] =
+    &[&bandwidth::Bandwidth, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
@@ -155,7 +160,15 @@ pub trait Provider: Sync {
     fn is_over(&self, status: &str) -> bool {
         matches!(
             status,
-            "completed" | "busy" | "failed" | "no-answer" | "canceled" | "cancel" | "cancelled" | "timeout" | "ended"
+            "completed"
+                | "busy"
+                | "failed"
+                | "no-answer"
+                | "canceled"
+                | "cancel"
+                | "cancelled"
+                | "timeout"
+                | "ended"
         )
     }
 
