@@ -16,6 +16,7 @@ pub mod request;
 pub mod xml;
 
 mod bandwidth;
+mod elevenlabs;
 mod plivo;
 mod retell;
 mod twilio;
@@ -42,7 +43,7 @@ use crate::time::UnixMillis;
 
 /// All providers.
 pub static PROVIDERS: &[&dyn Provider] =
-    &[&bandwidth::Bandwidth, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
+    &[&bandwidth::Bandwidth, &elevenlabs::ElevenLabs, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
