@@ -179,6 +179,22 @@ impl<'d> Fields<'d> {
         Ok(true)
     }
 
+    /// Something public that verifying depends on, kept as a credential of the kind that the field is called. It isn't
+    /// listed among the secrets.
+    ///
+    /// # Errors
+    /// As [`Fields::text`], and when `check` says what is wanted instead.
+    pub fn setting(
+        &mut self,
+        field: &'static str,
+        check: impl FnOnce(&str) -> Result<(), &'static str>,
+    ) -> Result<bool, CredentialError> {
+        let Some(text) = self.text(field)? else { return Ok(false) };
+        check(text).map_err(|wanted| CredentialError::new(self.at(field), wanted))?;
+        self.read.credentials.push(Credential::new(field, text));
+        Ok(true)
+    }
+
     /// A secret that routers don't need, as it is for the provider's REST API.
     ///
     /// # Errors

@@ -7,13 +7,18 @@
 pub mod credentials;
 pub mod event;
 pub mod form;
+mod hmac_sha256;
+mod json_text;
+mod literal;
 pub mod public_url;
 pub mod reply;
 pub mod request;
 pub mod xml;
 
 mod bandwidth;
+mod elevenlabs;
 mod plivo;
+mod retell;
 mod twilio;
 
 #[cfg(test)]
@@ -37,7 +42,8 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] = &[&bandwidth::Bandwidth, &plivo::Plivo, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] =
+    &[&bandwidth::Bandwidth, &elevenlabs::ElevenLabs, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]

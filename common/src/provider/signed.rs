@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::request::WebhookRequest;
 
@@ -17,11 +17,22 @@ pub struct Vector {
     pub headers: BTreeMap<String, String>,
     pub body: String,
     pub secrets: Vec<SecretEntry>,
+    /// When the request comes, for schemes that sign a time.
+    #[serde(default)]
+    pub now_ms: i64,
     pub valid: bool,
+    /// Empty where the body has none, as the two that follow.
+    #[serde(deserialize_with = "or_empty")]
     pub to: String,
+    #[serde(deserialize_with = "or_empty")]
     pub from: String,
+    #[serde(deserialize_with = "or_empty")]
     pub call_id: String,
     pub to_e164: Option<String>,
+}
+
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A secret that the request may be signed with.
@@ -47,14 +58,22 @@ pub fn read(json: &str) -> Vec<Vector> {
 }
 
 impl Vector {
-    /// Calls `check` with the request.
-    pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
-        let headers: HeaderMap = self
-            .headers
+    /// Its headers.
+    pub fn headers(&self) -> HeaderMap {
+        self.headers
             .iter()
             .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
-            .collect();
-        with_request(&self.method, &self.url, &headers, self.body.as_bytes(), check)
+            .collect()
+    }
+
+    /// The kind of webhook that its URL names.
+    pub fn kind_in_url(&self) -> &str {
+        self.url.rsplit('/').next().unwrap()
+    }
+
+    /// Calls `check` with the request.
+    pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+        with_request(&self.method, &self.url, &self.headers(), self.body.as_bytes(), check)
     }
 }
 
@@ -71,4 +90,15 @@ pub fn with_request<T>(
     let public_urls = [url[..path].parse().unwrap()];
     let method: Method = method.parse().unwrap();
     check(&WebhookRequest::new(&method, &url[path..], headers, body, &public_urls).unwrap())
+}
+
+/// Calls `check` with a POST whose URL isn't signed.
+pub fn with_post<T>(headers: &HeaderMap, body: &[u8], check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+    with_request("POST", "https://dialplane.example/", headers, body, check)
+}
+
+/// Calls `check` with a POST of this JSON.
+pub fn with_json<T>(body: &[u8], check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+    let json = (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    with_post(&HeaderMap::from_iter([json]), body, check)
 }
