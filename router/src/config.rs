@@ -10,8 +10,9 @@ use clap::Parser;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::provider::public_url::PublicUrl;
 
+use crate::network::Network;
 use crate::telemetry::LogFormat;
-use crate::webhook::{Network, Origins};
+use crate::webhook::Origins;
 
 /// Answers telephony and voice-AI webhooks from memory.
 #[derive(Parser, Debug)]

@@ -12,6 +12,7 @@ pub mod follower;
 pub mod keeper;
 pub mod live;
 pub mod metrics;
+pub mod network;
 pub mod ops;
 pub mod outbound;
 pub mod outcome;

@@ -24,7 +24,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-pub use origin::{Network, Origins};
+pub use origin::Origins;
 pub use path::{Endpoint, endpoint};
 pub use tools::ToolWork;
 
