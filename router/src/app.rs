@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::follower::{Follower, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
-use crate::outbound::Outbound;
+use crate::outbound::{self, Outbound};
 use crate::server::{self, Phase};
 use crate::snapshot::file;
 use crate::webhook::Webhooks;
@@ -40,6 +40,9 @@ pub enum StartError {
     /// The system has no thread or descriptor left.
     #[error(transparent)]
     System(#[from] std::io::Error),
+    /// No requests can be made.
+    #[error(transparent)]
+    Outbound(#[from] outbound::StartError),
     /// A mistake in the metrics.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
@@ -100,6 +103,8 @@ pub fn run(config: Config) -> Result<(), StartError> {
     std::thread::sleep(config.drain.delay);
     drop(listener);
     let open = workers.drain();
+    // After the webhooks, which give it what to do; what they wait for is within their own time.
+    webhooks.outbound.drain(config.drain.timeout);
     control.shutdown_timeout(Duration::from_secs(1));
     drop(alone);
     if let Some(keeper) = keeper {
@@ -114,8 +119,9 @@ fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, Start
 }
 
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
+    let outbound = Outbound::start(config.outbound.clone())?;
     let (keys, origins) = (Arc::clone(&config.keys), config.origins.clone());
-    Ok(Webhooks::new(keys, origins, config.limits.body_timeout, Outbound::default())?)
+    Ok(Webhooks::new(keys, origins, config.limits.body_timeout, outbound)?)
 }
 
 /// Serves what the file holds. Without Redis there is nothing else; with it, a file that can't be used is a warning.

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::provider::PROVIDERS;
 use dialplane_common::provider::public_url::PublicUrl;
 
 use crate::network::Network;
+use crate::outbound::settings::{self, Settings};
 use crate::telemetry::LogFormat;
 use crate::webhook::Origins;
 
@@ -74,6 +76,15 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_BODY_TIMEOUT_MS", default_value = "5000")]
     body_timeout_ms: String,
 
+    /// Addresses that tenants' tool servers may have though they aren't public, and that may be asked without TLS:
+    /// addresses or ranges, comma-separated. For development.
+    #[arg(long, env = "ROUTER_TOOL_PRIVATE_NETWORKS", default_value = "")]
+    tool_private_networks: String,
+
+    /// File of certificates (PEM) of authorities that tool servers may have theirs from, beside the public ones.
+    #[arg(long, env = "ROUTER_TOOL_CA_FILE")]
+    tool_ca_file: Option<OsString>,
+
     /// How long to go on accepting after SIGTERM while /readyz already says no, in milliseconds: the time that a load
     /// balancer takes to notice.
     #[arg(long, env = "ROUTER_DRAIN_DELAY_MS", default_value = "0")]
@@ -115,6 +126,8 @@ pub struct Config {
     pub workers: usize,
     /// Limits on connections and requests.
     pub limits: Limits,
+    /// Requests that the router makes.
+    pub outbound: Settings,
     /// How the process ends.
     pub drain: Drain,
     /// How logs are written.
@@ -193,6 +206,7 @@ impl Arguments {
             let wanted = "wanted REDIS_URL or ROUTER_SNAPSHOT_FILE: there is nothing to serve without either";
             return Err(ConfigError { setting: "REDIS_URL", value: None, wanted: wanted.into() });
         }
+        let outbound = outbound(&list(&self.tool_private_networks), self.tool_ca_file)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             listen: setting("ROUTER_LISTEN", &self.listen, "wanted an address like 127.0.0.1:8080")?,
@@ -219,6 +233,7 @@ impl Arguments {
                 header_timeout: milliseconds("ROUTER_HEADER_TIMEOUT_MS", &self.header_timeout_ms, 1)?,
                 body_timeout: milliseconds("ROUTER_BODY_TIMEOUT_MS", &self.body_timeout_ms, 1)?,
             },
+            outbound,
             drain: Drain {
                 delay: milliseconds("ROUTER_DRAIN_DELAY_MS", &self.drain_delay_ms, 0)?,
                 timeout: milliseconds("ROUTER_DRAIN_TIMEOUT_MS", &self.drain_timeout_ms, 0)?,
@@ -227,6 +242,30 @@ impl Arguments {
             log_level: self.log_level,
         })
     }
+}
+
+fn outbound(private_networks: &[String], ca_file: Option<OsString>) -> Result<Settings, ConfigError> {
+    let private_networks = private_networks
+        .iter()
+        .map(|text| setting::<Network>("ROUTER_TOOL_PRIVATE_NETWORKS", text, ""))
+        .collect::<Result<_, _>>()?;
+    let extra_roots = ca_file.filter(|path| !path.is_empty()).map(|path| {
+        let read = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|pem| {
+            settings::certificates(&pem).ok_or_else(|| "it holds none, or one that can't be read".to_owned())
+        });
+        read.map_err(|reason| ConfigError {
+            setting: "ROUTER_TOOL_CA_FILE",
+            value: Some(path.to_string_lossy().into_owned()),
+            wanted: format!("wanted a file with certificates in PEM ({reason})"),
+        })
+    });
+    let apis = PROVIDERS.iter().filter_map(|provider| provider.api());
+    // No flags: which there are, the providers say.
+    let bases = settings::bases(apis, |name| std::env::var(name).ok()).map_err(|(setting, value)| {
+        let wanted = "wanted a base URL like https://api.example.com".to_owned();
+        ConfigError { setting, value: Some(value), wanted }
+    })?;
+    Ok(Settings { private_networks, extra_roots: extra_roots.transpose()?.unwrap_or_default(), bases })
 }
 
 /// Reads a setting; `wanted` says what it should be where the type's own error doesn't.
@@ -276,6 +315,8 @@ mod tests {
             ["--snapshot-file", "x"],
             ["--redis-url", ""],
             ["--public-urls", ""],
+            ["--tool-private-networks", ""],
+            ["--tool-ca-file", ""],
             ["--log-format", "text"],
         ];
         let usual = usual.iter().filter(|[flag, _]| *flag != changed[0]).chain([changed]).flatten();
@@ -298,6 +339,14 @@ mod tests {
         assert!(
             line(&["--trusted-proxies", "10.0.0.0/99"])
                 .starts_with("ROUTER_TRUSTED_PROXIES=\"10.0.0.0/99\": ")
+        );
+        assert!(
+            line(&["--tool-private-networks", "10.0.0.0/8,x"])
+                .starts_with("ROUTER_TOOL_PRIVATE_NETWORKS=\"x\": ")
+        );
+        assert!(
+            line(&["--tool-ca-file", "/nowhere/ca.pem"])
+                .starts_with("ROUTER_TOOL_CA_FILE=\"/nowhere/ca.pem\": wanted a file with certificates")
         );
         assert!(line(&["--redis-namespace", "a b"]).starts_with("REDIS_NAMESPACE=\"a b\": "));
     }

@@ -1,7 +1,8 @@
 //! The data plane: answers webhooks from memory.
 //!
 //! In the order of a call: [`server`] accepts a connection, counted by [`peers`]; [`webhook`] answers a request from the
-//! one [`snapshot`] that it loads, with one [`outcome`]. In the order of a change: [`follower`] reads the feed and stores the next snapshot;
+//! one [`snapshot`] that it loads, with one [`outcome`]; what it can't answer itself, [`outbound`] asks of others. In the
+//! order of a change: [`follower`] reads the feed and stores the next snapshot;
 //! [`keeper`] writes it to the file from which the router starts when everything else is gone.
 //! [`ops`] shows [`metrics`], readiness and what [`explain`] says of a call that nobody makes. [`app`] knows everyone.
 

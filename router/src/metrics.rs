@@ -8,6 +8,7 @@ use prometheus::{
     Registry,
 };
 
+use crate::outbound::failure::Failure;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
 
@@ -18,6 +19,9 @@ const ANSWER_BUCKETS_S: [f64; 15] =
 /// From commit to served takes a millisecond or two; with Redis away, as long as it is away.
 const DELAY_BUCKETS_S: [f64; 14] =
     [5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 2.5e-1, 1.0, 10.0, 60.0];
+
+/// A tenant's server answers within the pause that a caller bears, or at its time limit.
+const TOOL_BUCKETS_S: [f64; 12] = [5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Why a connection isn't served.
 #[derive(Clone, Copy, Debug)]
@@ -88,15 +92,73 @@ impl KindMetrics {
     }
 }
 
+/// The metrics of the requests that this program makes.
+#[derive(Clone, Debug)]
+pub struct OutboundMetrics {
+    tool_forwards: IntCounterVec,
+    /// Time that tenants' servers took.
+    pub tool_forward_duration: Histogram,
+    /// Commands to providers' APIs.
+    pub commands: IntCounterVec,
+}
+
+impl OutboundMetrics {
+    /// Makes all.
+    ///
+    /// # Errors
+    /// When a name or label is none: a mistake of this file.
+    pub fn new() -> prometheus::Result<Self> {
+        let counters =
+            |name: &str, help: &str| IntCounterVec::new(Opts::new(prefixed(name), help), &["outcome"]);
+        let durations = HistogramOpts::new(
+            prefixed("tool_forward_duration_seconds"),
+            "Time from a tool call to what its tenant's server made of it.",
+        );
+        let metrics = Self {
+            tool_forwards: counters(
+                "tool_forwards_total",
+                "Tool calls for tenants' servers: ok, tool_error (the server's own words for why not), or why there was \
+                 no answer.",
+            )?,
+            tool_forward_duration: Histogram::with_opts(durations.buckets(TOOL_BUCKETS_S.to_vec()))?,
+            commands: counters(
+                "commands_total",
+                "Commands to providers' APIs: sent, dropped (too many waited), or why the last try failed.",
+            )?,
+        };
+        for failure in Failure::ALL.map(Failure::label) {
+            metrics.tool_forwards.with_label_values(&[failure]);
+            metrics.commands.with_label_values(&[failure]);
+        }
+        for outcome in ["ok", "tool_error"] {
+            metrics.tool_forwards.with_label_values(&[outcome]);
+        }
+        for outcome in ["sent", "dropped"] {
+            metrics.commands.with_label_values(&[outcome]);
+        }
+        Ok(metrics)
+    }
+
+    /// Counts a tool call that ended.
+    pub fn tool_forwarded(&self, outcome: &str) {
+        self.tool_forwards.with_label_values(&[outcome]).inc();
+    }
+}
+
 impl Metrics {
-    /// Makes and registers all.
+    /// Makes and registers all, and registers those of the requests that this program makes.
     ///
     /// # Errors
     /// When two have the same name: a mistake of this file.
-    pub fn new() -> prometheus::Result<Self> {
+    pub fn new(outbound: Option<&OutboundMetrics>) -> prometheus::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let register = Register(&registry);
+        if let Some(outbound) = outbound {
+            register.add(outbound.tool_forwards.clone())?;
+            register.add(outbound.tool_forward_duration.clone())?;
+            register.add(outbound.commands.clone())?;
+        }
         let answered = register.counters(
             "webhooks_total",
             "Webhooks, by provider, kind and how they ended.",
@@ -290,15 +352,17 @@ mod tests {
 
     #[test]
     fn every_outcome_is_there_from_the_start_at_its_own_place() {
-        let metrics = Metrics::new().unwrap();
+        let metrics = Metrics::new(Some(&OutboundMetrics::new().unwrap())).unwrap();
         for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, index);
         }
         metrics.of_kind(0, 0).ended(Outcome::SignatureWrong);
         let text = metrics.encode().unwrap();
+        let (provider, kind) = (PROVIDERS[0].name(), PROVIDERS[0].kinds()[0].name);
         let series = |outcome: &str, count: u64| {
             format!(
-                "dialplane_router_webhooks_total{{kind=\"voice\",outcome=\"{outcome}\",provider=\"twilio\"}} {count}\n"
+                "dialplane_router_webhooks_total{{kind=\"{kind}\",outcome=\"{outcome}\",provider=\"{provider}\"}} \
+                 {count}\n"
             )
         };
         for outcome in Outcome::ALL {

@@ -85,8 +85,8 @@ impl Webhooks {
             body_timeout,
             large_bodies: LargeBodies::default(),
             live: LiveCallCounts::default(),
+            metrics: Metrics::new(outbound.metrics())?,
             outbound,
-            metrics: Metrics::new()?,
             unproven_logged_at: AtomicI64::default(),
         })
     }
