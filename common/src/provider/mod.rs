@@ -14,7 +14,10 @@ pub mod xml;
 
 mod bandwidth;
 mod plivo;
+mod signalwire;
 mod twilio;
+mod twiml;
+mod twiml_form;
 
 #[cfg(test)]
 mod hostile;
@@ -37,7 +40,8 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] = &[&bandwidth::Bandwidth, &plivo::Plivo, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] =
+    &[&bandwidth::Bandwidth, &plivo::Plivo, &signalwire::SignalWire, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
@@ -155,7 +159,15 @@ pub trait Provider: Sync {
     fn is_over(&self, status: &str) -> bool {
         matches!(
             status,
-            "completed" | "busy" | "failed" | "no-answer" | "canceled" | "cancel" | "cancelled" | "timeout" | "ended"
+            "completed"
+                | "busy"
+                | "failed"
+                | "no-answer"
+                | "canceled"
+                | "cancel"
+                | "cancelled"
+                | "timeout"
+                | "ended"
         )
     }
 

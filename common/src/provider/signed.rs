@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 
-use super::request::WebhookRequest;
+use super::credentials::Credential;
+use super::request::{ParseError, VerifyError, WebhookRequest};
+use super::{Kind, Provider};
+use crate::call::{self, InboundCall};
+use crate::time::UnixMillis;
 
 /// One request, what the SDK says of it, and what it means.
 #[derive(Deserialize)]
@@ -17,6 +21,9 @@ pub struct Vector {
     pub headers: BTreeMap<String, String>,
     pub body: String,
     pub secrets: Vec<SecretEntry>,
+    /// The clock, in seconds since 1970, where the time is signed.
+    #[serde(default)]
+    pub now: i64,
     pub valid: bool,
     pub to: String,
     pub from: String,
@@ -49,13 +56,65 @@ pub fn read(json: &str) -> Vec<Vector> {
 impl Vector {
     /// Calls `check` with the request.
     pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
-        let headers: HeaderMap = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
-            .collect();
-        with_request(&self.method, &self.url, &headers, self.body.as_bytes(), check)
+        self.with_headers(&self.headers(), check)
     }
+
+    /// Calls `check` with the request, but these headers.
+    pub fn with_headers<T>(&self, headers: &HeaderMap, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+        with_request(&self.method, &self.url, headers, self.body.as_bytes(), check)
+    }
+
+    /// The request's headers.
+    pub fn headers(&self) -> HeaderMap {
+        let header = |(name, value): (&String, &String)| {
+            (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+        };
+        self.headers.iter().map(header).collect()
+    }
+
+    /// The account's secrets, where each is one text.
+    pub fn credentials(&self) -> Vec<Credential> {
+        self.secrets.iter().map(|secret| Credential::new(&secret.r#type, &secret.value)).collect()
+    }
+
+    /// What the provider says of the signature, with these secrets.
+    pub fn verify(
+        &self,
+        provider: &dyn Provider,
+        kind: &Kind,
+        secrets: &[Credential],
+    ) -> Result<(), VerifyError> {
+        let (verifier, now) = (provider.verifier(secrets), UnixMillis(self.now * 1000));
+        self.with_request(|request| verifier.verify(kind, request, now))
+    }
+
+    /// Checks that `call` is the one that the request is about.
+    pub fn assert_call(&self, call: &InboundCall<'_>) {
+        let found = [&*call.to, &*call.from, &*call.call_id];
+        assert_eq!(found, [&*self.to, &*self.from, &*self.call_id], "{}", self.name);
+        let number = call::address(&call.to).map(|number| number.to_string());
+        assert_eq!(number, self.to_e164, "{}", self.name);
+    }
+}
+
+/// The kind of this name.
+pub fn kind(provider: &dyn Provider, name: &str) -> &'static Kind {
+    provider.kinds().iter().find(|kind| kind.name == name).unwrap()
+}
+
+/// What a POST that nobody signed says, in `Debug`'s words. Its claim is read too: that comes first, and has to
+/// survive the same bytes.
+pub fn event_of(
+    provider: &dyn Provider,
+    kind: &Kind,
+    content_type: &str,
+    body: &[u8],
+) -> Result<String, ParseError> {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", content_type.parse().unwrap());
+    let request = WebhookRequest::new(&Method::POST, "/", &headers, body, &[])?;
+    let _ = provider.claim(kind, &request);
+    provider.event(kind, &request).map(|event| format!("{event:?}"))
 }
 
 /// Calls `check` with a request to `url`.
