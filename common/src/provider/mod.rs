@@ -15,6 +15,7 @@ pub mod xml;
 mod bandwidth;
 mod plivo;
 mod signalwire;
+mod telnyx;
 mod twilio;
 mod twiml;
 mod twiml_form;
@@ -41,7 +42,7 @@ use crate::time::UnixMillis;
 
 /// All providers.
 pub static PROVIDERS: &[&dyn Provider] =
-    &[&bandwidth::Bandwidth, &plivo::Plivo, &signalwire::SignalWire, &twilio::Twilio];
+    &[&bandwidth::Bandwidth, &plivo::Plivo, &signalwire::SignalWire, &telnyx::Telnyx, &twilio::Twilio];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
