@@ -168,7 +168,13 @@ mod tests {
     const LIMITED: Limited = Limited { tenant: Some((TENANT, 2)), number: Some((NUMBER, 1)) };
 
     fn begin(counts: &LiveCallCounts, id: &str, limited: Limited, now: i64) {
-        let call = InboundCall { call_id: id.into(), to: "".into(), from: "".into(), number_id: None };
+        let call = InboundCall {
+            call_id: id.into(),
+            to: "".into(),
+            from: "".into(),
+            number_id: None,
+            context: "".into(),
+        };
         counts.begin(TENANT, Some(NUMBER), limited, "twilio", &call, UnixSeconds(now));
     }
 

@@ -19,7 +19,11 @@ mod bandwidth;
 mod elevenlabs;
 mod plivo;
 mod retell;
+mod signalwire;
+mod telnyx;
 mod twilio;
+mod twiml;
+mod twiml_form;
 
 #[cfg(test)]
 mod hostile;
@@ -42,8 +46,15 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] =
-    &[&bandwidth::Bandwidth, &elevenlabs::ElevenLabs, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &bandwidth::Bandwidth,
+    &elevenlabs::ElevenLabs,
+    &plivo::Plivo,
+    &retell::Retell,
+    &signalwire::SignalWire,
+    &telnyx::Telnyx,
+    &twilio::Twilio,
+];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]

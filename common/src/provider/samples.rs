@@ -17,11 +17,22 @@ pub fn with_reply(
     after_url: Option<&str>,
     render: impl FnOnce(&Reply<'_>) -> Rendered,
 ) -> Rendered {
+    with_reply_in("", action, after_url, render)
+}
+
+/// As [`with_reply`], to a call with this context.
+pub fn with_reply_in(
+    context: &str,
+    action: Action<'_>,
+    after_url: Option<&str>,
+    render: impl FnOnce(&Reply<'_>) -> Rendered,
+) -> Rendered {
     let call = InboundCall {
         call_id: "CA1".into(),
         to: "+12125550001".into(),
         from: "anonymous".into(),
         number_id: None,
+        context: context.into(),
     };
     let business = Business {
         name: "Sparkle Nails".into(),

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Deserializer};
 
-use super::request::WebhookRequest;
+use super::credentials::Credential;
+use super::request::{ParseError, VerifyError, WebhookRequest};
+use super::{Kind, Provider};
+use crate::call::{self, InboundCall};
+use crate::time::UnixMillis;
 
 /// One request, what the SDK says of it, and what it means.
 #[derive(Deserialize)]
@@ -20,6 +24,9 @@ pub struct Vector {
     /// When the request comes, for schemes that sign a time.
     #[serde(default)]
     pub now_ms: i64,
+    /// The clock, in seconds since 1970, where the time is signed.
+    #[serde(default)]
+    pub now: i64,
     pub valid: bool,
     /// Empty where the body has none, as the two that follow.
     #[serde(deserialize_with = "or_empty")]
@@ -58,14 +65,6 @@ pub fn read(json: &str) -> Vec<Vector> {
 }
 
 impl Vector {
-    /// Its headers.
-    pub fn headers(&self) -> HeaderMap {
-        self.headers
-            .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
-            .collect()
-    }
-
     /// The kind of webhook that its URL names.
     pub fn kind_in_url(&self) -> &str {
         self.url.rsplit('/').next().unwrap()
@@ -73,8 +72,65 @@ impl Vector {
 
     /// Calls `check` with the request.
     pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
-        with_request(&self.method, &self.url, &self.headers(), self.body.as_bytes(), check)
+        self.with_headers(&self.headers(), check)
     }
+
+    /// Calls `check` with the request, but these headers.
+    pub fn with_headers<T>(&self, headers: &HeaderMap, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
+        with_request(&self.method, &self.url, headers, self.body.as_bytes(), check)
+    }
+
+    /// The request's headers.
+    pub fn headers(&self) -> HeaderMap {
+        let header = |(name, value): (&String, &String)| {
+            (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+        };
+        self.headers.iter().map(header).collect()
+    }
+
+    /// The account's secrets, where each is one text.
+    pub fn credentials(&self) -> Vec<Credential> {
+        self.secrets.iter().map(|secret| Credential::new(&secret.r#type, &secret.value)).collect()
+    }
+
+    /// What the provider says of the signature, with these secrets.
+    pub fn verify(
+        &self,
+        provider: &dyn Provider,
+        kind: &Kind,
+        secrets: &[Credential],
+    ) -> Result<(), VerifyError> {
+        let (verifier, now) = (provider.verifier(secrets), UnixMillis(self.now * 1000));
+        self.with_request(|request| verifier.verify(kind, request, now))
+    }
+
+    /// Checks that `call` is the one that the request is about.
+    pub fn assert_call(&self, call: &InboundCall<'_>) {
+        let found = [&*call.to, &*call.from, &*call.call_id];
+        assert_eq!(found, [&*self.to, &*self.from, &*self.call_id], "{}", self.name);
+        let number = call::address(&call.to).map(|number| number.to_string());
+        assert_eq!(number, self.to_e164, "{}", self.name);
+    }
+}
+
+/// The kind of this name.
+pub fn kind(provider: &dyn Provider, name: &str) -> &'static Kind {
+    provider.kinds().iter().find(|kind| kind.name == name).unwrap()
+}
+
+/// What a POST that nobody signed says, in `Debug`'s words. Its claim is read too: that comes first, and has to
+/// survive the same bytes.
+pub fn event_of(
+    provider: &dyn Provider,
+    kind: &Kind,
+    content_type: &str,
+    body: &[u8],
+) -> Result<String, ParseError> {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", content_type.parse().unwrap());
+    let request = WebhookRequest::new(&Method::POST, "/", &headers, body, &[])?;
+    let _ = provider.claim(kind, &request);
+    provider.event(kind, &request).map(|event| format!("{event:?}"))
 }
 
 /// Calls `check` with a request to `url`.

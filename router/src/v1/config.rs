@@ -107,6 +107,7 @@ pub(super) fn answer(
         to: number.to_string().into(),
         from: text("from"),
         number_id: None,
+        context: "".into(),
     };
     let location = Location {
         tenant_id: known.tenant_id,

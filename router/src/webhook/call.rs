@@ -46,25 +46,36 @@ impl<'a> Webhook<'a> {
     pub fn react(&self) -> Result<Reaction, Answer> {
         let (account_id, account) = self.authenticate()?;
         let source = Source { account_id, account };
-        let answer = match self.endpoint.provider.event(self.endpoint.kind, self.request)? {
-            Event::Call(call) => self.route(&source, &call)?,
-            Event::After(end) => self.continue_route(&source, &end)?,
-            Event::Transfer(call) => self.transfer(&source, &call)?,
+        let event = self.endpoint.provider.event(self.endpoint.kind, self.request)?;
+        let answer = match event {
             Event::Tools(request) => return self.tools(&source, &request),
-            Event::Status { call, status } => self.status(&source, call.as_ref(), status),
-            Event::Message(call) => self.acknowledge(&source, Some(&call)),
+            event => self.answer(&source, event),
+        };
+        // What a refusal wants said to the provider's API has to be said as well.
+        let (Ok(decided) | Err(decided)) = &answer;
+        self.send(&source, decided);
+        answer.map(Reaction::Now)
+    }
+
+    fn answer(&self, source: &Source<'a>, event: Event<'_>) -> Result<Answer, Answer> {
+        Ok(match event {
+            Event::Call(call) => self.route(source, &call)?,
+            Event::After(end) => self.continue_route(source, &end)?,
+            Event::Transfer(call) => self.transfer(source, &call)?,
+            Event::Status { call, status } => self.status(source, call.as_ref(), status),
+            Event::Message(call) => self.acknowledge(source, Some(&call)),
             Event::Continued { call, rendered } => {
-                let known = self.owner(&source, &call);
+                let known = self.owner(source, &call);
                 let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
                 Answer::document(outcome, rendered)
             }
-            Event::Token => match account.verifier.token(self.now) {
+            Event::Token => match source.account.verifier.token(self.now) {
                 Some(token) => Answer::document(Outcome::Answered, token),
                 None => Answer::refusal(Outcome::UnknownAccount, "this account has no such tokens\n"),
             },
-        };
-        self.send(&source, &answer);
-        Ok(Reaction::Now(answer))
+            // Its calls may wait for the tenant's own server.
+            Event::Tools(request) => self.acknowledge(source, Some(&request.call)),
+        })
     }
 
     fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {

@@ -135,6 +135,7 @@ fn call(event: CallEvent<'_>) -> Result<InboundCall<'_>, ParseError> {
         to: wanted(event.to, "to")?,
         from: event.from.unwrap_or_default(),
         number_id: None,
+        context: "".into(),
     })
 }
 
@@ -195,6 +196,7 @@ fn message<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
         to: wanted(called(event), "message.owner")?,
         from: from.unwrap_or_default(),
         number_id: None,
+        context: "".into(),
     }))
 }
 

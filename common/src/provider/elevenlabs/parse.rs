@@ -50,7 +50,7 @@ fn initiation<'r>(request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, Pa
     }
     let from = optional(body.caller_id).unwrap_or_default();
     let call_id = optional(body.call_sid).unwrap_or_else(|| derived_id(&from, &to));
-    Ok(InboundCall { call_id, to: with_plus(to), from: with_plus(from), number_id: None })
+    Ok(InboundCall { call_id, to: with_plus(to), from: with_plus(from), number_id: None, context: "".into() })
 }
 
 /// An id for a call of a trunk that sends none. There is no time in the body, so that it is the same for all calls of this
@@ -136,7 +136,13 @@ fn transcribed(data: &RawValue) -> Result<Option<InboundCall<'_>>, ParseError> {
     let id = optional(phone_call.call_sid).or_else(|| optional(conversation.conversation_id));
     let (Some(call_id), Some(to)) = (id, optional(phone_call.agent_number)) else { return Ok(None) };
     let from = optional(phone_call.external_number).unwrap_or_default();
-    Ok(Some(InboundCall { call_id, to: with_plus(to), from: with_plus(from), number_id: None }))
+    Ok(Some(InboundCall {
+        call_id,
+        to: with_plus(to),
+        from: with_plus(from),
+        number_id: None,
+        context: "".into(),
+    }))
 }
 
 #[cfg(test)]

@@ -309,6 +309,7 @@ mod tests {
             to: "+12125550001".into(),
             from: "{{tenant_id}}".into(),
             number_id: None,
+            context: "".into(),
         };
         let answered = json(&samples::with_reply(Action::Hangup, None, reply));
         let mut names: Vec<_> = answered["dynamic_variables"].as_object().unwrap().keys().collect();

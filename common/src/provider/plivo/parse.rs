@@ -57,6 +57,7 @@ fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<Inbound
         to: address(wanted("To")?),
         from: address(value("From", request)?.unwrap_or_default()),
         number_id: None,
+        context: "".into(),
     })
 }
 

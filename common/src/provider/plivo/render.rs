@@ -251,7 +251,7 @@ mod tests {
             let rendered = samples::with_reply(Action::Hangup, None, |reply| {
                 let (call_id, from, to) =
                     (call_id.to_owned().into(), from.to_owned().into(), to.to_owned().into());
-                let call = InboundCall { call_id, from, to, number_id: None };
+                let call = InboundCall { call_id, from, to, number_id: None, context: "".into() };
                 let mut xml = Xml::new();
                 let location = crate::location::Location { phone_number_id: None, ..*reply.location };
                 facts(&mut xml, &Reply { call: &call, location: &location, after: None, ..*reply });

@@ -93,7 +93,7 @@ fn inbound<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
         Some(id) if is_chat && !id.starts_with(CHAT) => format!("{CHAT}_{id}").into(),
         Some(id) => id,
     };
-    let call = InboundCall { call_id, to, from, number_id: None };
+    let call = InboundCall { call_id, to, from, number_id: None, context: "".into() };
     Ok(if is_chat { Event::Message(call) } else { Event::Call(call) })
 }
 
@@ -151,6 +151,7 @@ impl<'a> Call<'a> {
             to: optional(ours)?,
             from: optional(theirs).unwrap_or_default(),
             number_id: None,
+            context: "".into(),
         })
     }
 }

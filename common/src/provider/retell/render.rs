@@ -353,6 +353,7 @@ mod tests {
             to: "+1".into(),
             from: "".into(),
             number_id: None,
+            context: "".into(),
         };
         for refused in
             [Refusal::UnknownNumber, Refusal::InactiveNumber, Refusal::SuspendedTenant, Refusal::NoRoute]

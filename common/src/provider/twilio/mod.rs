@@ -14,7 +14,7 @@ use super::credentials::{AccountCredentials, Credential, CredentialError};
 use super::event::Event;
 use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
-use super::{Body, Claim, Kind, Provider, Verifier};
+use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 
 /// The provider.
@@ -57,7 +57,7 @@ impl Provider for Twilio {
     }
 
     fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, refusal: Refusal) -> Rendered {
-        render::refusal(refusal)
+        twiml::refusal(refusal)
     }
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {

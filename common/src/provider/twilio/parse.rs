@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use crate::call::InboundCall;
 use crate::provider::Claim;
-use crate::provider::event::{Event, StepEnd, StepResult};
+use crate::provider::event::{Event, StepEnd};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
+use crate::provider::twiml_form;
 
 /// The parameters of a JSON body, for stream events and for accounts that allow unsigned requests.
 #[derive(Deserialize)]
@@ -24,8 +25,12 @@ struct Body<'a> {
 }
 
 pub fn claim<'r>(request: &'r WebhookRequest<'_>) -> Claim<'r> {
-    match parameters("CallSid", request) {
-        Ok(parameters) => Claim { external_id: parameters.account_sid, to: parameters.to },
+    match json(request) {
+        Ok(Some(body)) => Claim { external_id: body.account_sid, to: body.to },
+        Ok(None) => Claim {
+            external_id: request.form.get("AccountSid").map(Cow::Borrowed),
+            to: twiml_form::to(&request.form).map(Cow::Borrowed),
+        },
         Err(_) => Claim::default(),
     }
 }
@@ -34,10 +39,12 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
     Ok(match kind {
         "after" => Event::After(StepEnd {
             call: call("CallSid", request)?,
-            result: step_result(request),
+            result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
         }),
-        "status" => Event::Status { call: Some(call("CallSid", request)?), status: status(request) },
+        "status" => {
+            Event::Status { call: Some(call("CallSid", request)?), status: twiml_form::status(&request.form) }
+        }
         // The callback says which recording of which call, but not of which numbers.
         "recording" => Event::Status { call: None, status: "recording" },
         "sms" => Event::Message(call("MessageSid", request)?),
@@ -46,74 +53,18 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
 }
 
 fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseError> {
-    for name in [id, "To", "From"] {
-        if request.form.is_ambiguous(name) {
-            return Err(ParseError::Ambiguous(name));
-        }
-    }
-    let parameters = parameters(id, request)?;
-    let wanted = |value: Option<Cow<'r, str>>, name| match value {
-        None => Err(ParseError::Missing(name)),
-        Some(value) if value.is_empty() => Err(ParseError::Invalid(name, "it is empty".into())),
-        Some(value) => Ok(value),
-    };
+    let Some(body) = json(request)? else { return twiml_form::call(id, &request.form) };
     Ok(InboundCall {
-        call_id: wanted(parameters.id, id)?,
-        to: wanted(parameters.to, "To")?,
-        from: parameters.from.unwrap_or_default(),
+        call_id: twiml_form::wanted(body.call_sid, id)?,
+        to: twiml_form::wanted(body.to, "To")?,
+        from: body.from.unwrap_or_default(),
         number_id: None,
+        context: Cow::Borrowed(""),
     })
 }
 
-struct Parameters<'r> {
-    account_sid: Option<Cow<'r, str>>,
-    id: Option<Cow<'r, str>>,
-    to: Option<Cow<'r, str>>,
-    from: Option<Cow<'r, str>>,
-}
-
-fn parameters<'r>(id: &str, request: &'r WebhookRequest<'_>) -> Result<Parameters<'r>, ParseError> {
-    if request.method != http::Method::GET && request.content == Content::Json {
-        let body: Body<'_> = request.json()?;
-        return Ok(Parameters {
-            account_sid: body.account_sid,
-            id: body.call_sid,
-            to: body.to,
-            from: body.from,
-        });
-    }
-    let value = |name| request.form.get(name).map(Cow::Borrowed);
-    Ok(Parameters {
-        account_sid: value("AccountSid"),
-        id: value(id),
-        to: value("To").or_else(|| value("Called")),
-        from: value("From").or_else(|| value("Caller")),
-    })
-}
-
-/// A dial tells how it ended. A recording was made, or wasn't: either way the caller was served. After a stream
-/// nothing is said.
-fn step_result(request: &WebhookRequest<'_>) -> StepResult {
-    match request.form.get("DialCallStatus") {
-        Some("completed" | "answered") => StepResult::Done,
-        Some(_) => StepResult::Failed,
-        None if request.form.get("RecordingUrl").is_some() => StepResult::Done,
-        None => StepResult::Unknown,
-    }
-}
-
-fn status(request: &WebhookRequest<'_>) -> &'static str {
-    const STATUSES: [&str; 9] = [
-        "queued",
-        "initiated",
-        "ringing",
-        "in-progress",
-        "completed",
-        "busy",
-        "failed",
-        "no-answer",
-        "canceled",
-    ];
-    let status = request.form.get("CallStatus").unwrap_or_default();
-    STATUSES.into_iter().find(|known| *known == status).unwrap_or("other")
+/// The JSON body, where there is one.
+fn json<'r>(request: &'r WebhookRequest<'_>) -> Result<Option<Body<'r>>, ParseError> {
+    let is_json = request.method != http::Method::GET && request.content == Content::Json;
+    if is_json { request.json().map(Some) } else { Ok(None) }
 }

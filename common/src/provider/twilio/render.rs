@@ -1,162 +1,38 @@
 //! TwiML. Source: <https://www.twilio.com/docs/voice/twiml> and its pages on each verb.
 
-use crate::provider::reply::{Action, Refusal, Rendered, Reply};
-use crate::provider::xml::{MEDIA_TYPE, Xml};
-use crate::route::{Dialable, Prompt};
+use crate::provider::reply::{Rendered, Reply};
+use crate::provider::twiml::{self, Dialect, StreamEnd};
 
-const REJECT: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>"#;
-const REJECT_BUSY: &str =
-    r#"<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/></Response>"#;
-const EMPTY: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
-
-/// Twilio takes 500 characters for a stream parameter's name and value together.
-const PARAMETER_CHARS_MAX: usize = 400;
-
-/// The caller hears that an unknown or inactive number is not in service; a suspended tenant's number is busy, as it
-/// may be back. Neither is answered, so neither is billed.
-pub fn refusal(refusal: Refusal) -> Rendered {
-    reject(refusal.is_busy())
-}
+const TWIML: Dialect = Dialect {
+    stream_end: StreamEnd::Action,
+    stream: "",
+    record: "",
+    recording: Some("recording"),
+    timeout_s: 1..=600,
+    addresses_max: usize::MAX,
+    called_as_caller_id: false,
+    braces_are_code: false,
+};
 
 /// Twilio reads a text message's answer as TwiML, and nothing of a status callback's.
 pub fn acknowledgement(kind: &str) -> Rendered {
     match kind {
-        "sms" => Rendered::document(MEDIA_TYPE, EMPTY),
+        "sms" => twiml::empty(),
         _ => Rendered::empty(204),
     }
 }
 
-fn reject(busy: bool) -> Rendered {
-    Rendered::document(MEDIA_TYPE, if busy { REJECT_BUSY } else { REJECT })
-}
-
 pub fn reply(reply: &Reply<'_>) -> Rendered {
-    if let Action::Reject { busy } = reply.action {
-        return reject(busy);
-    }
-    let mut xml = Xml::new();
-    xml.raw("<Response>");
-    match reply.action {
-        Action::Stream(url) => stream(&mut xml, reply, url),
-        Action::AgentSip(uri) => agent_sip(&mut xml, reply, uri),
-        Action::Redirect(url) => redirect(&mut xml, url),
-        Action::Dial { to, timeout_s } => {
-            dial(&mut xml, reply, timeout_s);
-            for address in to {
-                match address {
-                    Dialable::Number(number) => xml.raw("<Number>").display(number).raw("</Number>"),
-                    Dialable::Sip(uri) => xml.raw("<Sip>").text(uri).raw("</Sip>"),
-                };
-            }
-            xml.raw("</Dial>");
-        }
-        Action::Voicemail { prompt: what, length_max_s } => {
-            prompt(&mut xml, what);
-            xml.raw("<Record playBeep=\"true\" finishOnKey=\"#\" maxLength=\"")
-                .display(&length_max_s)
-                .raw("\"");
-            after(&mut xml, reply);
-            if let Some(url) = reply.after.as_ref().and_then(|after| after.webhook("recording")) {
-                xml.raw(" recordingStatusCallback=\"").text(&url).raw("\"");
-            }
-            xml.raw("/><Hangup/>");
-        }
-        Action::Message(what) => {
-            prompt(&mut xml, what);
-            xml.raw("<Hangup/>");
-        }
-        Action::Hangup => {
-            xml.raw("<Hangup/>");
-        }
-        // Twilio has no agents of its own, and a rejection is answered above.
-        Action::Hosted { .. } | Action::Reject { .. } => {
-            xml.raw("<Hangup/>");
-        }
-    }
-    xml.raw("</Response>");
-    xml.finish()
-}
-
-/// `<Connect>` holds the call until the socket closes; then Twilio asks what follows, when something does.
-fn stream(xml: &mut Xml, reply: &Reply<'_>, url: &str) {
-    xml.raw("<Connect");
-    after(xml, reply);
-    xml.raw("><Stream url=\"").text(url).raw("\">");
-    xml.raw("<Parameter name=\"tenant_id\" value=\"").id(reply.location.tenant_id.0).raw("\"/>");
-    if let Some(id) = reply.location.phone_number_id {
-        xml.raw("<Parameter name=\"phone_number_id\" value=\"").id(id.0).raw("\"/>");
-    }
-    xml.raw("<Parameter name=\"call_id\" value=\"").text(short(&reply.call.call_id));
-    xml.raw("\"/><Parameter name=\"from\" value=\"").text(short(&reply.call.from));
-    xml.raw("\"/><Parameter name=\"to\" value=\"").text(short(&reply.call.to));
-    xml.raw("\"/></Stream></Connect>");
-}
-
-/// As much of a parameter's value as Twilio takes.
-fn short(value: &str) -> &str {
-    if value.len() <= PARAMETER_CHARS_MAX {
-        return value;
-    }
-    value.char_indices().nth(PARAMETER_CHARS_MAX).map_or(value, |(end, _)| &value[..end])
-}
-
-/// A SIP agent gets the same facts as headers: Twilio sends on what stands behind the URI's question mark.
-fn agent_sip(xml: &mut Xml, reply: &Reply<'_>, uri: &str) {
-    dial(xml, reply, AGENT_TIMEOUT_S);
-    xml.raw("<Sip>").text(uri).raw(if uri.contains('?') { "&amp;" } else { "?" });
-    xml.raw("x-tenant-id=").id(reply.location.tenant_id.0);
-    if let Some(id) = reply.location.phone_number_id {
-        xml.raw("&amp;x-phone-number-id=").id(id.0);
-    }
-    xml.raw("&amp;x-call-id=");
-    for byte in reply.call.call_id.bytes().take(PARAMETER_CHARS_MAX) {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-            xml.raw(char::from(byte).encode_utf8(&mut [0; 4]));
-        } else {
-            xml.raw("%").display(&format_args!("{byte:02X}"));
-        }
-    }
-    xml.raw("</Sip></Dial>");
-}
-
-/// How long a SIP agent may take to answer.
-const AGENT_TIMEOUT_S: u16 = 20;
-
-fn dial(xml: &mut Xml, reply: &Reply<'_>, timeout_s: u16) {
-    xml.raw("<Dial answerOnBridge=\"true\" timeout=\"").display(&timeout_s).raw("\"");
-    after(xml, reply);
-    xml.raw(">");
-}
-
-fn after(xml: &mut Xml, reply: &Reply<'_>) {
-    if let Some(url) = reply.after_url() {
-        xml.raw(" method=\"POST\" action=\"").text(url).raw("\"");
-    }
-}
-
-fn redirect(xml: &mut Xml, url: &str) {
-    xml.raw("<Redirect method=\"POST\">").text(url).raw("</Redirect>");
-}
-
-fn prompt(xml: &mut Xml, prompt: &Prompt) {
-    match prompt {
-        Prompt::Say { text, language } => {
-            xml.raw("<Say");
-            if let Some(language) = language {
-                xml.raw(" language=\"").text(language).raw("\"");
-            }
-            xml.raw(">").text(text).raw("</Say>");
-        }
-        Prompt::Play { url } => {
-            xml.raw("<Play>").text(url).raw("</Play>");
-        }
-    }
+    twiml::reply(&TWIML, reply)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::reply::{Action, Refusal};
     use crate::provider::samples;
+    use crate::provider::xml::MEDIA_TYPE;
+    use crate::route::{Dialable, Prompt};
 
     fn check(action: Action<'_>, after_url: Option<&str>, expected: &str) {
         let rendered = samples::with_reply(action, after_url, reply);
@@ -250,10 +126,10 @@ mod tests {
         for refused in
             [Refusal::UnknownNumber, Refusal::InactiveNumber, Refusal::SuspendedTenant, Refusal::NoRoute]
         {
-            let rendered = refusal(refused);
+            let rendered = twiml::refusal(refused);
             assert!(std::str::from_utf8(&rendered.body).unwrap().contains("<Response><Reject"));
         }
         assert_eq!(acknowledgement("status").status, 204);
-        assert_eq!(acknowledgement("sms").body, EMPTY.as_bytes());
+        assert_eq!(acknowledgement("sms"), twiml::empty());
     }
 }

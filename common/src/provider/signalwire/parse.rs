@@ -1,0 +1,126 @@
+//! SignalWire's parameters: forms as Twilio's, and the JSON with which it asks for SWML.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::SWML;
+use crate::call::InboundCall;
+use crate::provider::event::{Event, StepEnd, StepResult};
+use crate::provider::request::{Content, ParseError, WebhookRequest};
+use crate::provider::{Claim, twiml_form};
+
+/// What is read of a request for SWML.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    call: Option<Call<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Call<'a> {
+    #[serde(borrow)]
+    call_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    to_number: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    from: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    from_number: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    project_id: Option<Cow<'a, str>>,
+}
+
+/// What is read besides when a step has ended: what the step set, and what our `transfer` said of it.
+#[derive(Deserialize)]
+struct End<'a> {
+    #[serde(borrow)]
+    vars: Option<Vars<'a>>,
+    #[serde(borrow)]
+    params: Option<Params<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Vars<'a> {
+    #[serde(borrow)]
+    connect_result: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow)]
+    step: Option<Cow<'a, str>>,
+}
+
+pub fn claim<'r>(request: &'r WebhookRequest<'_>) -> Claim<'r> {
+    if !is_json(request) {
+        return Claim {
+            external_id: request.form.get("AccountSid").map(Cow::Borrowed),
+            to: twiml_form::to(&request.form).map(Cow::Borrowed),
+        };
+    }
+    match json_call(request) {
+        Ok(call) => Claim { to: call.to.or(call.to_number), external_id: call.project_id },
+        Err(_) => Claim::default(),
+    }
+}
+
+pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
+    let form = &request.form;
+    Ok(match kind {
+        "after" => Event::After(StepEnd {
+            call: call(request)?,
+            result: step_result(request)?,
+            state: request.query_value("s").map(Cow::Owned),
+        }),
+        "status" => {
+            Event::Status { call: Some(twiml_form::call("CallSid", form)?), status: twiml_form::status(form) }
+        }
+        "sms" => Event::Message(twiml_form::call("MessageSid", form)?),
+        _ => Event::Call(call(request)?),
+    })
+}
+
+fn call<'r>(request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseError> {
+    if !is_json(request) {
+        return twiml_form::call("CallSid", &request.form);
+    }
+    let call = json_call(request)?;
+    Ok(InboundCall {
+        call_id: twiml_form::wanted(call.call_id, "call.call_id")?,
+        to: twiml_form::wanted(call.to.or(call.to_number), "call.to")?,
+        from: call.from.or(call.from_number).unwrap_or_default(),
+        number_id: None,
+        context: Cow::Borrowed(SWML),
+    })
+}
+
+/// Other providers have a `call` too, but none with a project.
+fn json_call<'r>(request: &'r WebhookRequest<'_>) -> Result<Call<'r>, ParseError> {
+    let call = request.json::<Body<'_>>()?.call;
+    call.filter(|call| call.project_id.is_some())
+        .ok_or(ParseError::Foreign("wanted a call with a project_id, as SignalWire asks for SWML"))
+}
+
+/// Every step of ours goes on with a `transfer` that says which it was. A stream that was connected may have ended at
+/// once all the same.
+fn step_result(request: &WebhookRequest<'_>) -> Result<StepResult, ParseError> {
+    if !is_json(request) {
+        return Ok(twiml_form::step_result(&request.form));
+    }
+    let end: End<'_> = request.json()?;
+    let step = end.params.and_then(|params| params.step);
+    let result = end.vars.and_then(|vars| vars.connect_result);
+    Ok(match (step.as_deref(), result.as_deref()) {
+        (Some("record"), _) => StepResult::Done,
+        (_, Some("failed")) => StepResult::Failed,
+        (Some("dial"), Some("connected")) => StepResult::Done,
+        _ => StepResult::Unknown,
+    })
+}
+
+fn is_json(request: &WebhookRequest<'_>) -> bool {
+    request.method != http::Method::GET && request.content == Content::Json
+}
