@@ -1,10 +1,14 @@
 //! The variables that a voice agent's prompt may use.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use uuid::Uuid;
 
-use super::Location;
+use super::{DAY_NAMES, Location};
 use crate::call::InboundCall;
 use crate::time::UnixSeconds;
 
@@ -31,29 +35,61 @@ impl Variables<'_> {
     pub fn each(&self, mut put: impl FnMut(&str, &str)) {
         let location = self.location;
         let (voice, conversation) = (location.voice(), location.conversation());
-        let language = voice.language.as_deref().unwrap_or_default();
-        put("tenant_id", &location.tenant_id.to_string());
+        let language = voice.language.unwrap_or_default();
+        let mut id = Uuid::encode_buffer();
+        put("tenant_id", location.tenant_id.0.hyphenated().encode_lower(&mut id));
         put("tenant_name", &location.business.name);
-        put("phone_number_id", &location.phone_number_id.map(|id| id.to_string()).unwrap_or_default());
+        let number_id = location.phone_number_id.map(|number| &*number.0.hyphenated().encode_lower(&mut id));
+        put("phone_number_id", number_id.unwrap_or_default());
         let number = location.number.map(|number| number.to_string());
         put("phone_number", number.as_deref().unwrap_or(&self.call.to));
         put("location_name", location.name());
         put("location_address", location.address().unwrap_or_default());
         put("timezone", location.zone.iana_name().unwrap_or("UTC"));
         put("local_time", &wall_time(location, location.now));
-        put("open_now", if location.open().open { "true" } else { "false" });
-        let next_opening = location.next_opening().map(|at| wall_time(location, at));
-        put("next_opening", &next_opening.unwrap_or_default());
+        let open = location.open().open;
+        put("open_now", if open { "true" } else { "false" });
+        let next_opening = if open { Some(location.now) } else { location.next_opening() };
+        put("next_opening", &next_opening.map(|at| wall_time(location, at)).unwrap_or_default());
         put("language", language);
-        put("greeting", voice.greeting.as_deref().unwrap_or_default());
-        put("rules", &conversation.rules.as_deref().unwrap_or_default().join("\n"));
+        put("greeting", voice.greeting.unwrap_or_default());
+        put("rules", &conversation.rules.unwrap_or_default().join("\n"));
         put("intents", &intents(location, language));
         put("caller", &self.call.from);
-        for (name, value) in &conversation.variables {
-            if !NAMES.contains(&name.as_str()) {
+        for (name, value) in conversation.variables {
+            if !NAMES.contains(&name) {
                 put(name, value);
             }
         }
+    }
+
+    /// `text` with each `{{name}}` of these variables replaced by its value. Other braces stay as they are, and so do
+    /// those in values: what a caller says is never a template.
+    #[must_use]
+    pub fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !text.contains("{{") {
+            return Cow::Borrowed(text);
+        }
+        let mut values = BTreeMap::new();
+        self.each(|name, value| drop(values.insert(name.to_owned(), value.to_owned())));
+        let mut filled = String::with_capacity(text.len() + 64);
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{{") {
+            filled.push_str(before);
+            let tag = behind.split_once("}}");
+            match tag.and_then(|(name, after)| Some((values.get(name.trim())?, after))) {
+                Some((value, after)) => {
+                    filled.push_str(value);
+                    rest = after;
+                }
+                None => {
+                    filled.push_str("{{");
+                    rest = behind;
+                }
+            }
+        }
+        filled.push_str(rest);
+        Cow::Owned(filled)
     }
 }
 
@@ -89,11 +125,13 @@ impl Serialize for Variables<'_> {
     }
 }
 
-/// What the clock on the location's wall shows, with the day of the week.
+/// What the clock on the location's wall shows, with the day of the week: `Monday 2026-11-23 09:00`.
 fn wall_time(location: &Location<'_>, at: UnixSeconds) -> String {
-    Timestamp::from_second(at.0)
-        .map(|at| at.to_zoned(location.zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string())
-        .unwrap_or_default()
+    let Ok(at) = Timestamp::from_second(at.0) else { return String::new() };
+    let wall = location.zone.to_datetime(at);
+    let weekday = DAY_NAMES[usize::from(wall.weekday().to_monday_zero_offset().unsigned_abs())];
+    let (year, month, day) = (wall.year(), wall.month(), wall.day());
+    format!("{weekday} {year:04}-{month:02}-{day:02} {:02}:{:02}", wall.hour(), wall.minute())
 }
 
 /// One line for each intent: its name, what callers say, what is answered.
@@ -103,4 +141,27 @@ fn intents(location: &Location<'_>, language: &str) -> String {
         format!("{} ({}): {response}", intent.name, intent.phrases.join("; "))
     };
     location.business.intents.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::provider::reply::{Action, Rendered};
+    use crate::provider::samples;
+
+    fn check(text: &str, expected: &str) {
+        samples::with_reply(Action::Hangup, None, |reply| {
+            assert_eq!(reply.location.variables(reply.call).fill(text), expected);
+            Rendered::empty(204)
+        });
+    }
+
+    #[test]
+    fn text_is_filled_with_variables_and_nothing_else() {
+        check("Welcome to {{tenant_name}}, {{ parking }}.", "Welcome to Sparkle Nails, in the yard.");
+        check("{{local_time}}", "Monday 2026-11-23 12:00");
+        check("{{unknown}} {{ {{caller}}", "{{unknown}} {{ anonymous");
+        check("{{tenant_name", "{{tenant_name");
+        check("{tenant_name} }}", "{tenant_name} }}");
+        check("{{greeting}}", "Sparkle Nails, \"Broadway\"!");
+    }
 }

@@ -24,7 +24,7 @@ mod twilio;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]
