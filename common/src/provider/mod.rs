@@ -20,6 +20,7 @@ mod elevenlabs;
 mod plivo;
 mod retell;
 mod twilio;
+mod vapi;
 
 #[cfg(test)]
 mod hostile;
@@ -42,8 +43,14 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] =
-    &[&bandwidth::Bandwidth, &elevenlabs::ElevenLabs, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &bandwidth::Bandwidth,
+    &elevenlabs::ElevenLabs,
+    &plivo::Plivo,
+    &retell::Retell,
+    &twilio::Twilio,
+    &vapi::Vapi,
+];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
