@@ -19,17 +19,6 @@ pub fn literal(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// `text` on one line: Vapi reads a tool's result up to the first line break.
-pub fn one_line(text: &str) -> Cow<'_, str> {
-    let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-    if text.contains(breaks) {
-        let words = text.split(|character: char| breaks(character) || character == ' ');
-        Cow::Owned(words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,13 +32,6 @@ mod tests {
             ("{", "{"),
         ] {
             assert_eq!(literal(text), expected);
-        }
-    }
-
-    #[test]
-    fn line_breaks_become_blanks() {
-        for (text, expected) in [("a b", "a b"), ("a\r\nb\u{2028}c\t d\n", "a b c d"), ("", "")] {
-            assert_eq!(one_line(text), expected);
         }
     }
 }

@@ -8,10 +8,11 @@ use super::NAME;
 use super::assistant::assistant;
 use super::destination::{Destination, Routed};
 use super::documents::fixed;
-use super::literal::{literal, one_line};
+use super::literal::literal;
 use crate::provider::event::ToolResult;
 use crate::provider::reply::{Action, Refusal, Rendered, Reply};
 use crate::route::Prompt;
+use crate::tools::one_line;
 
 pub fn reply(reply: &Reply<'_>) -> Rendered {
     match reply.action {
