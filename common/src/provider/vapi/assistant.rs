@@ -98,7 +98,7 @@ impl<'a> Hook<'a> {
 
 /// The location's variables and its prompt. Values are text, and none of them is a template of its own.
 struct Values<'a> {
-    variables: Variables<'a>,
+    variables: &'a Variables<'a>,
     prompt: Option<&'a str>,
 }
 
@@ -128,8 +128,8 @@ impl Serialize for Values<'_> {
 
 pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
     let (call, location) = (reply.call, reply.location);
-    let (voice, conversation) = (location.voice(), location.conversation());
     let variables = location.variables(call);
+    let (voice, conversation) = (variables.voice(), variables.conversation());
     let greeting = voice.greeting.map(|text| variables.fill(text));
     let prompt = conversation.prompt.map(|text| variables.fill(text));
     let duration_s = conversation.duration_max_s.map(|s| s.clamp(*DURATION_S.start(), *DURATION_S.end()));
@@ -137,7 +137,7 @@ pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
         assistant_id: &agent.id,
         assistant_overrides: Overrides {
             first_message: greeting.as_deref().map(literal),
-            voice: VoiceOverride::of(&voice),
+            voice: VoiceOverride::of(voice),
             max_duration_seconds: duration_s,
             hooks: reply.fallback.map(|address| [Hook::transfer(Destination::to(address))]),
             metadata: Metadata {
@@ -147,7 +147,7 @@ pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
                 from: &call.from,
                 to: &call.to,
             },
-            variable_values: Values { variables, prompt: prompt.as_deref() },
+            variable_values: Values { variables: &variables, prompt: prompt.as_deref() },
         },
     })
 }
