@@ -8,14 +8,13 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 
 use super::destination::Destination;
-use super::literal::literal;
 use super::voice::VoiceOverride;
 use crate::feed::record::HostedAgent;
 use crate::ids::{PhoneNumberId, TenantId};
-use crate::location::Variables;
+use crate::provider::json_text::Texts;
+use crate::provider::literal::literal;
 use crate::provider::reply::{Rendered, Reply};
 
 /// Vapi's limits of a call's length, in seconds.
@@ -26,14 +25,14 @@ const FAILED: &str = "pipeline-error";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Assistant<'a> {
+struct Assistant<'a, V> {
     assistant_id: &'a str,
-    assistant_overrides: Overrides<'a>,
+    assistant_overrides: Overrides<'a, V>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Overrides<'a> {
+struct Overrides<'a, V> {
     #[serde(skip_serializing_if = "Option::is_none")]
     first_message: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +42,7 @@ struct Overrides<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hooks: Option<[Hook<'a>; 1]>,
     metadata: Metadata<'a>,
-    variable_values: Values<'a>,
+    variable_values: V,
 }
 
 /// What comes back in every later message about the call.
@@ -96,35 +95,7 @@ impl<'a> Hook<'a> {
     }
 }
 
-/// The location's variables and its prompt. Values are text, and none of them is a template of its own.
-struct Values<'a> {
-    variables: &'a Variables<'a>,
-    prompt: Option<&'a str>,
-}
-
 const PROMPT: &str = "prompt";
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let mut failed = None;
-        let mut put = |name: &str, value: &str| {
-            if failed.is_none() {
-                failed = map.serialize_entry(name, &*literal(value)).err();
-            }
-        };
-        if let Some(prompt) = self.prompt {
-            put(PROMPT, prompt);
-        }
-        self.variables.each(|name, value| {
-            // A variable of the same name that people set doesn't replace the prompt.
-            if self.prompt.is_none() || name != PROMPT {
-                put(name, value);
-            }
-        });
-        failed.map_or_else(|| map.end(), Err)
-    }
-}
 
 pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
     let (call, location) = (reply.call, reply.location);
@@ -133,6 +104,17 @@ pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
     let greeting = voice.greeting.map(|text| variables.fill(text));
     let prompt = conversation.prompt.map(|text| variables.fill(text));
     let duration_s = conversation.duration_max_s.map(|s| s.clamp(*DURATION_S.start(), *DURATION_S.end()));
+    // The location's variables and its prompt, which a variable of that name that people set doesn't replace.
+    let variable_values = Texts(|put: &mut dyn FnMut(&str, &str)| {
+        if let Some(prompt) = &prompt {
+            put(PROMPT, &literal(prompt));
+        }
+        variables.each(|name, value| {
+            if prompt.is_none() || name != PROMPT {
+                put(name, &literal(value));
+            }
+        });
+    });
     Rendered::json(&Assistant {
         assistant_id: &agent.id,
         assistant_overrides: Overrides {
@@ -147,7 +129,7 @@ pub fn assistant(reply: &Reply<'_>, agent: &HostedAgent) -> Rendered {
                 from: &call.from,
                 to: &call.to,
             },
-            variable_values: Values { variables: &variables, prompt: prompt.as_deref() },
+            variable_values,
         },
     })
 }

@@ -10,7 +10,6 @@ mod credentials;
 mod destination;
 mod documents;
 mod hmac;
-mod literal;
 mod parse;
 mod plan;
 mod render;

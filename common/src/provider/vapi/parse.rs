@@ -3,16 +3,15 @@
 //! Where things are differs between messages and captures of them; the first of several places that has one counts.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 use super::{documents, tool_calls};
 use crate::call::InboundCall;
 use crate::provider::Claim;
 use crate::provider::event::{Event, ToolRequest};
+use crate::provider::json_text::{Text, optional};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
 
 /// The values of a `status-update` that have a label.
@@ -110,31 +109,6 @@ struct Customer<'a> {
     sip_uri: Option<Text<'a>>,
 }
 
-/// Text that is borrowed from the body where nothing in it is escaped.
-pub struct Text<'a>(pub Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrowing;
-        impl<'de> Visitor<'de> for Borrowing {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Borrowing)
-    }
-}
-
 pub fn claim<'r>(request: &'r WebhookRequest<'_>) -> Claim<'r> {
     let Ok(mut message) = message(request) else { return Claim::default() };
     let external_id = message.call.as_mut().and_then(|call| call.org_id.take());
@@ -173,8 +147,8 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         "call.endpointing.request" => continued(message, documents::endpointing()),
         "voice-request" => continued(message, documents::no_voice()),
         "status-update" => {
-            let status = message.status.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok());
-            status_of(message, status.as_ref().map(|status| &*status.0), &STATUSES)
+            let status = optional(message.status);
+            status_of(message, status.as_deref(), &STATUSES)
         }
         // Vapi really writes the other one so.
         "transcript[transcriptType=\"final\"]" => status_of(message, Some("transcript"), &INFORMATIONAL),

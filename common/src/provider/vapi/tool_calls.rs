@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::parse::Text;
 use crate::provider::event::ToolCall;
+use crate::provider::json_text::Text;
 use crate::provider::request::ParseError;
 
 /// The most calls that one message may have: models ask for a handful.

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::literal::literal;
 use crate::location::{EffectiveVoice, Percent};
+use crate::provider::literal::literal;
 
 /// A maker of voices, and what Vapi takes of one besides its id.
 struct Maker {
