@@ -3,10 +3,12 @@
 //! What is set nearer replaces what is set further away, field by field: the number's own, the agent's, the tenant's,
 //! the platform's.
 
+mod effective;
 mod people;
 mod profile;
 mod variables;
 
+pub use effective::{EffectiveConversation, EffectiveVoice};
 use jiff::tz::TimeZone;
 pub use people::{Person, Service};
 pub use profile::{Conversation, Intent, Percent, Profile, Voice};
@@ -17,6 +19,10 @@ use crate::e164::E164;
 use crate::ids::{PhoneNumberId, TenantId};
 use crate::route::{Dialable, Hours, OpenState, next_opening, open_at};
 use crate::time::UnixSeconds;
+
+/// The days of the week in English, Monday first.
+pub(crate) const DAY_NAMES: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// A business, as its agents speak of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -84,14 +90,14 @@ pub struct Location<'a> {
 impl<'a> Location<'a> {
     /// What applies of the voice.
     #[must_use]
-    pub fn voice(&self) -> Voice {
-        self.profiles().map(|profile| &profile.voice).fold(Voice::default(), Voice::or)
+    pub fn voice(&self) -> EffectiveVoice<'a> {
+        EffectiveVoice::of(self.profiles())
     }
 
     /// What applies of the conversation's rules.
     #[must_use]
-    pub fn conversation(&self) -> Conversation {
-        self.profiles().map(|profile| &profile.conversation).fold(Conversation::default(), Conversation::or)
+    pub fn conversation(&self) -> EffectiveConversation<'a> {
+        EffectiveConversation::of(self.profiles())
     }
 
     /// Where running calls are handed over to.

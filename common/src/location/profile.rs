@@ -64,41 +64,6 @@ pub struct Conversation {
     pub variables: BTreeMap<String, String>,
 }
 
-impl Voice {
-    /// This one, with what it lacks from the scope behind.
-    #[must_use]
-    pub fn or(self, behind: &Self) -> Self {
-        let or = |own: Option<String>, behind: &Option<String>| own.or_else(|| behind.clone());
-        Self {
-            provider: or(self.provider, &behind.provider),
-            voice_id: or(self.voice_id, &behind.voice_id),
-            model: or(self.model, &behind.model),
-            language: or(self.language, &behind.language),
-            greeting: or(self.greeting, &behind.greeting),
-            speed: self.speed.or(behind.speed),
-            stability: self.stability.or(behind.stability),
-            similarity: self.similarity.or(behind.similarity),
-        }
-    }
-}
-
-impl Conversation {
-    /// This one, with what it lacks from the scope behind.
-    #[must_use]
-    pub fn or(mut self, behind: &Self) -> Self {
-        for (name, value) in &behind.variables {
-            self.variables.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        Self {
-            prompt: self.prompt.or_else(|| behind.prompt.clone()),
-            rules: self.rules.or_else(|| behind.rules.clone()),
-            transfer_to: self.transfer_to.or_else(|| behind.transfer_to.clone()),
-            duration_max_s: self.duration_max_s.or(behind.duration_max_s),
-            variables: self.variables,
-        }
-    }
-}
-
 /// Something that callers may want, and what is said to it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Intent {
@@ -125,21 +90,6 @@ impl Intent {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_nearer_replaces_field_by_field() {
-        let near = Voice { language: Some("de".into()), speed: Some(Percent(110)), ..Voice::default() };
-        let far = Voice { language: Some("en".into()), voice_id: Some("v1".into()), ..Voice::default() };
-        let merged = near.or(&far);
-        assert_eq!((merged.language.as_deref(), merged.voice_id.as_deref()), (Some("de"), Some("v1")));
-        assert_eq!(merged.speed, Some(Percent(110)));
-        let variables = |pairs: &[(&str, &str)]| Conversation {
-            variables: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            ..Conversation::default()
-        };
-        let merged = variables(&[("a", "near")]).or(&variables(&[("a", "far"), ("b", "far")]));
-        assert_eq!(merged, variables(&[("a", "near"), ("b", "far")]));
-    }
 
     #[test]
     fn an_intent_answers_in_the_callers_language_where_it_can() {

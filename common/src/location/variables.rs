@@ -1,18 +1,22 @@
 //! The variables that a voice agent's prompt may use.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::Location;
+use super::{DAY_NAMES, EffectiveConversation, EffectiveVoice, Location};
 use crate::call::InboundCall;
 use crate::time::UnixSeconds;
 
 /// A location's variables for one call, by name. All values are text: every provider takes that.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Variables<'a> {
     location: &'a Location<'a>,
     call: &'a InboundCall<'a>,
+    voice: EffectiveVoice<'a>,
+    conversation: EffectiveConversation<'a>,
 }
 
 impl<'a> Location<'a> {
@@ -21,60 +25,109 @@ impl<'a> Location<'a> {
     /// `Monday 2026-11-23 09:00`; empty when it isn't known), `language`, `greeting`, `rules`, `intents`, `caller`,
     /// and those that people set. Names that people set don't replace these.
     #[must_use]
-    pub const fn variables(&'a self, call: &'a InboundCall<'a>) -> Variables<'a> {
-        Variables { location: self, call }
+    pub fn variables(&'a self, call: &'a InboundCall<'a>) -> Variables<'a> {
+        Variables { location: self, call, voice: self.voice(), conversation: self.conversation() }
     }
 }
 
-impl Variables<'_> {
+/// A variable that people can't set, and its value.
+type Own = (&'static str, for<'v> fn(&'v Variables<'_>) -> Cow<'v, str>);
+
+const OWN: [Own; 15] = [
+    ("tenant_id", |of| of.location.tenant_id.to_string().into()),
+    ("tenant_name", |of| of.location.business.name.as_str().into()),
+    ("phone_number_id", |of| of.location.phone_number_id.map(|id| id.to_string()).unwrap_or_default().into()),
+    ("phone_number", |of| match of.location.number {
+        Some(number) => number.to_string().into(),
+        None => (&*of.call.to).into(),
+    }),
+    ("location_name", |of| of.location.name().into()),
+    ("location_address", |of| of.location.address().unwrap_or_default().into()),
+    ("timezone", |of| of.location.zone.iana_name().unwrap_or("UTC").into()),
+    ("local_time", |of| wall_time(of.location, of.location.now).into()),
+    ("open_now", |of| if of.location.open().open { "true" } else { "false" }.into()),
+    ("next_opening", |of| {
+        of.location.next_opening().map(|at| wall_time(of.location, at)).unwrap_or_default().into()
+    }),
+    ("language", |of| of.voice.language.unwrap_or_default().into()),
+    ("greeting", |of| of.voice.greeting.unwrap_or_default().into()),
+    ("rules", |of| of.conversation.rules.unwrap_or_default().join("\n").into()),
+    ("intents", |of| intents(of.location, of.voice.language.unwrap_or_default()).into()),
+    ("caller", |of| (&*of.call.from).into()),
+];
+
+/// The names that people can't set.
+pub const NAMES: [&str; 15] = {
+    let mut names = [""; 15];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = OWN[index].0;
+        index += 1;
+    }
+    names
+};
+
+impl<'a> Variables<'a> {
+    /// The voice that applies.
+    #[must_use]
+    pub const fn voice(&self) -> &EffectiveVoice<'a> {
+        &self.voice
+    }
+
+    /// What applies of the conversation.
+    #[must_use]
+    pub const fn conversation(&self) -> &EffectiveConversation<'a> {
+        &self.conversation
+    }
+
     /// Gives each variable to `put`, in a fixed order.
     pub fn each(&self, mut put: impl FnMut(&str, &str)) {
-        let location = self.location;
-        let (voice, conversation) = (location.voice(), location.conversation());
-        let language = voice.language.as_deref().unwrap_or_default();
-        put("tenant_id", &location.tenant_id.to_string());
-        put("tenant_name", &location.business.name);
-        put("phone_number_id", &location.phone_number_id.map(|id| id.to_string()).unwrap_or_default());
-        let number = location.number.map(|number| number.to_string());
-        put("phone_number", number.as_deref().unwrap_or(&self.call.to));
-        put("location_name", location.name());
-        put("location_address", location.address().unwrap_or_default());
-        put("timezone", location.zone.iana_name().unwrap_or("UTC"));
-        put("local_time", &wall_time(location, location.now));
-        put("open_now", if location.open().open { "true" } else { "false" });
-        let next_opening = location.next_opening().map(|at| wall_time(location, at));
-        put("next_opening", &next_opening.unwrap_or_default());
-        put("language", language);
-        put("greeting", voice.greeting.as_deref().unwrap_or_default());
-        put("rules", &conversation.rules.as_deref().unwrap_or_default().join("\n"));
-        put("intents", &intents(location, language));
-        put("caller", &self.call.from);
-        for (name, value) in &conversation.variables {
-            if !NAMES.contains(&name.as_str()) {
+        for (name, value) in &OWN {
+            put(name, &value(self));
+        }
+        for (name, value) in &self.conversation.variables {
+            if !NAMES.contains(name) {
                 put(name, value);
             }
         }
     }
-}
 
-/// The names that people can't set.
-pub const NAMES: [&str; 15] = [
-    "tenant_id",
-    "tenant_name",
-    "phone_number_id",
-    "phone_number",
-    "location_name",
-    "location_address",
-    "timezone",
-    "local_time",
-    "open_now",
-    "next_opening",
-    "language",
-    "greeting",
-    "rules",
-    "intents",
-    "caller",
-];
+    /// The variable of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        match OWN.iter().find(|(own, _)| *own == name) {
+            Some((_, value)) => Some(value(self)),
+            None => self.conversation.variables.get(name).map(|value| Cow::Borrowed(*value)),
+        }
+    }
+
+    /// `text` with each `{{name}}` of these variables replaced by its value. Other braces stay as they are, and so do
+    /// those in values: what a caller says is never a template.
+    #[must_use]
+    pub fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !text.contains("{{") {
+            return Cow::Borrowed(text);
+        }
+        let mut filled = String::with_capacity(text.len() + 64);
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{{") {
+            filled.push_str(before);
+            let tag = behind.split_once("}}");
+            match tag.and_then(|(name, after)| Some((self.get(name.trim())?, after))) {
+                Some((value, after)) => {
+                    filled.push_str(&value);
+                    rest = after;
+                }
+                None => {
+                    filled.push_str("{{");
+                    rest = behind;
+                }
+            }
+        }
+        filled.push_str(rest);
+        Cow::Owned(filled)
+    }
+}
 
 impl Serialize for Variables<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -89,11 +142,13 @@ impl Serialize for Variables<'_> {
     }
 }
 
-/// What the clock on the location's wall shows, with the day of the week.
+/// What the clock on the location's wall shows, with the day of the week: `Monday 2026-11-23 09:00`.
 fn wall_time(location: &Location<'_>, at: UnixSeconds) -> String {
-    Timestamp::from_second(at.0)
-        .map(|at| at.to_zoned(location.zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string())
-        .unwrap_or_default()
+    let Ok(at) = Timestamp::from_second(at.0) else { return String::new() };
+    let wall = location.zone.to_datetime(at);
+    let weekday = DAY_NAMES[usize::from(wall.weekday().to_monday_zero_offset().unsigned_abs())];
+    let (year, month, day) = (wall.year(), wall.month(), wall.day());
+    format!("{weekday} {year:04}-{month:02}-{day:02} {:02}:{:02}", wall.hour(), wall.minute())
 }
 
 /// One line for each intent: its name, what callers say, what is answered.
@@ -103,4 +158,27 @@ fn intents(location: &Location<'_>, language: &str) -> String {
         format!("{} ({}): {response}", intent.name, intent.phrases.join("; "))
     };
     location.business.intents.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::provider::reply::{Action, Rendered};
+    use crate::provider::samples;
+
+    fn check(text: &str, expected: &str) {
+        samples::with_reply(Action::Hangup, None, |reply| {
+            assert_eq!(reply.location.variables(reply.call).fill(text), expected);
+            Rendered::empty(204)
+        });
+    }
+
+    #[test]
+    fn text_is_filled_with_variables_and_nothing_else() {
+        check("Welcome to {{tenant_name}}, {{ parking }}.", "Welcome to Sparkle Nails, in the yard.");
+        check("{{local_time}}", "Monday 2026-11-23 12:00");
+        check("{{unknown}} {{ {{caller}}", "{{unknown}} {{ anonymous");
+        check("{{tenant_name", "{{tenant_name");
+        check("{tenant_name} }}", "{tenant_name} }}");
+        check("{{greeting}}", "Sparkle Nails, \"Broadway\"!");
+    }
 }

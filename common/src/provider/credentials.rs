@@ -121,6 +121,37 @@ impl<'d> Fields<'d> {
         Ok(text)
     }
 
+    /// The field that names the account at the provider, where webhooks claim it but accounts may do without.
+    ///
+    /// # Errors
+    /// When it is there and `check` says what is wanted instead.
+    pub fn external_id_if_set(
+        &mut self,
+        field: &'static str,
+        check: impl FnOnce(&str) -> Result<(), &'static str>,
+    ) -> Result<Option<&'d str>, CredentialError> {
+        let Some(text) = self.text(field)? else { return Ok(None) };
+        check(text).map_err(|wanted| CredentialError::new(self.at(field), wanted))?;
+        text.clone_into(&mut self.read.external_id);
+        self.read.external_field = field;
+        Ok(Some(text))
+    }
+
+    /// Text of any characters, which may be empty: what people chose themselves, such as a signing key.
+    ///
+    /// # Errors
+    /// When it is something else than text, or too long.
+    pub fn free_text(&mut self, field: &'static str) -> Result<Option<&'d str>, CredentialError> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.len() <= CHARS_MAX => Ok(Some(text)),
+            Some(_) => {
+                let wanted = format!("wanted text of at most {CHARS_MAX} bytes");
+                Err(CredentialError::new(self.at(field), wanted))
+            }
+        }
+    }
+
     /// Text that is no secret.
     ///
     /// # Errors

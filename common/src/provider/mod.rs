@@ -24,11 +24,12 @@ mod telnyx;
 mod twilio;
 mod twiml;
 mod twiml_form;
+mod vapi;
 
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &signalwire::SignalWire,
     &telnyx::Telnyx,
     &twilio::Twilio,
+    &vapi::Vapi,
 ];
 
 /// The provider of this name, as it stands in webhook paths and account records.

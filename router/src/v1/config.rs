@@ -31,8 +31,8 @@ struct Config<'a> {
     open_now: bool,
     next_opening: Option<String>,
     agent: Option<AgentView<'a>>,
-    voice: VoiceView,
-    rules: RulesView,
+    voice: VoiceView<'a>,
+    rules: RulesView<'a>,
     intents: Vec<IntentView<'a>>,
     staff: Vec<PersonView<'a>>,
     services: Vec<ServiceView<'a>>,
@@ -41,21 +41,21 @@ struct Config<'a> {
 }
 
 #[derive(Serialize)]
-struct VoiceView {
-    provider: Option<String>,
-    voice_id: Option<String>,
-    model: Option<String>,
-    language: Option<String>,
-    greeting: Option<String>,
+struct VoiceView<'a> {
+    provider: Option<&'a str>,
+    voice_id: Option<&'a str>,
+    model: Option<&'a str>,
+    language: Option<&'a str>,
+    greeting: Option<&'a str>,
     speed: Option<f32>,
     stability: Option<f32>,
     similarity: Option<f32>,
 }
 
 #[derive(Serialize)]
-struct RulesView {
-    prompt: Option<String>,
-    rules: Vec<String>,
+struct RulesView<'a> {
+    prompt: Option<&'a str>,
+    rules: &'a [String],
     transfer_to: Option<String>,
     max_duration_seconds: Option<u16>,
 }
@@ -151,7 +151,7 @@ pub(super) fn answer(
             rules: conversation.rules.unwrap_or_default(),
             transfer_to: conversation.transfer_to.map(|to| match to {
                 Dialable::Number(number) => number.to_string(),
-                Dialable::Sip(uri) => uri,
+                Dialable::Sip(uri) => uri.clone(),
             }),
             max_duration_seconds: conversation.duration_max_s,
         },

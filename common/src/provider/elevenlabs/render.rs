@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::variables::{self, Task, spoken};
 use super::{INITIATION, NAME};
 use crate::call::{Caller, InboundCall};
-use crate::location::{Conversation, Percent, Voice};
+use crate::location::{EffectiveConversation, EffectiveVoice, Percent};
 use crate::provider::json_text::Texts;
 use crate::provider::literal::literal;
 use crate::provider::reply::{Action, Refusal, Rendered, Reply};
@@ -80,18 +80,18 @@ struct Length {
 
 impl<'a> Override<'a> {
     /// Only what is set: an agent refuses overrides that its own settings don't allow.
-    fn of(voice: &'a Voice, conversation: &'a Conversation, action: Action<'a>) -> Self {
+    fn of(voice: &EffectiveVoice<'a>, conversation: &EffectiveConversation<'a>, action: Action<'a>) -> Self {
         let agent = AgentOverride {
-            prompt: conversation.prompt.as_deref().map(|text| PromptOverride { prompt: literal(text) }),
+            prompt: conversation.prompt.map(|text| PromptOverride { prompt: literal(text) }),
             first_message: first_message(voice, action).map(literal),
-            language: voice.language.as_deref().map(language),
+            language: voice.language.map(language),
         };
         let share = |percent: Option<Percent>| percent.map(|percent| percent.factor().clamp(0.0, 1.0));
-        let is_own = matches!(voice.provider.as_deref(), None | Some(NAME | "11labs"));
-        let voice_id = voice.voice_id.as_deref().filter(|_| is_own);
+        let is_own = matches!(voice.provider, None | Some(NAME | "11labs"));
+        let voice_id = voice.voice_id.filter(|_| is_own);
         let tts = SpeechOverride {
             voice_id,
-            model_id: voice.model.as_deref().filter(|_| voice_id.is_some()),
+            model_id: voice.model.filter(|_| voice_id.is_some()),
             speed: voice.speed.map(|speed| speed.factor().clamp(*SPEED.start(), *SPEED.end())),
             stability: share(voice.stability),
             similarity_boost: share(voice.similarity),
@@ -110,8 +110,8 @@ impl<'a> Override<'a> {
 }
 
 /// Where a location sets a greeting, callers hear what was decided instead of it.
-fn first_message<'a>(voice: &'a Voice, action: Action<'a>) -> Option<&'a str> {
-    let greeting = voice.greeting.as_deref()?;
+fn first_message<'a>(voice: &EffectiveVoice<'a>, action: Action<'a>) -> Option<&'a str> {
+    let greeting = voice.greeting?;
     match action {
         Action::Message(prompt) | Action::Voicemail { prompt, .. } => {
             Some(spoken(prompt)).filter(|text| !text.is_empty()).or(Some(greeting))
@@ -135,7 +135,7 @@ fn language(tag: &str) -> String {
 pub fn reply(reply: &Reply<'_>) -> Rendered {
     let location = reply.location;
     let (voice, conversation) = (location.voice(), location.conversation());
-    let task = Task::of(reply, conversation.prompt.as_deref());
+    let task = Task::of(reply, conversation.prompt);
     let variables = Texts(|put: &mut dyn FnMut(&str, &str)| variables::each(reply, &task, put));
     let overrides = Override::of(&voice, &conversation, reply.action);
     // The same caller of another tenant is another user, as tenants may share an agent.
@@ -270,34 +270,34 @@ mod tests {
 
     #[test]
     fn only_what_is_set_is_overridden() {
-        let check = |voice: &Voice, conversation: &Conversation, expected: &str| {
+        let check = |voice: &EffectiveVoice<'_>, conversation: &EffectiveConversation<'_>, expected: &str| {
             let overrides = Override::of(voice, conversation, Action::Hangup);
             assert_eq!(overrides.is_empty(), expected == "{}");
             assert_eq!(serde_json::to_string(&overrides).unwrap(), expected);
         };
-        let nothing = Conversation::default();
-        check(&Voice::default(), &nothing, "{}");
-        let of = |provider: Option<&str>| Voice {
-            provider: provider.map(str::to_owned),
-            voice_id: Some("v".into()),
-            model: Some("m".into()),
-            ..Voice::default()
+        let nothing = EffectiveConversation::default();
+        check(&EffectiveVoice::default(), &nothing, "{}");
+        let of = |provider| EffectiveVoice {
+            provider,
+            voice_id: Some("v"),
+            model: Some("m"),
+            ..EffectiveVoice::default()
         };
         for provider in [None, Some("11labs"), Some(NAME)] {
             check(&of(provider), &nothing, r#"{"tts":{"voice_id":"v","model_id":"m"}}"#);
         }
         check(&of(Some("openai")), &nothing, "{}");
-        let extreme = Voice {
+        let extreme = EffectiveVoice {
             speed: Some(Percent(300)),
             stability: Some(Percent(120)),
             similarity: Some(Percent(0)),
-            ..Voice::default()
+            ..EffectiveVoice::default()
         };
         check(&extreme, &nothing, r#"{"tts":{"speed":1.2,"stability":1.0,"similarity_boost":0.0}}"#);
         for (tag, expected) in
             [("de-AT", "de"), ("pt-BR", "pt-br"), ("pt-PT", "pt"), ("nb-NO", "no"), ("EN", "en")]
         {
-            let voice = Voice { language: Some(tag.into()), ..Voice::default() };
+            let voice = EffectiveVoice { language: Some(tag), ..EffectiveVoice::default() };
             check(&voice, &nothing, &format!(r#"{{"agent":{{"language":"{expected}"}}}}"#));
         }
     }

@@ -11,7 +11,7 @@ use super::{FUNCTIONS, INBOUND, NAME, language, parse};
 use crate::call::InboundCall;
 use crate::feed::record::HostedAgent;
 use crate::ids::{PhoneNumberId, TenantId};
-use crate::location::{Conversation, Voice};
+use crate::location::{EffectiveConversation, EffectiveVoice};
 use crate::provider::event::ToolResult;
 use crate::provider::json_text::Texts;
 use crate::provider::literal::literal;
@@ -147,30 +147,27 @@ impl AgentOverride<'_> {
 }
 
 impl<'a> Override<'a> {
-    fn of(voice: &'a Voice, conversation: &Conversation) -> Self {
-        let voice_id = voice.voice_id.as_deref().filter(|id| is_retells(voice, id));
+    fn of(voice: &EffectiveVoice<'a>, conversation: &EffectiveConversation<'_>) -> Self {
+        let voice_id = voice.voice_id.filter(|id| is_retells(voice, id));
         let duration_ms = conversation.duration_max_s.map(|s| u32::from(s) * 1000);
         Self {
             agent: AgentOverride {
                 voice_id,
-                voice_model: voice.model.as_deref().filter(|_| voice_id.is_some()),
+                voice_model: voice.model.filter(|_| voice_id.is_some()),
                 voice_speed: voice.speed.map(|speed| speed.factor().clamp(*SPEED.start(), *SPEED.end())),
-                language: voice.language.as_deref().and_then(language::of_tag),
+                language: voice.language.and_then(language::of_tag),
                 max_call_duration_ms: duration_ms
                     .map(|ms| ms.clamp(*DURATION_MS.start(), *DURATION_MS.end())),
             },
-            retell_llm: voice
-                .greeting
-                .as_deref()
-                .map(|greeting| LlmOverride { begin_message: literal(greeting) }),
+            retell_llm: voice.greeting.map(|greeting| LlmOverride { begin_message: literal(greeting) }),
         }
     }
 }
 
 /// Whether a voice's id is Retell's name of it. Retell's own names begin with their maker's: `11labs-Adrian`. Others'
 /// ids come from settings that are meant for another provider's agents.
-fn is_retells(voice: &Voice, id: &str) -> bool {
-    match voice.provider.as_deref() {
+fn is_retells(voice: &EffectiveVoice<'_>, id: &str) -> bool {
+    match voice.provider {
         None | Some(NAME) => true,
         Some(maker) => id.strip_prefix(maker).is_some_and(|rest| rest.starts_with('-')),
     }
@@ -195,7 +192,7 @@ fn hosted(reply: &Reply<'_>, agent: &HostedAgent, version: Option<&str>) -> Rend
                 put(name, &literal(value));
             }
         });
-        put(PROMPT, &literal(conversation.prompt.as_deref().unwrap_or_default()));
+        put(PROMPT, &literal(conversation.prompt.unwrap_or_default()));
         put(TRANSFER_TO, &literal(&transfer_to));
     });
     Rendered::json(&Answer {
@@ -296,17 +293,17 @@ mod tests {
 
     #[test]
     fn only_what_is_set_and_retells_is_overridden() {
-        let check = |voice: &Voice, duration_max_s: Option<u16>, expected: &str| {
-            let conversation = Conversation { duration_max_s, ..Conversation::default() };
+        let check = |voice: &EffectiveVoice<'_>, duration_max_s: Option<u16>, expected: &str| {
+            let conversation = EffectiveConversation { duration_max_s, ..EffectiveConversation::default() };
             let overrides = Override::of(voice, &conversation);
             assert_eq!(overrides.is_empty(), expected == "{}");
             assert_eq!(serde_json::to_string(&overrides).unwrap(), expected);
         };
-        let voice = |provider: Option<&str>, id: &str| Voice {
-            provider: provider.map(str::to_owned),
-            voice_id: Some(id.into()),
-            model: Some("sonic-3".into()),
-            ..Voice::default()
+        let voice = |provider, id| EffectiveVoice {
+            provider,
+            voice_id: Some(id),
+            model: Some("sonic-3"),
+            ..EffectiveVoice::default()
         };
         let cimo = r#"{"agent":{"voice_id":"retell-Cimo","voice_model":"sonic-3"}}"#;
         check(&voice(None, "retell-Cimo"), None, cimo);
@@ -314,11 +311,11 @@ mod tests {
         let adrian = r#"{"agent":{"voice_id":"11labs-Adrian","voice_model":"sonic-3"}}"#;
         check(&voice(Some("11labs"), "11labs-Adrian"), None, adrian);
         check(&voice(Some("11labs"), "21m00Tcm4TlvDq8ikWAM"), None, "{}");
-        check(&Voice::default(), None, "{}");
-        check(&Voice { language: Some("xx".into()), ..Voice::default() }, None, "{}");
-        let fast = Voice { speed: Some(Percent(900)), ..Voice::default() };
+        check(&EffectiveVoice::default(), None, "{}");
+        check(&EffectiveVoice { language: Some("xx"), ..EffectiveVoice::default() }, None, "{}");
+        let fast = EffectiveVoice { speed: Some(Percent(900)), ..EffectiveVoice::default() };
         check(&fast, Some(5), r#"{"agent":{"voice_speed":2.0,"max_call_duration_ms":60000}}"#);
-        let greeting = Voice { greeting: Some("Hi {{x}}".into()), ..Voice::default() };
+        let greeting = EffectiveVoice { greeting: Some("Hi {{x}}"), ..EffectiveVoice::default() };
         check(&greeting, None, r#"{"retell_llm":{"begin_message":"Hi { {x}}"}}"#);
     }
 

@@ -1,0 +1,101 @@
+//! Vapi's server messages: which assistant takes a call, what its tools are told, where a call is handed over to.
+//!
+//! Sources, read 2026-11: <https://docs.vapi.ai/server-url/events>,
+//! <https://docs.vapi.ai/server-url/server-authentication>, <https://docs.vapi.ai/tools/custom-tools-troubleshooting>
+//! and the schemas `ServerMessage*` of <https://api.vapi.ai/api-json>.
+
+mod access_token;
+mod assistant;
+mod credentials;
+mod destination;
+mod documents;
+mod hmac;
+mod parse;
+mod plan;
+mod render;
+mod tool_calls;
+mod verify;
+mod voice;
+
+use serde_json::{Map, Value};
+
+use super::credentials::{AccountCredentials, Credential, CredentialError};
+use super::event::{Event, ToolResult};
+use super::reply::{Action, Refusal, Rendered, Reply};
+use super::request::{ParseError, WebhookRequest};
+use super::{Body, Claim, Kind, Provider, Size, Verifier};
+use crate::call::InboundCall;
+use crate::route::Prompt;
+
+/// Its name.
+const NAME: &str = "vapi";
+
+/// The kind of webhook by which Vapi fetches the token that it is to show.
+const TOKEN: &str = "token";
+
+/// Where Vapi takes over calls of numbers that are imported from Twilio: what an import writes into the number there.
+const TWILIO_ENTRY: &str = "https://api.vapi.ai/twilio/inbound_call";
+
+/// The provider.
+pub struct Vapi;
+
+impl Provider for Vapi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        const KINDS: [Kind; 2] =
+            [Kind::event("server"), Kind { name: TOKEN, size: Size::Decision, body: Body::Form, get: false }];
+        &KINDS
+    }
+
+    fn credentials(&self, document: &Map<String, Value>) -> Result<AccountCredentials, CredentialError> {
+        credentials::read(document)
+    }
+
+    fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
+        Box::new(verify::Plans::prepare(credentials))
+    }
+
+    fn claim<'r>(&self, kind: &Kind, request: &'r WebhookRequest<'_>) -> Claim<'r> {
+        if kind.name == TOKEN { Claim::default() } else { parse::claim(request) }
+    }
+
+    fn event<'r>(&self, kind: &Kind, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
+        if kind.name == TOKEN { parse::token(request) } else { parse::event(request) }
+    }
+
+    /// Vapi has no media stream, no redirect and no mailbox, and plays no recording without a model behind it.
+    fn can(&self, action: &Action<'_>) -> bool {
+        match action {
+            Action::Stream(_) | Action::Redirect(_) | Action::Voicemail { .. } => false,
+            Action::Message(prompt) => matches!(prompt, Prompt::Say { .. }),
+            Action::Hosted { agent, .. } => agent.provider == NAME,
+            Action::AgentSip(_) | Action::Dial { .. } | Action::Reject { .. } | Action::Hangup => true,
+        }
+    }
+
+    fn render(&self, reply: &Reply<'_>) -> Rendered {
+        render::reply(reply)
+    }
+
+    fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, refusal: Refusal) -> Rendered {
+        render::spoken_error(refusal.spoken())
+    }
+
+    fn acknowledge(&self, _kind: &Kind) -> Rendered {
+        render::acknowledgement()
+    }
+
+    fn tool_results(&self, results: &[ToolResult]) -> Rendered {
+        render::tool_results(results)
+    }
+
+    fn entry(&self, carrier: &str) -> Option<&'static str> {
+        (carrier == "twilio").then_some(TWILIO_ENTRY)
+    }
+}
+
+#[cfg(test)]
+mod vectors;
