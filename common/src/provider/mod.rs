@@ -4,12 +4,15 @@
 //! provider it is. It does no I/O, so the router calls it on its hot path and a test calls it without a server. The
 //! folder's `README.md` says what to set at the provider and what is answered.
 
+mod agent_facts;
 pub mod credentials;
 pub mod event;
 pub mod form;
 mod hmac_sha256;
 mod json_text;
+mod jwt;
 mod literal;
+mod number;
 pub mod public_url;
 pub mod reply;
 pub mod request;
@@ -20,6 +23,7 @@ mod elevenlabs;
 mod plivo;
 mod retell;
 mod twilio;
+mod vonage;
 
 #[cfg(test)]
 mod hostile;
@@ -42,8 +46,14 @@ use crate::call::InboundCall;
 use crate::time::UnixMillis;
 
 /// All providers.
-pub static PROVIDERS: &[&dyn Provider] =
-    &[&bandwidth::Bandwidth, &elevenlabs::ElevenLabs, &plivo::Plivo, &retell::Retell, &twilio::Twilio];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &bandwidth::Bandwidth,
+    &elevenlabs::ElevenLabs,
+    &plivo::Plivo,
+    &retell::Retell,
+    &twilio::Twilio,
+    &vonage::Vonage,
+];
 
 /// The provider of this name, as it stands in webhook paths and account records.
 #[must_use]
@@ -145,6 +155,11 @@ pub trait Provider: Sync {
     /// Whether it has a way to do this; a chain's steps that it can't do are passed over.
     fn can(&self, action: &Action<'_>) -> bool {
         !matches!(action, Action::Hosted { .. })
+    }
+
+    /// Whether the provider has to ask again while this is done, even when nothing follows.
+    fn asks_within(&self, action: &Action<'_>) -> bool {
+        matches!(action, Action::Voicemail { .. })
     }
 
     /// The answer to a call. What the provider can't do becomes the nearest that it can.

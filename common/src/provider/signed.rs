@@ -20,6 +20,9 @@ pub struct Vector {
     /// When the request comes, for schemes that sign a time.
     #[serde(default)]
     pub now_ms: i64,
+    /// The same in seconds.
+    #[serde(default)]
+    pub now: i64,
     pub valid: bool,
     /// Empty where the body has none, as the two that follow.
     #[serde(deserialize_with = "or_empty")]
@@ -39,8 +42,14 @@ fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 #[derive(Deserialize)]
 pub struct SecretEntry {
     pub r#type: String,
+    /// Its public name, where requests name their secret.
+    #[serde(default)]
+    pub id: String,
     #[serde(default)]
     pub value: String,
+    /// How it is used, in protocols with several ways.
+    #[serde(default)]
+    pub method: String,
     #[serde(default)]
     pub username: String,
     #[serde(default)]
@@ -73,7 +82,17 @@ impl Vector {
 
     /// Calls `check` with the request.
     pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
-        with_request(&self.method, &self.url, &self.headers(), self.body.as_bytes(), check)
+        self.with_changes(&self.headers(), self.body.as_bytes(), check)
+    }
+
+    /// Calls `check` with the request, but for other headers and another body.
+    pub fn with_changes<T>(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        check: impl FnOnce(&WebhookRequest<'_>) -> T,
+    ) -> T {
+        with_request(&self.method, &self.url, headers, body, check)
     }
 }
 
