@@ -20,6 +20,7 @@ pub mod xml;
 
 mod bandwidth;
 mod elevenlabs;
+mod jambonz;
 mod plivo;
 mod retell;
 mod twilio;
@@ -49,6 +50,7 @@ use crate::time::UnixMillis;
 pub static PROVIDERS: &[&dyn Provider] = &[
     &bandwidth::Bandwidth,
     &elevenlabs::ElevenLabs,
+    &jambonz::Jambonz,
     &plivo::Plivo,
     &retell::Retell,
     &twilio::Twilio,
