@@ -21,6 +21,7 @@ pub mod xml;
 mod bandwidth;
 mod elevenlabs;
 mod jambonz;
+mod livekit;
 mod plivo;
 mod retell;
 mod twilio;
@@ -51,6 +52,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &bandwidth::Bandwidth,
     &elevenlabs::ElevenLabs,
     &jambonz::Jambonz,
+    &livekit::LiveKit,
     &plivo::Plivo,
     &retell::Retell,
     &twilio::Twilio,
