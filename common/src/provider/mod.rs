@@ -19,6 +19,7 @@ pub mod request;
 pub mod xml;
 
 mod bandwidth;
+mod bland;
 mod elevenlabs;
 mod jambonz;
 mod livekit;
@@ -50,6 +51,7 @@ use crate::time::UnixMillis;
 /// All providers.
 pub static PROVIDERS: &[&dyn Provider] = &[
     &bandwidth::Bandwidth,
+    &bland::Bland,
     &elevenlabs::ElevenLabs,
     &jambonz::Jambonz,
     &livekit::LiveKit,
