@@ -114,6 +114,13 @@ impl Form {
         Some(self.value(field))
     }
 
+    /// Names and values, decoded, in the order received.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|field| (&self.text[field.name as usize..field.value as usize], self.value(field)))
+    }
+
     /// Whether this name has values that differ.
     #[must_use]
     pub fn is_ambiguous(&self, name: &str) -> bool {
@@ -213,7 +220,8 @@ mod tests {
         check("", Some("e"));
         check("f", Some("1=2"));
         check("g", None);
-        assert_eq!(form.fields.len(), 6);
+        let all = [("a", "1"), ("b", "x y+z\u{e9}"), ("c", ""), ("d", ""), ("", "e"), ("f", "1=2")];
+        assert!(form.iter().eq(all));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! HMAC-SHA256 signatures in hexadecimal, with keys prepared beforehand.
+//! HMAC-SHA256 signatures, as they are and in hexadecimal, with keys prepared beforehand.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,16 +21,26 @@ impl Keys {
 
     /// The signature of `parts`, one after the other, by each key: lower-case hexadecimal digits.
     pub fn signatures<'k>(&'k self, parts: &'k [&[u8]]) -> impl Iterator<Item = [u8; 64]> {
+        self.macs(parts).map(|mac| hexadecimal(&mac))
+    }
+
+    /// The signature of `parts`, one after the other, by each key: bytes.
+    pub fn macs<'k>(&'k self, parts: &'k [&[u8]]) -> impl Iterator<Item = [u8; 32]> {
         self.0.iter().map(|key| {
             let mut mac = key.clone();
             parts.iter().for_each(|part| mac.update(part));
-            let mut text = [0; 64];
-            for (pair, byte) in text.chunks_exact_mut(2).zip(mac.finalize().into_bytes()) {
-                pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-            }
-            text
+            mac.finalize().into_bytes().into()
         })
     }
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8; 32]) -> [u8; 64] {
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    text
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -4,19 +4,25 @@
 //! provider it is. It does no I/O, so the router calls it on its hot path and a test calls it without a server. The
 //! folder's `README.md` says what to set at the provider and what is answered.
 
+mod agent_facts;
 pub mod credentials;
 pub mod event;
 pub mod form;
 mod hmac_sha256;
 mod json_text;
+mod jwt;
 mod literal;
+mod number;
 pub mod public_url;
 pub mod reply;
 pub mod request;
 pub mod xml;
 
 mod bandwidth;
+mod bland;
 mod elevenlabs;
+mod jambonz;
+mod livekit;
 mod plivo;
 mod retell;
 mod signalwire;
@@ -25,6 +31,7 @@ mod twilio;
 mod twiml;
 mod twiml_form;
 mod vapi;
+mod vonage;
 
 #[cfg(test)]
 mod hostile;
@@ -49,13 +56,17 @@ use crate::time::UnixMillis;
 /// All providers.
 pub static PROVIDERS: &[&dyn Provider] = &[
     &bandwidth::Bandwidth,
+    &bland::Bland,
     &elevenlabs::ElevenLabs,
+    &jambonz::Jambonz,
+    &livekit::LiveKit,
     &plivo::Plivo,
     &retell::Retell,
     &signalwire::SignalWire,
     &telnyx::Telnyx,
     &twilio::Twilio,
     &vapi::Vapi,
+    &vonage::Vonage,
 ];
 
 /// The provider of this name, as it stands in webhook paths and account records.
@@ -158,6 +169,11 @@ pub trait Provider: Sync {
     /// Whether it has a way to do this; a chain's steps that it can't do are passed over.
     fn can(&self, action: &Action<'_>) -> bool {
         !matches!(action, Action::Hosted { .. })
+    }
+
+    /// Whether the provider has to ask again while this is done, even when nothing follows.
+    fn asks_within(&self, action: &Action<'_>) -> bool {
+        matches!(action, Action::Voicemail { .. })
     }
 
     /// The answer to a call. What the provider can't do becomes the nearest that it can.

@@ -16,7 +16,8 @@ pub struct Reply<'a> {
     pub location: &'a Location<'a>,
     /// What is done.
     pub action: Action<'a>,
-    /// How the provider asks what follows. Present whenever something does, and for [`Action::Voicemail`].
+    /// How the provider asks what follows. Present whenever something does, and where
+    /// [`Provider::asks_within`](super::Provider::asks_within) says so.
     pub after: Option<After>,
     /// Whom to call when the agent fails, for providers that want to know that beforehand: the first of what follows.
     pub fallback: Option<&'a Dialable>,

@@ -24,7 +24,7 @@ pub struct Vector {
     /// When the request comes, for schemes that sign a time.
     #[serde(default)]
     pub now_ms: i64,
-    /// The clock, in seconds since 1970, where the time is signed.
+    /// The same in seconds.
     #[serde(default)]
     pub now: i64,
     pub valid: bool,
@@ -46,8 +46,14 @@ fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 #[derive(Deserialize)]
 pub struct SecretEntry {
     pub r#type: String,
+    /// Its public name, where requests name their secret.
+    #[serde(default)]
+    pub id: String,
     #[serde(default)]
     pub value: String,
+    /// How it is used, in protocols with several ways.
+    #[serde(default)]
+    pub method: String,
     #[serde(default)]
     pub username: String,
     #[serde(default)]
@@ -72,7 +78,17 @@ impl Vector {
 
     /// Calls `check` with the request.
     pub fn with_request<T>(&self, check: impl FnOnce(&WebhookRequest<'_>) -> T) -> T {
-        self.with_headers(&self.headers(), check)
+        self.with_changes(&self.headers(), self.body.as_bytes(), check)
+    }
+
+    /// Calls `check` with the request, but for other headers and another body.
+    pub fn with_changes<T>(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        check: impl FnOnce(&WebhookRequest<'_>) -> T,
+    ) -> T {
+        with_request(&self.method, &self.url, headers, body, check)
     }
 
     /// Calls `check` with the request, but these headers.

@@ -34,7 +34,7 @@ impl<'a> Webhook<'a> {
             .find_map(|(index, step)| Some((index, self.resolve(owner, call, step)?)))
             .ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let rest = &chain[taken + 1..];
-        let asks_after = !rest.is_empty() || matches!(action, Action::Voicemail { .. });
+        let asks_after = !rest.is_empty() || self.endpoint.provider.asks_within(&action);
         let after = if asks_after { self.after(source, owner, call, rest) } else { None };
         let location = self.location(owner, agent);
         let reply = Reply { call, location: &location, action, after, fallback: first_dialable(rest) };
