@@ -11,7 +11,7 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
     let mut fields = Fields::new(document);
     let given = document.get("auth_id").and_then(Value::as_str);
     if given.is_some_and(|id| is_id("SA", id)) {
-        fields.wanted("auth_id")?;
+        fields.own_id("auth_id")?;
         fields.external_id("parent_auth_id", |id| {
             let wanted = "wanted the main account's auth id, MA and 18 letters or digits: it is what a subaccount's webhooks name";
             if is_id("MA", id) { Ok(()) } else { Err(wanted) }
