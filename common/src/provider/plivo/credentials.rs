@@ -43,6 +43,17 @@ mod tests {
     const SUB: &str = "SAXXXXXXXXXXXXXXXXXX";
 
     #[test]
+    fn a_subaccount_is_found_by_its_parent_and_is_itself() {
+        let check = |json: &str, external_id: &str, identity: (&str, &str)| {
+            let read = read(&serde_json::from_str(json).unwrap()).unwrap();
+            assert_eq!((read.external_id.as_str(), read.identity()), (external_id, identity), "{json}");
+        };
+        check(&format!(r#"{{"auth_id":"{MAIN}","auth_token":"t"}}"#), MAIN, ("auth_id", MAIN));
+        let sub = format!(r#"{{"auth_id":"{SUB}","parent_auth_id":"{MAIN}","auth_token":"t"}}"#);
+        check(&sub, MAIN, ("auth_id", SUB));
+    }
+
+    #[test]
     fn what_webhooks_name_is_the_main_account() {
         let check = |json: String, kinds: &[&str]| {
             let read = read(&serde_json::from_str(&json).unwrap()).unwrap();
