@@ -59,6 +59,14 @@ fn below_credentials(error: CredentialError) -> Invalid {
     Invalid::new(format!("credentials.{}", error.field), error.wanted)
 }
 
+/// Of each provider, the smallest credentials as an example.
+pub fn examples() -> impl Iterator<Item = (&'static str, Value)> {
+    PROVIDERS.iter().map(|provider| {
+        let example = serde_json::from_str(provider.credentials_example());
+        (provider.name(), example.unwrap_or_default())
+    })
+}
+
 /// Refuses a provider that isn't known, naming those that are.
 ///
 /// # Errors
@@ -87,6 +95,19 @@ mod tests {
         let field = |provider, json| Credentials::parse(provider, object(json)).err().unwrap().field;
         assert_eq!(field("twilio", r#"{"auth_token":"t"}"#), "credentials.account_sid");
         assert_eq!(field("carrier", "{}"), "provider");
+    }
+
+    #[test]
+    fn each_providers_example_is_what_it_reads() {
+        for (provider, example) in examples() {
+            let Value::Object(document) = example else {
+                panic!("{provider}: wanted a JSON object: {example}")
+            };
+            let read = Credentials::parse(provider, document);
+            let credentials =
+                read.unwrap_or_else(|invalid| panic!("{provider}: credentials_example: {invalid}"));
+            assert!(!credentials.document.is_empty(), "{provider}: credentials_example shows nothing");
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::invalid::Invalid;
 
 const INTERVALS_MAX: usize = 20;
 const HOLIDAYS_MAX: usize = 400;
-const DAY_MINUTES: u32 = 24 * 60;
-const WEEK_MINUTES: u32 = 7 * DAY_MINUTES;
+const DAY_MINUTES: i64 = 24 * 60;
+const WEEK_MINUTES: i64 = 7 * DAY_MINUTES;
 
 /// `["09:00","17:00"]`: from the first to before the second, on the wall clock; an end at or before the start is on
 /// the next day; `24:00` is an end.
@@ -171,8 +171,30 @@ fn compile_holidays(documents: &[HolidayDocument]) -> Result<Vec<Holiday>, Inval
         }
         holidays.push(Holiday { date, intervals: holiday_intervals(&place, document)? });
     }
+    refuse_overlap_of_days(&holidays)?;
     holidays.sort_by_key(|holiday| holiday.date);
     Ok(holidays)
+}
+
+/// Two holidays in a row: the night of the first belongs to it, whatever the second says. (A holiday beside an ordinary
+/// day is another matter: their intervals come from two settings, of which either may be inherited.)
+fn refuse_overlap_of_days(holidays: &[Holiday]) -> Result<(), Invalid> {
+    let mut spans = Vec::new();
+    for (index, holiday) in holidays.iter().enumerate() {
+        let start = days_since_1970(holiday.date) * DAY_MINUTES;
+        let span = |(of, interval): (usize, &Interval)| {
+            Span::new(format!("holidays[{index}].intervals[{of}]"), start, *interval)
+        };
+        spans.extend(holiday.intervals.iter().enumerate().map(span));
+    }
+    refuse_overlap(spans, None)
+}
+
+fn days_since_1970(date: Date) -> i64 {
+    let parts = (i8::try_from(date.month), i8::try_from(date.day));
+    let (Ok(month), Ok(day)) = parts else { return 0 };
+    let date = civil::Date::new(date.year, month, day).unwrap_or_default();
+    i64::from(civil::date(1970, 1, 1).until(date).map(|span| span.get_days()).unwrap_or_default())
 }
 
 fn holiday_intervals(place: &str, document: &HolidayDocument) -> Result<Vec<Interval>, Invalid> {
@@ -180,19 +202,18 @@ fn holiday_intervals(place: &str, document: &HolidayDocument) -> Result<Vec<Inte
         (true, None | Some([])) => Ok(Vec::new()),
         (false, Some(documents @ [_, ..])) => {
             let place = format!("{place}.intervals");
-            let intervals = compile_intervals(&place, documents)?;
-            let span =
-                |(index, interval): (usize, &Interval)| Span::new(format!("{place}[{index}]"), 0, *interval);
-            refuse_overlap(intervals.iter().enumerate().map(span).collect(), None)?;
-            Ok(intervals)
+            compile_intervals(&place, documents)
         }
         (true, Some(_)) => Err(Invalid::new(place, "wanted closed or intervals, not both")),
         (false, _) => Err(Invalid::new(place, "wanted \"closed\": true or intervals")),
     }
 }
 
-/// Dates in the one form `2026-12-25`; the library behind reads others as well.
-fn date(field: &str, text: &str) -> Result<Date, Invalid> {
+/// Reads a date in the one form `2026-12-25`; the library behind reads others as well.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn date(field: &str, text: &str) -> Result<Date, Invalid> {
     let date = text.parse::<civil::Date>().ok().filter(|date| date.to_string() == text);
     date.map(Date::from).ok_or_else(|| Invalid::new(field, "wanted a date such as 2026-12-25"))
 }
@@ -206,13 +227,24 @@ fn compile_intervals(place: &str, documents: &[IntervalDocument]) -> Result<Vec<
         let [start, end] = document.as_slice() else {
             return Err(Invalid::new(place, "wanted a start and an end: [\"09:00\",\"17:00\"]"));
         };
-        let start = minutes(&format!("{place}[0]"), start, false)?;
-        let end = minutes(&format!("{place}[1]"), end, true)?;
-        Interval::new(start, end).ok_or_else(|| {
-            Invalid::new(place, "wanted a start and an end that differ; all day is 00:00 to 24:00")
-        })
+        interval(&place, (&format!("{place}[0]"), start), (&format!("{place}[1]"), end))
     };
     documents.iter().enumerate().map(compile).collect()
+}
+
+/// Reads an interval from the texts of its start and its end, each with its field.
+///
+/// # Errors
+/// What is wanted at one of the fields, or at `place` when they are equal.
+pub fn interval(
+    place: &str,
+    (start_field, start): (&str, &str),
+    (end_field, end): (&str, &str),
+) -> Result<Interval, Invalid> {
+    let (start, end) = (minutes(start_field, start, false)?, minutes(end_field, end, true)?);
+    Interval::new(start, end).ok_or_else(|| {
+        Invalid::new(place, "wanted a start and an end that differ; all day is 00:00 to 24:00")
+    })
 }
 
 fn minutes(field: &str, text: &str, is_end: bool) -> Result<u16, Invalid> {
@@ -229,23 +261,23 @@ fn minutes(field: &str, text: &str, is_end: bool) -> Result<u16, Invalid> {
     clock(text).ok_or_else(|| Invalid::new(field, format!("wanted HH:MM from 00:00 to {last}")))
 }
 
-/// An interval on the line of a week's minutes, or of a day's and the next's.
+/// An interval on the line of a week's minutes, or of all minutes since 1970.
 struct Span {
     place: String,
-    start: u32,
-    end: u32,
+    start: i64,
+    end: i64,
 }
 
 impl Span {
-    fn new(place: String, day_start: u32, interval: Interval) -> Self {
-        let (start, end) = (u32::from(interval.start()), u32::from(interval.end()));
+    fn new(place: String, day_start: i64, interval: Interval) -> Self {
+        let (start, end) = (i64::from(interval.start()), i64::from(interval.end()));
         let end = if interval.passes_midnight() { end + DAY_MINUTES } else { end };
         Self { place, start: day_start + start, end: day_start + end }
     }
 }
 
 /// `circle`: the minutes after which the line begins again.
-fn refuse_overlap(mut spans: Vec<Span>, circle: Option<u32>) -> Result<(), Invalid> {
+fn refuse_overlap(mut spans: Vec<Span>, circle: Option<i64>) -> Result<(), Invalid> {
     spans.sort_by_key(|span| (span.start, span.end));
     let refuse = |span: &Span, other: &Span| {
         Err(Invalid::new(span.place.clone(), format!("overlaps {}: wanted intervals apart", other.place)))
@@ -321,6 +353,19 @@ mod tests {
         check(
             r#"{"holidays":[{"date":"2026-12-25","intervals":[["10:00","12:00"],["11:00","13:00"]]}]}"#,
             "holidays[0].intervals[1]",
+        );
+        check(
+            r#"{"holidays":[{"date":"2027-01-01","intervals":[["01:00","03:00"]]},
+                            {"date":"2026-12-31","intervals":[["18:00","02:00"]]}]}"#,
+            "holidays[0].intervals[0]",
+        );
+        assert!(
+            compile(
+                r#"{"holidays":[{"date":"2026-12-31","intervals":[["18:00","02:00"]]},
+                                {"date":"2027-01-01","intervals":[["02:00","03:00"]]},
+                                {"date":"2027-12-31","intervals":[["00:00","24:00"]]}]}"#
+            )
+            .is_ok()
         );
         assert!(
             compile(r#"{"weekly":{"mon":[["12:00","24:00"],["09:00","12:00"]],"tue":[["00:00","24:00"]]}}"#)

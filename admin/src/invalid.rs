@@ -32,11 +32,29 @@ pub const NAME_CHARS_MAX: usize = 200;
 /// # Errors
 /// What is wanted at `field`.
 pub fn name(field: &str, text: &str) -> Result<(), Invalid> {
-    if text.trim().is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
-        let wanted = format!("wanted 1 to {NAME_CHARS_MAX} characters, no control characters");
+    line(field, text, NAME_CHARS_MAX)
+}
+
+/// Checks a text of one line: 1 to `chars_max` characters, no control characters, not blank.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn line(field: &str, text: &str, chars_max: usize) -> Result<(), Invalid> {
+    let ends_line = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+    if text.trim().is_empty() || text.chars().count() > chars_max || text.chars().any(ends_line) {
+        let wanted = format!("wanted 1 to {chars_max} characters, no control characters");
         return Err(Invalid::new(field, wanted));
     }
     Ok(())
+}
+
+/// Checks how many calls at a time are allowed: 1 to 1000.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn calls_max(field: &str, calls: u32) -> Result<i32, Invalid> {
+    let in_range = i32::try_from(calls).ok().filter(|calls| (1..=1000).contains(calls));
+    in_range.ok_or_else(|| Invalid::new(field, "wanted 1 to 1000, or null for any number"))
 }
 
 /// Checks a text that is spoken: not blank, at most `chars_max` characters, line breaks allowed.
@@ -92,8 +110,18 @@ mod tests {
         for text in ["", "  ", "a\0b", "a\nb", &"x".repeat(201)] {
             assert!(name("name", text).is_err(), "{text:?}");
         }
+        assert!(line("address", &"x".repeat(300), 300).is_ok());
+        assert!(line("address", "1 Main St\u{2028}New York", 300).is_err());
         assert!(spoken("say", "Hello.\nBye.", 20).is_ok());
         assert!(spoken("say", "Hello\0", 20).is_err());
+    }
+
+    #[test]
+    fn limits_of_calls_are_small_numbers() {
+        for (calls, expected) in [(0, None), (1, Some(1)), (1000, Some(1000)), (1001, None), (u32::MAX, None)]
+        {
+            assert_eq!(calls_max("calls_max", calls).ok(), expected, "{calls}");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Whether a phone number can exist.
+//! What the numbering plans say: whether a phone number or a block of them can exist, and countries' calling codes.
 
-use dialplane_common::e164::E164;
-use rlibphonenumber::{NumberLengthType, PhoneNumber};
+use dialplane_common::country::Country;
+use dialplane_common::e164::{E164, Prefix};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber};
 
 use crate::invalid::Invalid;
+
+const NUMBER_DIGITS_MAX: usize = 15;
 
 /// Reads a number in the strict E.164 form and checks it against the numbering plans: a country code that is in use,
 /// and a length that its country has.
@@ -25,10 +28,48 @@ pub fn possible(field: &str, text: &str) -> Result<E164, Invalid> {
     }
 }
 
+/// Reads what the numbers of a block begin with, and checks that there can be such numbers: a country code that is in
+/// use, and a length of the country's that is longer.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn possible_range(field: &str, text: &str) -> Result<Prefix, Invalid> {
+    let prefix: Prefix = text
+        .parse()
+        .map_err(|error| Invalid::new(field, format!("{error}, without blanks or punctuation")))?;
+    // Which digits follow says nothing of whether the length is one.
+    let longer =
+        (1..=NUMBER_DIGITS_MAX + 1 - text.len()).map(|digits| format!("{text}{}", "0".repeat(digits)));
+    if longer.into_iter().any(|number| possible(field, &number).is_ok()) {
+        Ok(prefix)
+    } else {
+        Err(Invalid::new(field, "wanted what numbers of a country begin with, shorter than they are"))
+    }
+}
+
+/// The calling code of a country: 49 of Germany. `None` for the few whose numbers the plans count as another's.
+#[must_use]
+pub fn calling_code(country: Country) -> Option<u16> {
+    let region =
+        PHONE_NUMBER_UTIL.get_supported_regions().find(|region| region.to_string() == country.as_str())?;
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).and_then(|code| u16::try_from(code).ok())
+}
+
+/// Reads a country whose numbers a provider may write in their national form.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn country(field: &str, text: &str) -> Result<Country, Invalid> {
+    let country: Country = text.parse().map_err(|error| Invalid::new(field, format!("{error}")))?;
+    match calling_code(country) {
+        Some(_) => Ok(country),
+        None => Err(Invalid::new(field, "wanted a country with a calling code")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use dialplane_common::country::Country;
-    use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
+    use rlibphonenumber::{PhoneNumberFormat, PhoneNumberType};
 
     use super::*;
 
@@ -48,6 +89,32 @@ mod tests {
             "+1",
         ] {
             assert!(possible("phone_number", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_shorter_than_its_numbers() {
+        for text in ["+1212", "+1212555000", "+4930123", "+44207183", "+49301234567890"] {
+            assert!(possible_range("prefix", text).is_ok(), "{text}: {:?}", possible_range("prefix", text));
+        }
+        for text in ["", "4930123", "+49 30", "+493", "+0493", "+12125550001", "+9991", "+123456789012345"] {
+            let refused = possible_range("prefix", text).map_err(|invalid| invalid.field);
+            assert_eq!(refused, Err("prefix".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn countries_have_calling_codes() {
+        let check = |text: &str, expected: Option<u16>| {
+            let code = country("country", text).ok().and_then(calling_code);
+            assert_eq!(code, expected, "{text}");
+        };
+        check("DE", Some(49));
+        check("US", Some(1));
+        check("JM", Some(1));
+        check("KZ", Some(7));
+        for text in ["", "de", "UK", "ZZ", "DEU", "001"] {
+            check(text, None);
         }
     }
 

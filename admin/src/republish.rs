@@ -88,6 +88,7 @@ async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, Stor
                 label: &row.label,
                 credentials: &credentials,
                 signature_policy: &row.signature_policy,
+                country: row.country.as_deref(),
             };
             let row = accounts::update(tx.conn(), &keys, id, &fields).await?;
             tx.record_account(&row)?;

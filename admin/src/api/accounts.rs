@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
+use dialplane_common::country::Country;
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AccountId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use super::writes::WaitQuery;
 use crate::config::SealKeys;
 use crate::credentials::{Credentials, check_provider};
 use crate::invalid;
+use crate::numbering;
 use crate::store::accounts::{self, AccountFields, AccountRow};
 use crate::store::instant::Instant;
 use crate::store::{StoreError, tenants};
@@ -44,6 +46,8 @@ pub struct Account {
     secrets_set: Vec<String>,
     /// Whether webhooks have to prove that they come from it.
     signature_policy: String,
+    /// The country of numbers that the provider writes in their national form; null: it writes none so.
+    country: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Instant,
@@ -56,7 +60,7 @@ pub struct Account {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// `twilio`.
+    /// Its name, as in the webhook paths: `twilio`.
     provider: String,
     /// 1 to 200 characters.
     label: String,
@@ -65,6 +69,9 @@ pub struct NewAccount {
     credentials: Map<String, Value>,
     /// Whether webhooks have to prove that they come from it; absent: `enforce`.
     signature_policy: Option<SignaturePolicy>,
+    /// The ISO 3166-1 code of the country whose numbers the provider writes in their national form: `DE`. Absent: it
+    /// writes none so.
+    country: Option<String>,
 }
 
 /// Fields of an account to change; those absent stay.
@@ -81,6 +88,10 @@ pub struct AccountPatch {
     /// Whether webhooks have to prove that they come from it.
     #[serde(default, deserialize_with = "present")]
     signature_policy: Option<SignaturePolicy>,
+    /// The country of numbers that the provider writes in their national form; null: it writes none so.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    country: Option<Option<String>>,
 }
 
 /// Whether webhooks have to prove that they come from an account.
@@ -122,6 +133,7 @@ fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
             .into_iter()
             .collect(),
         signature_policy: row.signature_policy,
+        country: row.country,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -202,13 +214,31 @@ async fn insert(
     let credentials = Credentials::parse(&new.provider, new.credentials)?;
     let policy = new.signature_policy.unwrap_or(SignaturePolicy::Enforce);
     policy.check(principal)?;
-    let fields =
-        AccountFields { label: &new.label, credentials: &credentials, signature_policy: policy.name() };
+    let country = country(new.country.as_deref())?;
+    let fields = AccountFields {
+        label: &new.label,
+        credentials: &credentials,
+        signature_policy: policy.name(),
+        country: country.as_ref().map(Country::as_str),
+    };
     let mut write = api.write_routing(principal, wait).await?;
-    let row = accounts::insert(write.tx.conn(), api.store.keys(), owner, &new.provider, &fields).await?;
+    let row = accounts::insert(write.tx.conn(), api.store.keys(), owner, &new.provider, &fields)
+        .await
+        .map_err(|error| refused(error, &credentials))?;
     write.tx.record_account(&row)?;
     let headers = write.commit().await?;
     Ok((StatusCode::CREATED, headers, Json(view(row, api.store.keys())?)))
+}
+
+fn country(text: Option<&str>) -> Result<Option<Country>, Problem> {
+    Ok(text.map(|text| numbering::country("country", text)).transpose()?)
+}
+
+/// Names the field of the credentials that an account can't have because another has it.
+fn refused(error: StoreError, credentials: &Credentials) -> Problem {
+    let exists = matches!(error, StoreError::AccountExists);
+    let problem = Problem::from(error);
+    if exists { problem.at(&format!("credentials.{}", credentials.identity().0)) } else { problem }
 }
 
 /// Get an account of a tenant.
@@ -285,6 +315,7 @@ async fn update(
     if let Some(policy) = patch.signature_policy {
         policy.check(principal)?;
     }
+    let new_country = patch.country.map(|text| country(text.as_deref())).transpose()?;
     let mut write = api.write_routing(principal, wait).await?;
     let row = accounts::lock(write.tx.conn(), owner, id).await?;
     let stored = row.credentials(api.store.keys())?;
@@ -298,8 +329,14 @@ async fn update(
         signature_policy: patch
             .signature_policy
             .map_or(row.signature_policy.as_str(), |policy| policy.name()),
+        country: match &new_country {
+            Some(country) => country.as_ref().map(Country::as_str),
+            None => row.country.as_deref(),
+        },
     };
-    let row = accounts::update(write.tx.conn(), api.store.keys(), id, &fields).await?;
+    let row = accounts::update(write.tx.conn(), api.store.keys(), id, &fields)
+        .await
+        .map_err(|error| refused(error, &credentials))?;
     write.tx.record_account(&row)?;
     let headers = write.commit().await?;
     Ok((headers, Json(view(row, api.store.keys())?)))

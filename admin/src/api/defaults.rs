@@ -89,7 +89,7 @@ pub async fn put_routing(
     Query(wait): Query<WaitQuery>,
     Body(document): Body<RoutingDocument>,
 ) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
-    document.compile()?;
+    document.check()?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
@@ -187,7 +187,7 @@ pub async fn put_platform_routing(
     Query(wait): Query<WaitQuery>,
     Body(document): Body<PlatformRoutingDocument>,
 ) -> Result<(HeaderMap, Json<PlatformSetting<PlatformRoutingDocument>>), Problem> {
-    document.compile()?;
+    document.check()?;
     let mut write = api.write_routing(&principal, wait).await?;
     settings::lock_platform(write.tx.conn()).await?;
     if let Some(tenant) = document.unknown_numbers {

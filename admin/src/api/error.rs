@@ -162,6 +162,21 @@ impl From<StoreError> for Problem {
             StoreError::IntentNameTaken => {
                 conflict("intent_name_taken", "name: the tenant has an intent of this name").at("name")
             }
+            StoreError::AddressOverlaps => conflict(
+                "phone_number_overlaps",
+                "phone_number: a range of somebody else's holds it, or it holds what is somebody else's",
+            )
+            .at("phone_number"),
+            StoreError::NumberIdTaken => conflict(
+                "number_id_taken",
+                "bindings: another number of the account has this number_id: wanted one that is its own",
+            )
+            .at("bindings"),
+            StoreError::AccountExists => conflict(
+                "account_exists",
+                "credentials: the owner has an account at this provider for these already: change that one",
+            )
+            .at("credentials"),
             StoreError::AccountInUse => conflict(
                 "account_in_use",
                 "a phone number is bound to this account: bind it to another first",

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod agents;
 pub mod api_keys;
 pub mod auth;
+pub mod bindings;
 pub mod body;
 pub mod defaults;
 pub mod docs;

@@ -4,13 +4,16 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::IntoResponse;
+use serde_json::json;
 use utoipa::OpenApi;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{BASE, error::ProblemDocument, routes};
+use crate::credentials;
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -59,9 +62,26 @@ fn write() -> String {
         let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
         operations.into_iter().flatten().for_each(add_refusal);
     }
+    for path in ["/accounts", "/tenants/{tenant_id}/accounts"] {
+        if let Some(path) = document.paths.paths.get_mut(&format!("{BASE}{path}")) {
+            path.post.iter_mut().for_each(add_account_examples);
+        }
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// One example of each provider, from the provider's own folder.
+fn add_account_examples(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        content.examples.extend(credentials::examples().map(|(provider, credentials)| {
+            let account = json!({"provider": provider, "label": "main", "credentials": credentials});
+            (provider.to_owned(), RefOr::T(ExampleBuilder::new().value(Some(account)).build()))
+        }));
+    }
 }
 
 fn add_refusal(operation: &mut Operation) {
@@ -85,6 +105,18 @@ mod tests {
             committed == document_text(),
             "run: cargo run -p dialplane-admin -- openapi > admin/openapi.json"
         );
+    }
+
+    #[test]
+    fn accounts_are_shown_for_each_provider() {
+        let document: serde_json::Value = serde_json::from_str(document_text()).unwrap();
+        for path in ["/api/v2/accounts", "/api/v2/tenants/{tenant_id}/accounts"] {
+            let body = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+            for (provider, credentials) in credentials::examples() {
+                let shown = &body["examples"][provider]["value"];
+                assert_eq!(shown["credentials"], credentials, "{path} {provider}");
+            }
+        }
     }
 
     #[test]

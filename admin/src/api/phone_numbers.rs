@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -13,17 +12,21 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Principal, Viewer};
+use super::bindings::{self, NewBinding};
 use super::body::{Body, Query, present};
 use super::error::Problem;
 use super::page::{Page, PageQuery};
 use super::writes::WaitQuery;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
+use crate::store::bindings::Binding;
 use crate::store::instant::Instant;
-use crate::store::numbers::{self, NumberFields, NumberFilter, NumberRow};
-use crate::store::{accounts, agents, tenants};
+use crate::store::numbers::{self, Address, NumberFields, NumberFilter, NumberRow};
+use crate::store::{self, StoreError, agents, tenants};
 
-const CARRIER: &str = "carrier";
+const ADDRESS_CHARS_MAX: usize = 300;
+/// Seven digits are a calling code and what a town or a large trunk begins with.
+const OPERATORS_RANGES_BELOW: u64 = 1_000_000;
 /// The number exists and somebody points it here.
 const MANUAL: &str = "manual";
 
@@ -34,10 +37,14 @@ pub struct PhoneNumber {
     id: Uuid,
     /// Whose number it is.
     tenant_id: Uuid,
-    /// The number, in the E.164 form.
-    phone_number: String,
+    /// The number, in the E.164 form; null: it is a range.
+    phone_number: Option<String>,
+    /// What a range's numbers begin with; null: it is one number.
+    prefix: Option<String>,
     /// The location's name.
     display_name: String,
+    /// Where the location is; null: not said.
+    address: Option<String>,
     /// The location's IANA time zone; null: its tenant's.
     timezone: Option<String>,
     /// `active`, `inactive` or `suspended`: set by people.
@@ -52,21 +59,14 @@ pub struct PhoneNumber {
     account_id: Option<Uuid>,
     /// All accounts whose webhooks may speak of it.
     bindings: Vec<Binding>,
+    /// How many calls it may have at a time; null: any number.
+    calls_max: Option<i32>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Instant,
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Instant,
-}
-
-/// What ties a number to an account.
-#[derive(Serialize, ToSchema)]
-pub struct Binding {
-    /// The account.
-    account_id: Uuid,
-    /// `carrier` or `agent`.
-    role: String,
 }
 
 /// A phone number to create.
@@ -76,29 +76,42 @@ pub struct NewPhoneNumber {
     /// `manual`: the number exists and somebody points it here.
     source: String,
     /// In the E.164 form: `+12125550001`.
-    phone_number: String,
-    /// The carrier's account, the tenant's own or one granted to it.
+    phone_number: Option<String>,
+    /// Instead of `phone_number`, a range, such as a block on a trunk, that is one location: what its numbers begin
+    /// with, `+4930123`, a plus and 4 to 14 digits. A number of its own goes before a range, a longer range before a
+    /// shorter. Ranges of less than 7 digits are operators' to create.
+    prefix: Option<String>,
+    /// The carrier's account, the tenant's own or one granted to it: short for one binding.
     #[schema(value_type = Option<Uuid>)]
     account_id: Option<AccountId>,
+    /// All accounts whose webhooks may speak of it, at most 10; instead of `account_id`.
+    bindings: Option<Vec<NewBinding>>,
     /// Whoever answers where a rule names nobody.
     #[schema(value_type = Option<Uuid>)]
     agent_id: Option<AgentId>,
     /// The location's name; absent: the number.
     display_name: Option<String>,
+    /// Where the location is: one line of 1 to 300 characters.
+    address: Option<String>,
     /// The location's IANA time zone; absent: its tenant's.
     timezone: Option<String>,
     /// Absent: `active`.
     status: Option<NumberStatus>,
+    /// How many calls it may have at a time, 1 to 1000; absent: any number.
+    calls_max: Option<u32>,
 }
 
 /// Fields of a phone number to change; those absent stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhoneNumberPatch {
-    /// The carrier's account; null: none.
+    /// The carrier's account, in place of the carriers' among the bindings; null: none.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Uuid>)]
     account_id: Option<Option<AccountId>>,
+    /// All accounts whose webhooks may speak of it, at most 10; instead of `account_id`.
+    #[serde(default, deserialize_with = "present")]
+    bindings: Option<Vec<NewBinding>>,
     /// Whoever answers where a rule names nobody; null: nobody.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Uuid>)]
@@ -106,6 +119,10 @@ pub struct PhoneNumberPatch {
     /// The location's name.
     #[serde(default, deserialize_with = "present")]
     display_name: Option<String>,
+    /// Where the location is: one line of 1 to 300 characters; null: not said.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    address: Option<Option<String>>,
     /// The location's IANA time zone; null: its tenant's.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -113,6 +130,10 @@ pub struct PhoneNumberPatch {
     /// Whether its calls are routed.
     #[serde(default, deserialize_with = "present")]
     status: Option<NumberStatus>,
+    /// How many calls it may have at a time, 1 to 1000; null: any number.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    calls_max: Option<Option<u32>>,
 }
 
 /// Whether a number's calls are routed.
@@ -154,24 +175,23 @@ pub struct ListQuery {
 }
 
 fn view(row: NumberRow) -> PhoneNumber {
-    let bindings: Vec<_> = row
-        .account_ids
-        .into_iter()
-        .zip(row.account_roles)
-        .map(|(account_id, role)| Binding { account_id, role })
-        .collect();
+    let (phone_number, prefix) =
+        if row.is_range { (None, Some(row.phone_number)) } else { (Some(row.phone_number), None) };
     PhoneNumber {
         id: row.id,
         tenant_id: row.tenant_id,
-        phone_number: row.phone_number,
+        phone_number,
+        prefix,
         display_name: row.display_name,
+        address: row.address,
         timezone: row.timezone,
         status: row.status,
         lifecycle: row.lifecycle,
         source: row.source,
         agent_id: row.agent_id,
-        account_id: bindings.iter().find(|binding| binding.role == CARRIER).map(|binding| binding.account_id),
-        bindings,
+        account_id: bindings::carrier(&row.bindings),
+        bindings: row.bindings.0,
+        calls_max: row.calls_max,
         created_at: row.created_at,
         updated_at: row.updated_at,
     }
@@ -212,55 +232,90 @@ pub async fn create(
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "source_not_supported", detail).at("source")
         );
     }
-    let number = numbering::possible("phone_number", &new.phone_number)?;
+    let address = address(&tenant.principal, new.phone_number.as_deref(), new.prefix.as_deref())?;
     let fields = NumberFields {
-        display_name: new.display_name.unwrap_or_else(|| number.to_string()),
+        display_name: new.display_name.unwrap_or_else(|| address.to_string()),
+        address: place(new.address)?,
         timezone: timezone(new.timezone.as_deref())?,
         status: new.status.unwrap_or(NumberStatus::Active).name().to_owned(),
         agent_id: new.agent_id,
+        calls_max: calls_max(new.calls_max)?,
     };
     invalid::name("display_name", &fields.display_name)?;
+    let wanted = bindings::wanted(new.account_id.map(Some), new.bindings.as_deref(), &[])?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
-    check_references(write.tx.conn(), &tenant.principal, tenant.id, new.agent_id, new.account_id).await?;
-    let id = numbers::insert(write.tx.conn(), tenant.id, number, MANUAL, &fields).await?;
-    numbers::bind_carrier(write.tx.conn(), tenant.id, id, new.account_id).await?;
+    check_agent(write.tx.conn(), tenant.id, new.agent_id).await?;
+    if let Some(wanted) = &wanted {
+        wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &[]).await?;
+    }
+    let id = numbers::insert(write.tx.conn(), tenant.id, address, MANUAL, &fields)
+        .await
+        .map_err(|error| taken(error, address))?;
+    if let Some(wanted) = &wanted {
+        store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
+    }
     let row = write.tx.record_number(tenant.id, id).await?;
     Ok((StatusCode::CREATED, write.commit().await?, Json(view(row))))
+}
+
+/// The number or the range that is given, whichever it is.
+fn address(principal: &Principal, number: Option<&str>, prefix: Option<&str>) -> Result<Address, Problem> {
+    match (number, prefix) {
+        (Some(number), None) => Ok(Address::Number(numbering::possible("phone_number", number)?)),
+        (None, Some(prefix)) => {
+            let range = numbering::possible_range("prefix", prefix)?;
+            // A whole city, which one tenant would keep from all others.
+            if !principal.is_operator() && range.to_u64() < OPERATORS_RANGES_BELOW {
+                let detail = "prefix: only operators create ranges of less than 7 digits";
+                return Err(Problem::new(StatusCode::FORBIDDEN, "operator_only", detail).at("prefix"));
+            }
+            Ok(Address::Range(range))
+        }
+        (None, None) => Err(Invalid::new("phone_number", "wanted phone_number or prefix").into()),
+        (Some(_), Some(_)) => Err(Invalid::new("prefix", "wanted phone_number or prefix, not both").into()),
+    }
+}
+
+/// Names the field that was given.
+fn taken(error: StoreError, address: Address) -> Problem {
+    match (error, address) {
+        (StoreError::NumberTaken, Address::Range(_)) => {
+            Problem::new(StatusCode::CONFLICT, "phone_number_taken", "prefix: this range is taken")
+                .at("prefix")
+        }
+        (StoreError::AddressOverlaps, Address::Range(_)) => {
+            let detail = "prefix: a range of somebody else's holds it, or it holds what is somebody else's";
+            Problem::new(StatusCode::CONFLICT, "phone_number_overlaps", detail).at("prefix")
+        }
+        (error, _) => error.into(),
+    }
+}
+
+fn place(text: Option<String>) -> Result<Option<String>, Problem> {
+    if let Some(text) = &text {
+        invalid::line("address", text, ADDRESS_CHARS_MAX)?;
+    }
+    Ok(text)
+}
+
+fn calls_max(calls: Option<u32>) -> Result<Option<i32>, Problem> {
+    Ok(calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose()?)
 }
 
 fn timezone(text: Option<&str>) -> Result<Option<String>, Problem> {
     Ok(text.map(|text| invalid::timezone("timezone", text)).transpose()?)
 }
 
-/// Holds what the number will refer to, and refuses what isn't the tenant's to refer to.
-///
-/// A tenant's key binds numbers to the tenant's own accounts only. On an account that tenants share, whoever names a
-/// number would get its calls: there the platform says whose number it is.
-async fn check_references(
+/// Holds the agent, and refuses one that isn't the tenant's.
+async fn check_agent(
     conn: &mut PgConnection,
-    principal: &Principal,
     tenant: TenantId,
     agent: Option<AgentId>,
-    account: Option<AccountId>,
 ) -> Result<(), Problem> {
     if let Some(agent) = agent
         && agents::hold(conn, tenant, &[agent]).await?.is_empty()
     {
         return Err(Invalid::new("agent_id", "wanted an agent of this tenant").into());
-    }
-    if let Some(account) = account
-        && !accounts::is_usable(conn, tenant, account).await?
-    {
-        return Err(
-            Invalid::new("account_id", "wanted an account of this tenant, or one granted to it").into()
-        );
-    }
-    if let Some(account) = account
-        && !principal.is_operator()
-        && !accounts::is_own(conn, tenant, account).await?
-    {
-        let detail = "account_id: only operators bind numbers to the platform's accounts";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "operator_only", detail).at("account_id"));
     }
     Ok(())
 }
@@ -293,21 +348,25 @@ pub async fn change(
         invalid::name("display_name", name)?;
     }
     let zone = patch.timezone.map(|zone| timezone(zone.as_deref())).transpose()?;
+    let address = patch.address.map(place).transpose()?;
+    let limit = patch.calls_max.map(calls_max).transpose()?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
-    let (agent, account) = (patch.agent_id.flatten(), patch.account_id.flatten());
-    check_references(write.tx.conn(), &tenant.principal, tenant.id, agent, account).await?;
+    check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
+    if let Some(wanted) = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)? {
+        wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &row.bindings).await?;
+        store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
+    }
     let fields = NumberFields {
         display_name: patch.display_name.unwrap_or(row.display_name),
+        address: address.unwrap_or(row.address),
         timezone: zone.unwrap_or(row.timezone),
         status: patch.status.map_or(row.status, |status| status.name().to_owned()),
         agent_id: patch.agent_id.unwrap_or(row.agent_id.map(AgentId)),
+        calls_max: limit.unwrap_or(row.calls_max),
     };
     numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
-    if let Some(account) = patch.account_id {
-        numbers::bind_carrier(write.tx.conn(), tenant.id, id, account).await?;
-    }
     let row = write.tx.record_number(tenant.id, id).await?;
     Ok((write.commit().await?, Json(view(row))))
 }
@@ -323,7 +382,7 @@ pub async fn delete(
     Query(wait): Query<WaitQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut write = api.write_routing(&tenant.principal, wait).await?;
-    let number = numbers::delete(write.tx.conn(), tenant.id, id).await?;
-    write.tx.remove(RecordKey::Number(number));
+    let address = numbers::delete(write.tx.conn(), tenant.id, id).await?;
+    write.tx.remove(address.key());
     Ok((StatusCode::NO_CONTENT, write.commit().await?))
 }

@@ -167,7 +167,7 @@ pub async fn put_routing(
     Query(wait): Query<WaitQuery>,
     Body(document): Body<RoutingDocument>,
 ) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
-    document.compile()?;
+    document.check()?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;

@@ -26,6 +26,8 @@ pub struct NewTenant {
     name: String,
     /// IANA time zone; absent: UTC.
     timezone: Option<String>,
+    /// How many calls it may have at a time, 1 to 1000; absent: any number.
+    calls_max: Option<u32>,
 }
 
 /// Fields of a tenant to change; those absent stay.
@@ -41,6 +43,10 @@ pub struct TenantPatch {
     /// Operators only.
     #[serde(default, deserialize_with = "present")]
     status: Option<TenantStatus>,
+    /// How many calls it may have at a time, 1 to 1000; null: any number. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    calls_max: Option<Option<u32>>,
 }
 
 /// Whether a tenant's calls are routed.
@@ -87,9 +93,10 @@ pub async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     invalid::name("name", &new.name)?;
     let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
+    let calls_max = new.calls_max.map(|calls| invalid::calls_max("calls_max", calls)).transpose()?;
     let id = TenantId(Uuid::now_v7());
     let mut write = api.write_routing(&principal, wait).await?;
-    let tenant = tenants::insert(write.tx.conn(), id, &new.name, &timezone).await?;
+    let tenant = tenants::insert(write.tx.conn(), id, &new.name, &timezone, calls_max).await?;
     write.tx.record_tenant(id).await?;
     Ok((StatusCode::CREATED, write.commit().await?, Json(tenant)))
 }
@@ -112,7 +119,7 @@ pub async fn change(
     Query(wait): Query<WaitQuery>,
     Body(patch): Body<TenantPatch>,
 ) -> Result<impl IntoResponse, Problem> {
-    if patch.status.is_some() && !tenant.principal.is_operator() {
+    if (patch.status.is_some() || patch.calls_max.is_some()) && !tenant.principal.is_operator() {
         return Err(operator_only());
     }
     if let Some(name) = &patch.name {
@@ -120,7 +127,9 @@ pub async fn change(
     }
     let timezone = patch.timezone.as_deref().map(|zone| invalid::timezone("timezone", zone)).transpose()?;
     let status = patch.status.map(|status| status.name().to_owned());
-    let changes = TenantChanges { name: patch.name, timezone, status };
+    let limit = |calls: Option<u32>| calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose();
+    let calls_max = patch.calls_max.map(limit).transpose()?;
+    let changes = TenantChanges { name: patch.name, timezone, status, calls_max };
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let changed = tenants::update(write.tx.conn(), tenant.id, &changes).await?;

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::instant::Instant;
 use crate::config::SealKeys;
 use crate::credentials::Credentials;
+use crate::numbering;
 
 /// Credentials at one provider, as stored.
 #[derive(Clone, Debug, FromRow)]
@@ -27,6 +28,8 @@ pub struct AccountRow {
     pub credentials_sealed: Vec<u8>,
     /// `enforce`, `observe` or `off`.
     pub signature_policy: String,
+    /// The country of numbers that the provider writes in their national form.
+    pub country: Option<String>,
     /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
@@ -41,6 +44,8 @@ pub struct AccountFields<'a> {
     pub credentials: &'a Credentials,
     /// `enforce`, `observe` or `off`.
     pub signature_policy: &'a str,
+    /// The country of numbers that the provider writes in their national form.
+    pub country: Option<&'a str>,
 }
 
 impl AccountRow {
@@ -55,6 +60,21 @@ impl AccountRow {
             .and_then(|document| Credentials::parse(&self.provider, document).ok())
             .ok_or(StoreError::Malformed("credentials"))
     }
+
+    /// The calling code of its country.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] when the country has none.
+    pub fn calling_code(&self) -> Result<Option<u16>, StoreError> {
+        let code = |country: &str| country.parse().ok().and_then(numbering::calling_code);
+        let code =
+            self.country.as_deref().map(|country| code(country).ok_or(StoreError::Malformed("country")));
+        code.transpose()
+    }
+}
+
+fn own_id(credentials: &Credentials) -> Option<&str> {
+    credentials.own_id.as_ref().map(|(_, id)| id.as_str())
 }
 
 fn seal(keys: &SealKeys, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
@@ -64,7 +84,7 @@ fn seal(keys: &SealKeys, id: AccountId, credentials: &Credentials) -> Result<Vec
 /// Inserts an account, and its owner among those who may use it.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when there is no such tenant.
+/// [`StoreError::AccountExists`]; [`StoreError::NotFound`] when there is no such tenant.
 pub async fn insert(
     conn: &mut PgConnection,
     keys: &SealKeys,
@@ -74,8 +94,10 @@ pub async fn insert(
 ) -> Result<AccountRow, StoreError> {
     let id = AccountId(Uuid::now_v7());
     let row = sqlx::query_as(
-        "INSERT INTO accounts (id, tenant_id, provider, label, external_id, credentials_sealed, signature_policy)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *",
+        "INSERT INTO accounts
+            (id, tenant_id, provider, label, external_id, credentials_sealed, signature_policy, country,
+             own_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
     )
     .bind(id.0)
     .bind(tenant.map(|tenant| tenant.0))
@@ -84,6 +106,8 @@ pub async fn insert(
     .bind(&fields.credentials.external_id)
     .bind(seal(keys, id, fields.credentials)?)
     .bind(fields.signature_policy)
+    .bind(fields.country)
+    .bind(own_id(fields.credentials))
     .fetch_one(&mut *conn)
     .await?;
     if let Some(tenant) = tenant {
@@ -150,7 +174,7 @@ pub async fn list(
 /// Sets a locked account's fields.
 ///
 /// # Errors
-/// [`StoreError::NotFound`].
+/// [`StoreError::AccountExists`]; [`StoreError::NotFound`].
 pub async fn update(
     conn: &mut PgConnection,
     keys: &SealKeys,
@@ -159,13 +183,15 @@ pub async fn update(
 ) -> Result<AccountRow, StoreError> {
     Ok(sqlx::query_as(
         "UPDATE accounts SET label = $2, external_id = $3, credentials_sealed = $4, signature_policy = $5,
-         updated_at = now() WHERE id = $1 RETURNING *",
+         country = $6, own_id = $7, updated_at = now() WHERE id = $1 RETURNING *",
     )
     .bind(id.0)
     .bind(fields.label)
     .bind(&fields.credentials.external_id)
     .bind(seal(keys, id, fields.credentials)?)
     .bind(fields.signature_policy)
+    .bind(fields.country)
+    .bind(own_id(fields.credentials))
     .fetch_one(conn)
     .await?)
 }

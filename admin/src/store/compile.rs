@@ -4,7 +4,7 @@
 
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{
-    AccountRecord, AgentRecord, Binding, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
+    AccountRecord, AgentRecord, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
     ToolServer,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
@@ -15,7 +15,7 @@ use sqlx::postgres::PgConnection;
 use super::accounts::AccountRow;
 use super::agents::Agent;
 use super::api_keys::token_hash;
-use super::numbers::NumberRow;
+use super::numbers::{Address, NumberRow};
 use super::settings::{Kind, Owner};
 use super::{StoreError, WriteTx, intents, numbers, settings, tenants, tool_servers};
 use crate::hours::HoursDocument;
@@ -54,7 +54,7 @@ impl WriteTx {
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: rules(self.conn(), Owner::Tenant(id)).await?,
-            calls_max: None,
+            calls_max: calls_max(tenant.calls_max),
             tool_server: self.tool_server(id).await?,
         };
         self.record(&Record::Tenant(id, record))
@@ -72,7 +72,7 @@ impl WriteTx {
             tenant_id: row.tenant_id.map(TenantId),
             provider: row.provider.clone(),
             external_id: credentials.external_id.clone(),
-            calling_code: None,
+            calling_code: row.calling_code()?,
             signature_policy: match row.signature_policy.as_str() {
                 "observe" => SignaturePolicy::Observe,
                 "off" => SignaturePolicy::Off,
@@ -115,7 +115,7 @@ impl WriteTx {
         id: PhoneNumberId,
     ) -> Result<NumberRow, StoreError> {
         let row = numbers::find(self.conn(), tenant, id).await?;
-        let number = row.phone_number.parse().map_err(|_| StoreError::Malformed("phone number"))?;
+        let address = row.address()?;
         let is_routed = row.status == "active" && matches!(row.lifecycle.as_str(), "active" | "porting");
         let owner = Owner::Number(tenant, id);
         let record = NumberRecord {
@@ -124,23 +124,22 @@ impl WriteTx {
             active: is_routed,
             place: Place {
                 display_name: row.display_name.clone(),
-                address: None,
+                address: row.address.clone(),
                 profile: profile(self.conn(), owner).await?,
                 staff: staff(self.conn(), owner).await?,
                 services: services(self.conn(), owner).await?,
             },
             timezone: row.timezone.clone(),
             agent_id: row.agent_id.map(AgentId),
-            bindings: row
-                .account_ids
-                .iter()
-                .map(|id| Binding { account: AccountId(*id), number_id: None })
-                .collect(),
+            bindings: row.bindings.iter().map(super::bindings::Binding::record).collect(),
             hours: hours(self.conn(), owner).await?,
             rules: rules(self.conn(), owner).await?,
-            calls_max: None,
+            calls_max: calls_max(row.calls_max),
         };
-        self.record(&Record::Number(number, record))?;
+        self.record(&match address {
+            Address::Number(number) => Record::Number(number, record),
+            Address::Range(prefix) => Record::Range(prefix, record),
+        })?;
         Ok(row)
     }
 
@@ -191,6 +190,11 @@ impl WriteTx {
         self.remove(RecordKey::Tenant(id));
         Ok(())
     }
+}
+
+/// A limit as stored, where the table's check keeps it small.
+fn calls_max(stored: Option<i32>) -> Option<u16> {
+    stored.and_then(|calls| u16::try_from(calls).ok())
 }
 
 async fn hours(conn: &mut PgConnection, owner: Owner) -> Result<Option<Hours>, StoreError> {

@@ -14,6 +14,15 @@ pub enum StoreError {
     /// The tenant has an intent of this name.
     #[error("the intent's name is taken")]
     IntentNameTaken,
+    /// The number or block overlaps another tenant's.
+    #[error("the address overlaps another tenant's")]
+    AddressOverlaps,
+    /// Another number of the account has the provider's name already.
+    #[error("the provider's name of the number is taken")]
+    NumberIdTaken,
+    /// The owner has an account of that name at the provider already.
+    #[error("the account exists")]
+    AccountExists,
     /// A number is bound to the account.
     #[error("the account is in use")]
     AccountInUse,
@@ -53,6 +62,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
                 Some("intents_name_key") => Self::IntentNameTaken,
+                Some("phone_numbers_overlap_excl") => Self::AddressOverlaps,
+                Some("phone_number_bindings_number_id_key") => Self::NumberIdTaken,
+                Some("accounts_identity_key") => Self::AccountExists,
                 Some("phone_number_bindings_account_fkey") => Self::AccountInUse,
                 Some("phone_numbers_agent_fkey") => Self::AgentInUse,
                 Some("phone_numbers_tenant_fkey") if is_delete(reason.message()) => Self::TenantHasNumbers,

@@ -11,6 +11,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod bindings;
 pub mod compile;
 pub mod error;
 pub mod feed;

@@ -1,13 +1,55 @@
-//! Phone numbers' rows and what ties them to accounts.
+//! Phone numbers' rows, with what ties them to accounts.
 
-use dialplane_common::e164::E164;
-use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+use std::fmt;
+
+use dialplane_common::e164::{E164, Prefix};
+use dialplane_common::feed::frame::RecordKey;
+use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::bindings::Binding;
 use super::instant::Instant;
+
+/// What calls come to: a number, or any of the numbers of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Address {
+    /// A number.
+    Number(E164),
+    /// All numbers that begin so and aren't somebody's by themselves or by a longer prefix.
+    Range(Prefix),
+}
+
+impl Address {
+    fn from_row(text: &str, is_range: bool) -> Result<Self, StoreError> {
+        let address = match is_range {
+            true => text.parse().ok().map(Self::Range),
+            false => text.parse().ok().map(Self::Number),
+        };
+        address.ok_or(StoreError::Malformed("phone number"))
+    }
+
+    /// The key of its record.
+    #[must_use]
+    pub const fn key(self) -> RecordKey {
+        match self {
+            Self::Number(number) => RecordKey::Number(number),
+            Self::Range(prefix) => RecordKey::Range(prefix),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Range(prefix) => prefix.fmt(f),
+        }
+    }
+}
 
 /// A phone number, as stored, with its bindings in the order of their accounts.
 #[derive(Clone, Debug, FromRow)]
@@ -16,10 +58,14 @@ pub struct NumberRow {
     pub id: Uuid,
     /// Whose number it is.
     pub tenant_id: Uuid,
-    /// The number.
+    /// The number, or what the block's numbers begin with.
     pub phone_number: String,
+    /// Whether it is a block.
+    pub is_range: bool,
     /// The location's name.
     pub display_name: String,
+    /// Where the location is, in one line.
+    pub address: Option<String>,
     /// The location's time zone; absent: its tenant's.
     pub timezone: Option<String>,
     /// `active`, `inactive` or `suspended`.
@@ -30,14 +76,24 @@ pub struct NumberRow {
     pub source: String,
     /// Whoever answers where a rule names nobody.
     pub agent_id: Option<Uuid>,
+    /// How many calls it may have at a time; absent: any number.
+    pub calls_max: Option<i32>,
     /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
-    /// The accounts that it is bound to.
-    pub account_ids: Vec<Uuid>,
-    /// The role of each.
-    pub account_roles: Vec<String>,
+    /// What ties it to accounts.
+    pub bindings: Json<Vec<Binding>>,
+}
+
+impl NumberRow {
+    /// What calls come to.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`].
+    pub fn address(&self) -> Result<Address, StoreError> {
+        Address::from_row(&self.phone_number, self.is_range)
+    }
 }
 
 /// What people set of a number.
@@ -45,12 +101,16 @@ pub struct NumberRow {
 pub struct NumberFields {
     /// The location's name.
     pub display_name: String,
+    /// Where the location is, in one line.
+    pub address: Option<String>,
     /// The location's time zone.
     pub timezone: Option<String>,
     /// `active`, `inactive` or `suspended`.
     pub status: String,
     /// Whoever answers where a rule names nobody.
     pub agent_id: Option<AgentId>,
+    /// How many calls it may have at a time; absent: any number.
+    pub calls_max: Option<i32>,
 }
 
 /// Which of a tenant's numbers a list has.
@@ -62,11 +122,11 @@ pub struct NumberFilter {
     pub status: Option<String>,
 }
 
-const COLUMNS_AND_BINDINGS: &str = "SELECT n.*,
-    ARRAY(SELECT account_id FROM phone_number_bindings b WHERE b.phone_number_id = n.id ORDER BY account_id)
-        AS account_ids,
-    ARRAY(SELECT role FROM phone_number_bindings b WHERE b.phone_number_id = n.id ORDER BY account_id)
-        AS account_roles
+const COLUMNS_AND_BINDINGS: &str = "SELECT n.*, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'account_id', account_id, 'role', role, 'number_id', number_id) ORDER BY account_id), '[]')
+        FROM phone_number_bindings b WHERE b.phone_number_id = n.id
+    ) AS bindings
     FROM phone_numbers n";
 
 /// The query with the columns of a [`NumberRow`].
@@ -75,30 +135,34 @@ fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("{COLUMNS_AND_BINDINGS} {condition}"))
 }
 
-/// Inserts a number.
+/// Inserts a number or a block.
 ///
 /// # Errors
-/// [`StoreError::NumberTaken`]; [`StoreError::NotFound`] when there is no such tenant.
+/// [`StoreError::NumberTaken`]; [`StoreError::AddressOverlaps`] another tenant's; [`StoreError::NotFound`] when there is no such tenant.
 pub async fn insert(
     conn: &mut PgConnection,
     tenant: TenantId,
-    number: E164,
+    address: Address,
     source: &str,
     fields: &NumberFields,
 ) -> Result<PhoneNumberId, StoreError> {
     let id = PhoneNumberId(Uuid::now_v7());
     sqlx::query(
-        "INSERT INTO phone_numbers (id, tenant_id, phone_number, display_name, timezone, status, source, agent_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, timezone, status,
+            source, agent_id, calls_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(id.0)
     .bind(tenant.0)
-    .bind(number.to_string())
+    .bind(address.to_string())
+    .bind(matches!(address, Address::Range(_)))
     .bind(&fields.display_name)
+    .bind(&fields.address)
     .bind(&fields.timezone)
     .bind(&fields.status)
     .bind(source)
     .bind(fields.agent_id.map(|agent| agent.0))
+    .bind(fields.calls_max)
     .execute(conn)
     .await?;
     Ok(id)
@@ -145,7 +209,8 @@ pub async fn list(
     rows_max: i64,
 ) -> Result<Vec<NumberRow>, StoreError> {
     Ok(sqlx::query_as(select(
-        "WHERE n.tenant_id = $1 AND ($2::text IS NULL OR n.phone_number = $2) AND ($3::text IS NULL OR n.status = $3)
+        "WHERE n.tenant_id = $1 AND ($2::text IS NULL OR (n.phone_number = $2 AND NOT n.is_range))
+            AND ($3::text IS NULL OR n.status = $3)
          AND ($4::uuid IS NULL OR n.id > $4) ORDER BY n.id LIMIT $5",
     ))
     .bind(tenant.0)
@@ -168,45 +233,20 @@ pub async fn update(
     fields: &NumberFields,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE phone_numbers SET display_name = $3, timezone = $4, status = $5, agent_id = $6, updated_at = now()
+        "UPDATE phone_numbers SET display_name = $3, address = $4, timezone = $5, status = $6, agent_id = $7,
+            calls_max = $8, updated_at = now()
          WHERE tenant_id = $1 AND id = $2 RETURNING id",
     )
     .bind(tenant.0)
     .bind(id.0)
     .bind(&fields.display_name)
+    .bind(&fields.address)
     .bind(&fields.timezone)
     .bind(&fields.status)
     .bind(fields.agent_id.map(|agent| agent.0))
+    .bind(fields.calls_max)
     .fetch_one(conn)
     .await?;
-    Ok(())
-}
-
-/// Binds a locked number to this carrier's account instead of the one before; to none when absent.
-///
-/// # Errors
-/// When Postgres can't be asked.
-pub async fn bind_carrier(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    id: PhoneNumberId,
-    account: Option<AccountId>,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM phone_number_bindings WHERE tenant_id = $1 AND phone_number_id = $2 AND role = 'carrier'")
-        .bind(tenant.0)
-        .bind(id.0)
-        .execute(&mut *conn)
-        .await?;
-    if let Some(account) = account {
-        sqlx::query(
-            "INSERT INTO phone_number_bindings (tenant_id, phone_number_id, account_id) VALUES ($1, $2, $3)",
-        )
-        .bind(tenant.0)
-        .bind(id.0)
-        .bind(account.0)
-        .execute(conn)
-        .await?;
-    }
     Ok(())
 }
 
@@ -218,13 +258,13 @@ pub async fn delete(
     conn: &mut PgConnection,
     tenant: TenantId,
     id: PhoneNumberId,
-) -> Result<E164, StoreError> {
-    let number: String = sqlx::query_scalar(
-        "DELETE FROM phone_numbers WHERE tenant_id = $1 AND id = $2 RETURNING phone_number",
+) -> Result<Address, StoreError> {
+    let (text, is_range): (String, bool) = sqlx::query_as(
+        "DELETE FROM phone_numbers WHERE tenant_id = $1 AND id = $2 RETURNING phone_number, is_range",
     )
     .bind(tenant.0)
     .bind(id.0)
     .fetch_one(conn)
     .await?;
-    number.parse().map_err(|_| StoreError::Malformed("phone number"))
+    Address::from_row(&text, is_range)
 }

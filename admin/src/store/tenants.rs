@@ -21,6 +21,8 @@ pub struct Tenant {
     pub timezone: String,
     /// `active` or `suspended`: then its calls are rejected.
     pub status: String,
+    /// How many calls it may have at a time; null: any number.
+    pub calls_max: Option<i32>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Instant,
@@ -38,6 +40,8 @@ pub struct TenantChanges {
     pub timezone: Option<String>,
     /// Its status; only operators' transactions may set it.
     pub status: Option<String>,
+    /// How many calls it may have at a time; only operators' transactions may set it.
+    pub calls_max: Option<Option<i32>>,
 }
 
 /// Inserts a tenant.
@@ -49,13 +53,17 @@ pub async fn insert(
     id: TenantId,
     name: &str,
     timezone: &str,
+    calls_max: Option<i32>,
 ) -> Result<Tenant, StoreError> {
-    Ok(sqlx::query_as("INSERT INTO tenants (id, name, timezone) VALUES ($1, $2, $3) RETURNING *")
-        .bind(id.0)
-        .bind(name)
-        .bind(timezone)
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "INSERT INTO tenants (id, name, timezone, calls_max) VALUES ($1, $2, $3, $4) RETURNING *",
+    )
+    .bind(id.0)
+    .bind(name)
+    .bind(timezone)
+    .bind(calls_max)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// The tenant.
@@ -114,6 +122,14 @@ pub async fn update(
         sqlx::query("UPDATE tenants SET status = $2 WHERE id = $1")
             .bind(id.0)
             .bind(status)
+            .execute(&mut *conn)
+            .await?;
+    }
+    if let Some(calls_max) = changes.calls_max {
+        // On its own, for the same reason.
+        sqlx::query("UPDATE tenants SET calls_max = $2 WHERE id = $1")
+            .bind(id.0)
+            .bind(calls_max)
             .execute(&mut *conn)
             .await?;
     }

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod accounts;
 mod feed;
 mod harness;
+mod numbers;
+mod records;
+mod routing;
 mod tenancy;

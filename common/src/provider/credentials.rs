@@ -32,10 +32,24 @@ pub struct AccountCredentials {
     pub external_id: String,
     /// The field in which it stood; empty where it may be.
     pub external_field: &'static str,
+    /// The provider's name of the account itself, where its webhooks claim another's (a subaccount's claim its
+    /// parent's), with its field.
+    pub own_id: Option<(&'static str, String)>,
     /// What routers need: to verify webhooks and, where the protocol wants that, to answer by REST.
     pub credentials: Vec<Credential>,
     /// The names of the secrets that are set: `auth_token`, `shared_key:<id>`.
     pub secret_names: Vec<String>,
+}
+
+impl AccountCredentials {
+    /// The field that names the account itself, and what it says; empty where none does.
+    #[must_use]
+    pub fn identity(&self) -> (&'static str, &str) {
+        match &self.own_id {
+            Some((field, id)) => (field, id),
+            None => (self.external_field, &self.external_id),
+        }
+    }
 }
 
 /// What is wrong with a credentials object.
@@ -150,6 +164,16 @@ impl<'d> Fields<'d> {
                 Err(CredentialError::new(self.at(field), wanted))
             }
         }
+    }
+
+    /// The field that names the account itself, where its webhooks claim another's.
+    ///
+    /// # Errors
+    /// As [`Fields::wanted`].
+    pub fn own_id(&mut self, field: &'static str) -> Result<&'d str, CredentialError> {
+        let text = self.wanted(field)?;
+        self.read.own_id = Some((field, text.to_owned()));
+        Ok(text)
     }
 
     /// Text that is no secret.

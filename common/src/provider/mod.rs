@@ -154,6 +154,12 @@ pub trait Provider: Sync {
     /// The first field that isn't right, and what is wanted there.
     fn credentials(&self, document: &Map<String, Value>) -> Result<AccountCredentials, CredentialError>;
 
+    /// The smallest credentials of an account at this provider, as an example for people: a JSON object, its ids and
+    /// secrets made up.
+    fn credentials_example(&self) -> &'static str {
+        "{}"
+    }
+
     /// Prepares an account's secrets for verifying; credentials of kinds that it doesn't know are passed over.
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier>;
 

@@ -43,6 +43,10 @@ impl Provider for Bandwidth {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"account_id":"5500000","callback_user_id":"dialplane","callback_password":"the-password"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Passwords::prepare(credentials))
     }

@@ -33,6 +33,10 @@ impl Provider for Bland {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"webhook_secret":"the-webhook-secret"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Account::prepare(credentials))
     }

@@ -40,6 +40,10 @@ impl Provider for ElevenLabs {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"initiation_secret":"the-initiation-secret","webhook_secret":"wsec_the-webhook-secret"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Secrets::prepare(credentials))
     }

@@ -36,6 +36,10 @@ impl Provider for Jambonz {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"account_sid":"6bfbbe86-0000-4000-8000-000000000000","webhook_secret":"wh_secret_example"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Account::prepare(credentials))
     }

@@ -34,6 +34,10 @@ impl Provider for LiveKit {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"api_key":"APIexample","api_secret":"the-api-secret"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Account::prepare(credentials))
     }

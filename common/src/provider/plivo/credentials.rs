@@ -11,7 +11,7 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
     let mut fields = Fields::new(document);
     let given = document.get("auth_id").and_then(Value::as_str);
     if given.is_some_and(|id| is_id("SA", id)) {
-        fields.wanted("auth_id")?;
+        fields.own_id("auth_id")?;
         fields.external_id("parent_auth_id", |id| {
             let wanted = "wanted the main account's auth id, MA and 18 letters or digits: it is what a subaccount's webhooks name";
             if is_id("MA", id) { Ok(()) } else { Err(wanted) }
@@ -41,6 +41,17 @@ mod tests {
 
     const MAIN: &str = "MAXXXXXXXXXXXXXXXXXX";
     const SUB: &str = "SAXXXXXXXXXXXXXXXXXX";
+
+    #[test]
+    fn a_subaccount_is_found_by_its_parent_and_is_itself() {
+        let check = |json: &str, external_id: &str, identity: (&str, &str)| {
+            let read = read(&serde_json::from_str(json).unwrap()).unwrap();
+            assert_eq!((read.external_id.as_str(), read.identity()), (external_id, identity), "{json}");
+        };
+        check(&format!(r#"{{"auth_id":"{MAIN}","auth_token":"t"}}"#), MAIN, ("auth_id", MAIN));
+        let sub = format!(r#"{{"auth_id":"{SUB}","parent_auth_id":"{MAIN}","auth_token":"t"}}"#);
+        check(&sub, MAIN, ("auth_id", SUB));
+    }
 
     #[test]
     fn what_webhooks_name_is_the_main_account() {

@@ -43,6 +43,10 @@ impl Provider for Plivo {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"auth_id":"MAEXAMPLEEXAMPLE0000","auth_token":"the-auth-token"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Keys::prepare(credentials))
     }

@@ -41,6 +41,10 @@ impl Provider for Retell {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"api_key":"key_example"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::ApiKeys::prepare(credentials))
     }

@@ -45,6 +45,10 @@ impl Provider for SignalWire {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"project_id":"6bfbbe86-0000-4000-8000-000000000000","signing_key":"PSK_example"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Keys::prepare(credentials))
     }

@@ -45,6 +45,10 @@ impl Provider for Telnyx {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"ed25519_public_key":"DQuuiA6LMZaO49XE0kogEUOIqF0RwKAUikbWE5edtTM=","api_key":"KEY_example"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Keys::prepare(credentials))
     }

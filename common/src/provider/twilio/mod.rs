@@ -40,6 +40,10 @@ impl Provider for Twilio {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"account_sid":"ACexample","auth_token":"the-auth-token"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Keys::prepare(credentials))
     }

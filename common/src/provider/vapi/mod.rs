@@ -54,6 +54,10 @@ impl Provider for Vapi {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"org_id":"6bfbbe86-0000-4000-8000-000000000000","auth":{"type":"bearer","token":"the-token"}}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Plans::prepare(credentials))
     }

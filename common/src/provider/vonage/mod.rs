@@ -45,6 +45,10 @@ impl Provider for Vonage {
         credentials::read(document)
     }
 
+    fn credentials_example(&self) -> &'static str {
+        r#"{"api_key":"abcd1234","signature_secret":"the-signature-secret"}"#
+    }
+
     fn verifier(&self, credentials: &[Credential]) -> Box<dyn Verifier> {
         Box::new(verify::Account::prepare(credentials))
     }
