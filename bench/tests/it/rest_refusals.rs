@@ -256,6 +256,15 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
     };
     let (own, _) = key(&salon, "admin");
     let (_, others_key) = key(&other, "admin");
+    let intent = |of: &Salon| {
+        let body = json!({"name": "book"});
+        system.operator.create(&format!("/tenants/{}/intents", of.tenant), &body)
+    };
+    let intents = [(salon.phone.clone(), intent(&salon)), (other.phone.clone(), intent(&other))];
+    let intent_of = |of: &Salon| {
+        let found = intents.iter().find(|(phone, _)| *phone == of.phone);
+        found.map_or(String::new(), |(_, intent)| intent.clone())
+    };
     let document: Value = serde_json::from_str(
         &http::request(system.admin.address, "GET", "/api/v2/openapi.json", &[], b"")
             .expect("an answer")
@@ -269,6 +278,7 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
             .replace("{agent_id}", &of.agent)
             .replace("{phone_number_id}", &of.phone)
             .replace("{api_key_id}", key_id)
+            .replace("{intent_id}", &intent_of(of))
     };
     let mut tried = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {

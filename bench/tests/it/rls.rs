@@ -25,6 +25,10 @@ impl TwoTenants {
             let rules = json!({"rules": [{"then": {"action": "agent"}}]});
             let _ = operator.ok("PUT", &format!("{}/routing", salon.phone_path()), &rules);
             let _ = operator.ok("PUT", &format!("/tenants/{}/defaults/routing", salon.tenant), &rules);
+            let _ =
+                operator.ok("POST", &format!("/tenants/{}/intents", salon.tenant), &json!({"name": "book"}));
+            let server = json!({"url": "https://tools.example/"});
+            let _ = operator.ok("PUT", &format!("/tenants/{}/tool-server", salon.tenant), &server);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -70,9 +74,11 @@ fn every_table_of_tenants_forces_row_level_security() {
         "account_grants",
         "agents",
         "api_keys",
+        "intents",
         "number_settings",
         "phone_numbers",
         "tenant_defaults",
+        "tool_servers",
     ] {
         assert!(tables.iter().any(|table| table == known), "{known} is a table with tenant_id: {tables:?}");
     }
@@ -88,7 +94,7 @@ fn every_table_of_tenants_forces_row_level_security() {
 fn with_no_tenant_set_a_tenants_role_sees_nothing() {
     let two = TwoTenants::create();
     let readable = two.readable();
-    assert!(readable.len() >= 7, "{readable:?}");
+    assert!(readable.len() >= 9, "{readable:?}");
     for table in readable.iter().map(String::as_str).chain(["tenants"]) {
         let count = format!("select count(*) from {table}");
         assert_ne!(
