@@ -57,8 +57,12 @@ const CUSTOM: &str = "custom";
 /// # Errors
 /// What is wanted at `provider`.
 pub fn check_provider(name: &str) -> Result<(), Invalid> {
-    let anybody = HostedAgent { provider: String::new(), id: String::new(), version: None, sip_uri: None };
-    let hosts = |provider: &&dyn Provider| provider.can(&Action::Hosted { agent: &anybody, version: None });
+    // A provider runs its own agents only, so each is asked about one of its own.
+    let hosts = |provider: &&dyn Provider| {
+        let provider_name = provider.name().to_owned();
+        let own = HostedAgent { provider: provider_name, id: String::new(), version: None, sip_uri: None };
+        provider.can(&Action::Hosted { agent: &own, version: None })
+    };
     let hosts: Vec<_> = PROVIDERS.iter().copied().filter(hosts).map(Provider::name).collect();
     if name == CUSTOM || hosts.contains(&name) {
         return Ok(());
@@ -170,6 +174,17 @@ mod tests {
         check(r#"{"type":"stream","url":"wss://a","uri":"sip:a@b"}"#, Err("target.uri"));
         check(r#"{"type":"sip","uri":"tel:123"}"#, Err("target.uri"));
         check(r#"{"type":"redirect","url":"http://a.example"}"#, Err("target.url"));
+    }
+
+    #[test]
+    fn who_runs_agents_is_taken_and_carriers_are_refused() {
+        for name in ["custom", "elevenlabs", "retell"] {
+            assert_eq!(check_provider(name), Ok(()), "{name}");
+        }
+        for name in ["twilio", "plivo", "nobody", ""] {
+            let refused = check_provider(name).unwrap_err();
+            assert_eq!(refused.field, "provider", "{name}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use dialplane_bench::signing::twilio;
 use dialplane_bench::snapshot_file::{Source, build};
 use dialplane_bench::workload;
 use dialplane_common::call::Caller;
@@ -62,7 +63,7 @@ fn calls() -> Vec<Call> {
         let to = workload::number((random >> 20) % NUMBERS).unwrap().to_string();
         let call_sid = format!("CA{index:032x}");
         let parameters = workload::voice_parameters(SID, &call_sid, &to);
-        let signature = workload::twilio_signature(TOKEN, &format!("{BASE}{}", target()), &parameters);
+        let signature = twilio::signature(TOKEN, &format!("{BASE}{}", target()), &parameters);
         let mut headers = HeaderMap::new();
         headers.insert("host", "calls.example.com".parse().unwrap());
         headers.insert("content-type", "application/x-www-form-urlencoded; charset=UTF-8".parse().unwrap());

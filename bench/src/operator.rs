@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::http::{self, Response};
+use crate::signing::twilio;
 use crate::system::OPERATOR_KEY;
-use crate::workload::{form, twilio_signature};
+use crate::workload::form;
 
 /// Someone who holds a key.
 #[derive(Clone, Debug)]
@@ -157,7 +158,7 @@ impl Salon {
         target: &str,
         parameters: &[(&str, &str)],
     ) -> std::io::Result<Response> {
-        let signature = twilio_signature(&self.auth_token, &format!("http://{router}{target}"), parameters);
+        let signature = twilio::signature(&self.auth_token, &format!("http://{router}{target}"), parameters);
         let headers = [
             ("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8"),
             ("X-Twilio-Signature", &*signature),

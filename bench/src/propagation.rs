@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 
 use crate::load::client::Connection;
 use crate::operator::{Operator, Salon};
+use crate::signing::twilio;
 use crate::stats::{median, percentile};
 use crate::system::{Admin, Database, Redis, Router};
-use crate::workload::{form, twilio_signature};
+use crate::workload::form;
 
 /// How to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -78,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 fn request(salon: &Salon, router: SocketAddr) -> Vec<u8> {
     let target = salon.webhook_path("voice");
     let parameters = salon.call("CA8d2f4b6a0c1e3d5f7a9b8c7d6e5f4a3b");
-    let signature = twilio_signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
+    let signature = twilio::signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
     let body = form(&parameters);
     format!(
         "POST {target} HTTP/1.1\r\nHost: {router}\r\nContent-Type: application/x-www-form-urlencoded\r\n\

@@ -1,7 +1,5 @@
 //! Routing data of any size and requests about it, the same for the same size.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use dialplane_common::e164::E164;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::record::{
@@ -10,8 +8,6 @@ use dialplane_common::feed::record::{
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use dialplane_common::location::Profile;
 use dialplane_common::provider::credentials::Credential;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 use uuid::Uuid;
 
 /// The first number of a generated workload, `+12000000000`; the others follow it.
@@ -129,25 +125,6 @@ pub fn account_record(id: AccountId, account_sid: &str, auth_token: &str, keys: 
     Record::Account(id, record)
 }
 
-/// `X-Twilio-Signature` of a form, computed apart from the code that is measured.
-/// Source: <https://www.twilio.com/docs/usage/security>.
-#[must_use]
-pub fn twilio_signature(auth_token: &str, url: &str, parameters: &[(&str, &str)]) -> String {
-    let mut sorted = parameters.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut text = url.to_owned();
-    for (name, value) in sorted {
-        text.push_str(name);
-        text.push_str(value);
-    }
-    let Ok(mut mac) = <Hmac<Sha1> as KeyInit>::new_from_slice(auth_token.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(text.as_bytes());
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
 /// Encodes form parameters.
 #[must_use]
 pub fn form(parameters: &[(&str, &str)]) -> String {
@@ -212,19 +189,6 @@ pub fn voice_parameters<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn signs_as_the_worked_example_of_the_documentation() {
-        let parameters = [
-            ("CallSid", "CA1234567890ABCDE"),
-            ("Caller", "+14158675310"),
-            ("Digits", "1234"),
-            ("From", "+14158675310"),
-            ("To", "+18005551212"),
-        ];
-        let signature = twilio_signature("12345", "https://example.com/myapp.php?foo=1&bar=2", &parameters);
-        assert_eq!(signature, "L/OH5YylLD5NRKLltdqwSvS0BnU=");
-    }
 
     #[test]
     fn forms_are_encoded_and_parameters_sorted() {

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::signing::twilio;
 use crate::stats::median;
 use crate::system::{Process, Router, TempDir, program};
 use crate::{snapshot_file, workload};
@@ -134,7 +135,7 @@ fn requests(options: &Options) -> Arc<[Vec<u8>]> {
         let to = workload::number((random >> 20) % options.numbers)?.to_string();
         let call_sid = format!("CA{index:032x}");
         let parameters = workload::voice_parameters(ACCOUNT_SID, &call_sid, &to);
-        let signature = workload::twilio_signature(AUTH_TOKEN, &url, &parameters);
+        let signature = twilio::signature(AUTH_TOKEN, &url, &parameters);
         let body = workload::form(&parameters);
         let head = format!(
             "POST {target} HTTP/1.1\r\nHost: calls.example.com\r\nUser-Agent: TwilioProxy/1.1\r\nAccept: */*\r\n\

@@ -310,9 +310,10 @@ fn status_callbacks_and_texts_are_acknowledged_and_counted() {
 
 /// Calls by GET with everything in the query, signed over the URL.
 fn get(salon: &Salon, router: &Router, path: &str) -> http::Response {
-    use dialplane_bench::workload::{form, twilio_signature};
+    use dialplane_bench::signing::twilio;
+    use dialplane_bench::workload::form;
     let target = format!("{path}?{}", form(&salon.call(CALL)));
-    let signature = twilio_signature(&salon.auth_token, &format!("http://{}{target}", router.address), &[]);
+    let signature = twilio::signature(&salon.auth_token, &format!("http://{}{target}", router.address), &[]);
     http::request(router.address, "GET", &target, &[("X-Twilio-Signature", &signature)], b"")
         .expect("an answer")
 }

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use dialplane_bench::http::{self, Response};
-use dialplane_bench::workload::{form, twilio_signature};
+use dialplane_bench::signing::twilio;
+use dialplane_bench::workload::form;
 use serde_json::json;
 
 use crate::alone::{Alone, STREAM};
@@ -30,7 +31,7 @@ fn answered(alone: &Alone, to: &str) -> String {
 /// Posts raw bytes of a form, signed as if they said `signed`.
 fn post_raw(alone: &Alone, body: &[u8], signed: &[(&str, &str)]) -> Response {
     let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
-    let signature = twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), signed);
+    let signature = twilio::signature(&alone.salon.auth_token, &format!("http://{address}{target}"), signed);
     http::request(address, "POST", &target, &[FORM, ("X-Twilio-Signature", &signature)], body)
         .expect("an answer")
 }
@@ -197,7 +198,7 @@ fn a_call_in_chunks_is_a_call() {
     let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));
     let parameters = alone.salon.call(CALL);
     let signature =
-        twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
+        twilio::signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
     let mut request = format!(
         "POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {}\r\n\
          X-Twilio-Signature: {signature}\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -321,7 +322,7 @@ fn http_as_few_speak_it_is_understood() {
     let body = form(&parameters);
     let request = |version: &str, request_target: &str, headers: &str| {
         let signature =
-            twilio_signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
+            twilio::signature(&alone.salon.auth_token, &format!("http://{address}{target}"), &parameters);
         format!(
             "POST {request_target} HTTP/{version}\r\nHost: {address}\r\nContent-Type: {}\r\nX-Twilio-Signature: {signature}\r\n\
              Content-Length: {}\r\n{headers}\r\n{body}",

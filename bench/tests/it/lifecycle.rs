@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use dialplane_bench::http;
 use dialplane_bench::operator::Salon;
+use dialplane_bench::signing::twilio;
 use dialplane_bench::system::{Admin, ENCRYPTION_KEY, OPERATOR_KEY, Router, TempDir, wait_for};
-use dialplane_bench::workload::{form, twilio_signature};
+use dialplane_bench::workload::form;
 use serde_json::{Value, json};
 
 use crate::alone::{Alone, STREAM, snapshot_file};
@@ -32,7 +33,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 /// Head and body of a call, with one more header.
 fn call(salon: &Salon, router: SocketAddr, header: &str) -> (String, String) {
     let (target, parameters) = (salon.webhook_path("voice"), salon.call(CALL));
-    let signature = twilio_signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
+    let signature = twilio::signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
     let body = form(&parameters);
     let head = format!(
         "POST {target} HTTP/1.1\r\nHost: {router}\r\nContent-Type: application/x-www-form-urlencoded\r\n\

@@ -14,6 +14,7 @@ mod installation;
 mod lifecycle;
 mod ops;
 mod propagation;
+mod providers;
 mod rest_refusals;
 mod rls;
 mod vectors;

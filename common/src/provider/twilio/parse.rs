@@ -46,6 +46,9 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             Event::Status { call: Some(call("CallSid", request)?), status: twiml_form::status(&request.form) }
         }
         // The callback says which recording of which call, but not of which numbers.
+        "recording" if request.form.get("RecordingSid").is_none() => {
+            return Err(ParseError::Missing("RecordingSid"));
+        }
         "recording" => Event::Status { call: None, status: "recording" },
         "sms" => Event::Message(call("MessageSid", request)?),
         _ => Event::Call(call("CallSid", request)?),
@@ -67,4 +70,25 @@ fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<Inbound
 fn json<'r>(request: &'r WebhookRequest<'_>) -> Result<Option<Body<'r>>, ParseError> {
     let is_json = request.method != http::Method::GET && request.content == Content::Json;
     if is_json { request.json().map(Some) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::request::WebhookRequest;
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderMap, HeaderValue, Method};
+
+    #[test]
+    fn a_recordings_callback_names_it() {
+        let check = |body: &str, expected: Option<ParseError>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            let (method, target) = (Method::POST, "/webhooks/twilio/recording");
+            let request = WebhookRequest::new(&method, target, &headers, body.as_bytes(), &[]).unwrap();
+            assert_eq!(event("recording", &request).err(), expected, "{body}");
+        };
+        check("AccountSid=AC1&CallSid=CA1&RecordingSid=RE1&RecordingStatus=completed", None);
+        check("CallUUID=1&From=1&To=2", Some(ParseError::Missing("RecordingSid")));
+    }
 }

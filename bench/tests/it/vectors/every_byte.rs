@@ -1,19 +1,13 @@
-//! The requests of Twilio's own SDK, signed again for the router's paths: right ones are answered, others refused.
-//!
-//! `signed.json` beside the provider says what each request is and, by its name, how the bad ones went bad.
+//! Twilio's requests by each public URL that a router may have, and with each of their bytes changed.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use dialplane_bench::http::{self, Response};
 use dialplane_bench::operator::Salon;
-use dialplane_bench::workload::twilio_signature;
-use hmac::{Hmac, KeyInit, Mac};
+use dialplane_bench::signing::{form, twilio};
 use serde::Deserialize;
 use serde_json::json;
-use sha2::Sha256;
 
 use crate::call::{stream_of, twiml};
 use crate::installation::Installation;
@@ -48,7 +42,7 @@ struct Secret {
 }
 
 fn vectors() -> Vec<Vector> {
-    let text = include_str!("../../../common/src/provider/twilio/fixtures/signed.json");
+    let text = include_str!("../../../../common/src/provider/twilio/fixtures/signed.json");
     serde_json::from_str::<File>(text).expect("the fixtures are as described").vectors
 }
 
@@ -110,11 +104,11 @@ impl Request {
     fn signature(&self, origin: &str) -> String {
         let url = format!("{origin}{}", self.signed_target);
         let parameters =
-            if self.is_json() || self.method == "GET" { Vec::new() } else { decode(&self.signed_body) };
+            if self.is_json() || self.method == "GET" { Vec::new() } else { form::decode(&self.signed_body) };
         let pairs: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         match &self.key {
-            Key::AuthToken(token) => twilio_signature(token, &url, &pairs),
-            Key::SharedKey(secret) => sha256_signature(secret, &url, &pairs),
+            Key::AuthToken(token) => twilio::signature(token, &url, &pairs),
+            Key::SharedKey(secret) => twilio::sha256_signature(secret, &url, &pairs),
         }
     }
 
@@ -129,41 +123,6 @@ impl Request {
         let answer = http::request(router, &self.method, &self.target, &headers, self.body.as_bytes());
         answer.expect("the router answers")
     }
-}
-
-fn sha256_signature(secret: &str, url: &str, parameters: &[(&str, &str)]) -> String {
-    let mut sorted = parameters.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).expect("keys have any length");
-    mac.update(url.as_bytes());
-    for (name, value) in sorted {
-        mac.update(name.as_bytes());
-        mac.update(value.as_bytes());
-    }
-    STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// Decodes a form, apart from the code that is tested.
-fn decode(form: &str) -> Vec<(String, String)> {
-    let text = |encoded: &str| {
-        let mut bytes = Vec::new();
-        let mut rest = encoded.bytes();
-        while let Some(byte) = rest.next() {
-            bytes.push(match byte {
-                b'+' => b' ',
-                b'%' => {
-                    let digits =
-                        [rest.next(), rest.next()].map(|digit| char::from(digit.expect("two digits")));
-                    u8::from_str_radix(&digits.iter().collect::<String>(), 16).expect("hexadecimal digits")
-                }
-                byte => byte,
-            });
-        }
-        String::from_utf8(bytes).expect("UTF-8")
-    };
-    let pair = |field: &str| field.split_once('=').map(|(name, value)| (text(name), text(value)));
-    form.split('&').filter_map(pair).collect()
 }
 
 /// One salon whose numbers are those of the vectors, and one account for each set of secrets.
@@ -282,79 +241,6 @@ fn requests_as_the_sdk_signs_them_are_answered_by_whichever_url_was_called() {
     assert!(answered >= 17, "{answered} valid vectors");
 }
 
-/// The good request that a bad vector was made of.
-fn original_of(bad: &str) -> Vector {
-    named(match bad {
-        "bad-sms-plus-not-escaped" => "sms-plus-space-percent",
-        "bad-json-body" => "json-bodysha256",
-        "bad-sharedkey-unknown-id" | "bad-sha256-without-settings" => "voice-sharedkey-sha256",
-        _ => "voice-inbound",
-    })
-}
-
-#[test]
-fn requests_changed_after_signing_are_refused() {
-    let stage = Stage::start();
-    let router = stage.system.router.address;
-    let own = format!("http://{router}");
-    let mut refused = 0;
-    for secrets in stage.accounts.keys() {
-        let account = stage.bind(secrets).to_owned();
-        for bad in vectors().iter().filter(|vector| !vector.valid) {
-            let good = original_of(&bad.name);
-            if good.secrets != *secrets {
-                continue;
-            }
-            let request = Request::new(&good, &account);
-            stage.check_answered(&good, &request.send(router, &own), "before it is changed");
-            let answer = send_bad(bad, &good, request, router, &own);
-            let expected = if bad.name == "bad-path" { 404 } else { 403 };
-            assert_eq!(answer.status, expected, "{}: {}", bad.name, answer.body);
-            refused += 1;
-        }
-    }
-    assert_eq!(refused, vectors().iter().filter(|vector| !vector.valid).count());
-    assert!(refused >= 15, "{refused} bad vectors");
-}
-
-/// Changes a good request as the bad vector's name says, and sends it.
-fn send_bad(bad: &Vector, good: &Vector, mut request: Request, router: SocketAddr, own: &str) -> Response {
-    match &*bad.name {
-        "bad-to-changed"
-        | "bad-param-added"
-        | "bad-param-removed"
-        | "bad-sms-plus-not-escaped"
-        | "bad-json-body" => {
-            assert_ne!(bad.body, good.body, "{}", bad.name);
-            request.body.clone_from(&bad.body);
-        }
-        "bad-wrong-token" => request.key = Key::AuthToken("a-token-of-nobody".into()),
-        "bad-path" => request.target = request.target.replace("/voice/", "/Voice/"),
-        "bad-scheme" => return request.send(router, &own.replace("http:", "https:")),
-        "bad-query-order" => {
-            request.signed_target.push_str("?a=1&b=2");
-            request.target.push_str("?b=2&a=1");
-        }
-        "bad-signature-bit" => {
-            let mut changed = request.signature(own).into_bytes();
-            changed[0] = if changed[0] == b'A' { b'B' } else { b'A' };
-            return request.send_with(router, &[&String::from_utf8_lossy(&changed)]);
-        }
-        "bad-signature-missing" => return request.send_with(router, &[]),
-        "bad-signature-empty" => return request.send_with(router, &[""]),
-        "bad-sha256-without-settings" => request.headers.retain(|(name, _)| name != SETTINGS),
-        "bad-sharedkey-unknown-id" => {
-            request.headers.retain(|(name, _)| name != SETTINGS);
-            request.headers.push((SETTINGS.into(), bad.headers[SETTINGS].clone()));
-            let token = good.secrets.iter().find(|secret| secret.r#type == "auth_token");
-            request.key = Key::AuthToken(token.expect("a token").value.clone());
-        }
-        "bad-fragment-signed" => request.signed_target.push_str("#rc=2&rp=all"),
-        name => panic!("no test knows how {name} went bad"),
-    }
-    request.send(router, own)
-}
-
 #[test]
 fn every_byte_of_a_request_counts() {
     let stage = Stage::start();
@@ -373,7 +259,7 @@ fn every_byte_of_a_request_counts() {
         refused("a changed signature", &request.send_with(router, &[&String::from_utf8_lossy(&changed)]));
     }
     refused("a shorter signature", &request.send_with(router, &[&signature[..signature.len() - 1]]));
-    for (index, _) in decode(&vector.body).iter().enumerate() {
+    for (index, _) in form::decode(&vector.body).iter().enumerate() {
         let fields: Vec<_> = vector.body.split('&').collect();
         let without: Vec<_> =
             fields.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, field)| *field).collect();
