@@ -1,13 +1,14 @@
 //! Twilio's requests by each public URL that a router may have, and with each of their bytes changed.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use dialplane_bench::http::{self, Response};
 use dialplane_bench::operator::Salon;
 use dialplane_bench::signing::{form, twilio};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::call::{stream_of, twiml};
 use crate::installation::Installation;
@@ -125,27 +126,19 @@ impl Request {
     }
 }
 
-/// One salon whose numbers are those of the vectors, and one account for each set of secrets.
+/// One salon whose numbers are those of the vectors, and an account that has one set of secrets after the other.
 struct Stage {
     system: Installation,
     salon: Salon,
     other_phone: String,
-    accounts: BTreeMap<Vec<Secret>, String>,
+    account: String,
+    credentials: RefCell<Value>,
 }
 
 impl Stage {
     fn start() -> Self {
         let system = Installation::start();
         let mut salon = system.salon(1);
-        let accounts_path = format!("/tenants/{}/accounts", salon.tenant);
-        let mut accounts = BTreeMap::new();
-        for vector in vectors() {
-            accounts.entry(vector.secrets.clone()).or_insert_with(|| {
-                system.operator.create(&accounts_path, &json!({
-                    "provider": "twilio", "label": vector.name, "credentials": credentials(&vector.secrets),
-                }))
-            });
-        }
         let path = format!("/tenants/{}/phone-numbers", salon.tenant);
         let [phone, other_phone] = ["+14155550123", "+18005551212"].map(|number| {
             system
@@ -153,17 +146,25 @@ impl Stage {
                 .create(&path, &json!({"source": "manual", "phone_number": number, "agent_id": salon.agent}))
         });
         (salon.phone, salon.number) = (phone, "+14155550123".into());
-        Self { system, salon, other_phone, accounts }
+        let tenant_path = format!("/tenants/{}", salon.tenant);
+        let first = credentials(&vectors()[0].secrets);
+        let account = json!({"provider": "twilio", "label": "vectors", "credentials": first});
+        let account = system.operator.create(&format!("{tenant_path}/accounts"), &account);
+        for phone in [&salon.phone, &other_phone] {
+            let path = format!("{tenant_path}/phone-numbers/{phone}");
+            system.apply("PATCH", &path, &json!({ "account_id": account }));
+        }
+        Self { system, salon, other_phone, account, credentials: RefCell::new(first) }
     }
 
-    /// Binds the vectors' numbers to the account with these secrets. It gives the account.
-    fn bind(&self, secrets: &[Secret]) -> &str {
-        let account = &self.accounts[secrets];
-        for phone in [&self.salon.phone, &self.other_phone] {
-            let path = format!("/tenants/{}/phone-numbers/{phone}", self.salon.tenant);
-            self.system.apply("PATCH", &path, &json!({ "account_id": account }));
-        }
-        account
+    /// Gives the account these secrets instead of those that it had.
+    fn secrets(&self, secrets: &[Secret]) -> &str {
+        let new = credentials(secrets);
+        let change = json!({"credentials": super::instead_of(&self.credentials.borrow(), &new)});
+        let path = format!("/tenants/{}/accounts/{}", self.salon.tenant, self.account);
+        self.system.apply("PATCH", &path, &change);
+        self.credentials.replace(new);
+        &self.account
     }
 
     fn check_answered(&self, vector: &Vector, answer: &Response, what: &str) {
@@ -185,7 +186,7 @@ impl Stage {
     }
 }
 
-fn credentials(secrets: &[Secret]) -> serde_json::Value {
+fn credentials(secrets: &[Secret]) -> Value {
     let of = |kind: &'static str| secrets.iter().filter(move |secret| secret.r#type == kind);
     let mut credentials = json!({"account_sid": "AC5f0c2f1e8d7b4a6c9e3d2b1a0f9e8d7c"});
     for (field, token) in ["auth_token", "auth_token_secondary"].into_iter().zip(of("auth_token")) {
@@ -205,8 +206,9 @@ fn requests_as_the_sdk_signs_them_are_answered_by_whichever_url_was_called() {
         stage.system.router(&[("PUBLIC_URLS", "https://edge.example.com:8443,https://two.example.com")]);
     let own = format!("http://{}", stage.system.router.address);
     let mut answered = 0;
-    for secrets in stage.accounts.keys() {
-        let account = stage.bind(secrets);
+    let all: BTreeSet<Vec<Secret>> = vectors().into_iter().map(|vector| vector.secrets).collect();
+    for secrets in &all {
+        let account = stage.secrets(secrets);
         for vector in vectors().iter().filter(|vector| vector.valid && vector.secrets == *secrets) {
             let request = Request::new(vector, account);
             stage.check_answered(
@@ -247,7 +249,7 @@ fn every_byte_of_a_request_counts() {
     let router = stage.system.router.address;
     let own = format!("http://{router}");
     let vector = named("voice-inbound");
-    let account = stage.bind(&vector.secrets).to_owned();
+    let account = stage.secrets(&vector.secrets).to_owned();
     let request = Request::new(&vector, &account);
     let signature = request.signature(&own);
     let refused = |what: &str, answer: &Response| assert_eq!(answer.status, 403, "{what}: {}", answer.body);
