@@ -52,4 +52,6 @@ ids! {
     AgentId
     /// A phone number, which is also the tenant's location.
     PhoneNumberId
+    /// Something that callers may want.
+    IntentId
 }

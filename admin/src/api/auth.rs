@@ -9,7 +9,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+use dialplane_common::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -187,6 +187,9 @@ impl InPath for AgentId {
 }
 impl InPath for PhoneNumberId {
     const NAME: &'static str = "phone_number_id";
+}
+impl InPath for IntentId {
+    const NAME: &'static str = "intent_id";
 }
 impl InPath for Uuid {
     const NAME: &'static str = "api_key_id";

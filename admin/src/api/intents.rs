@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use dialplane_common::ids::IntentId;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
@@ -117,7 +117,7 @@ pub async fn create(
 pub async fn get(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    PathId(id): PathId<Uuid>,
+    PathId(id): PathId<IntentId>,
 ) -> Result<Json<Intent>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     Ok(Json(intents::find(tx.conn(), tenant.id, id).await?))
@@ -130,7 +130,7 @@ pub async fn get(
 pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    PathId(id): PathId<Uuid>,
+    PathId(id): PathId<IntentId>,
     Query(wait): Query<WaitQuery>,
     Body(patch): Body<IntentPatch>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -154,7 +154,7 @@ pub async fn change(
 pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    PathId(id): PathId<Uuid>,
+    PathId(id): PathId<IntentId>,
     Query(wait): Query<WaitQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let mut write = api.write_routing(&tenant.principal, wait).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dialplane_common::ids::TenantId;
+use dialplane_common::ids::{IntentId, TenantId};
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -71,10 +71,10 @@ pub async fn insert(
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn find(conn: &mut PgConnection, tenant: TenantId, id: Uuid) -> Result<Intent, StoreError> {
+pub async fn find(conn: &mut PgConnection, tenant: TenantId, id: IntentId) -> Result<Intent, StoreError> {
     Ok(sqlx::query_as("SELECT * FROM intents WHERE tenant_id = $1 AND id = $2")
         .bind(tenant.0)
-        .bind(id)
+        .bind(id.0)
         .fetch_one(conn)
         .await?)
 }
@@ -106,7 +106,7 @@ pub async fn list(
 pub async fn update(
     conn: &mut PgConnection,
     tenant: TenantId,
-    id: Uuid,
+    id: IntentId,
     fields: &IntentFields<'_>,
 ) -> Result<Intent, StoreError> {
     Ok(sqlx::query_as(
@@ -114,7 +114,7 @@ pub async fn update(
          WHERE tenant_id = $1 AND id = $2 RETURNING *",
     )
     .bind(tenant.0)
-    .bind(id)
+    .bind(id.0)
     .bind(fields.name)
     .bind(Json(fields.phrases))
     .bind(Json(fields.responses))
@@ -126,10 +126,10 @@ pub async fn update(
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn delete(conn: &mut PgConnection, tenant: TenantId, id: Uuid) -> Result<(), StoreError> {
+pub async fn delete(conn: &mut PgConnection, tenant: TenantId, id: IntentId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM intents WHERE tenant_id = $1 AND id = $2 RETURNING id")
         .bind(tenant.0)
-        .bind(id)
+        .bind(id.0)
         .fetch_one(conn)
         .await?;
     Ok(())

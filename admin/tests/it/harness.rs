@@ -9,6 +9,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// An operator's key.
 pub const OPERATOR: &str = "operator-key-of-the-tests";
+/// The key that seals what is stored.
+pub const ENCRYPTION_KEY: &str = "encryption-key-of-the-tests";
 /// The feed's key.
 pub const FEED_KEY: &str = "feed-key-of-the-tests";
 
@@ -45,15 +47,28 @@ impl Admin {
         sqlx::query(create).execute(&mut connection).await.unwrap();
         let (server, _) = database_url.rsplit_once('/').unwrap();
         let database_url = format!("{server}/{name}");
-        let (process, api) = spawn(&database_url, &redis_url, &name);
+        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY);
         Some(Self { process, api, redis_url, namespace: name, database_url, http: reqwest::Client::new() })
     }
 
     /// Kills it without warning, and starts it again.
     pub fn restart(&mut self) {
+        self.restart_with(ENCRYPTION_KEY);
+    }
+
+    /// The same, with another list of keys that seal what is stored.
+    pub fn restart_with(&mut self, encryption_key: &str) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        (self.process, self.api) = spawn(&self.database_url, &self.redis_url, &self.namespace);
+        (self.process, self.api) =
+            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
+    }
+
+    /// Runs the command that writes every record anew, with this list of keys.
+    pub fn republish(&self, encryption_key: &str) {
+        let mut command = command("republish", &self.database_url, encryption_key);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Sends a request and gives status and body.
@@ -70,6 +85,19 @@ impl Admin {
         let (status, answer) = self.send(OPERATOR, Method::POST, &format!("/api/v2{path}"), &body).await;
         assert_eq!(status, StatusCode::CREATED, "{path} {answer}");
         answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request as an operator, below the API's base, and gives the body of an answer of this status.
+    pub async fn expect(&self, expected: StatusCode, method: Method, path: &str, body: Value) -> Value {
+        let (status, answer) = self.send(OPERATOR, method.clone(), &format!("/api/v2{path}"), &body).await;
+        assert_eq!(status, expected, "{method} {path} {answer}");
+        answer
+    }
+
+    /// Checks that a request is refused at this place.
+    pub async fn refused(&self, method: Method, path: &str, body: Value, field: &str) {
+        let answer = self.expect(StatusCode::UNPROCESSABLE_ENTITY, method, path, body).await;
+        assert_eq!(answer["field"], field, "{path} {answer}");
     }
 
     /// Makes a key of a tenant.
@@ -100,18 +128,25 @@ impl Drop for Admin {
     }
 }
 
-fn spawn(database_url: &str, redis_url: &str, namespace: &str) -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_dialplane-admin"))
-        .args(["serve", "--migrate"])
+fn command(name: &str, database_url: &str, encryption_key: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dialplane-admin"));
+    command
+        .arg(name)
+        .env("ADMIN_ENCRYPTION_KEY", encryption_key)
+        .env("FEED_KEY", FEED_KEY)
+        .env("DATABASE_URL", database_url)
+        .env("LOG_LEVEL", "error");
+    command
+}
+
+fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &str) -> (Child, String) {
+    let mut process = command("serve", database_url, encryption_key)
+        .arg("--migrate")
         .env("ADMIN_LISTEN", "127.0.0.1:0")
         .env("ADMIN_OPS_LISTEN", "127.0.0.1:0")
         .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
-        .env("ADMIN_ENCRYPTION_KEY", "encryption-key-of-the-tests")
-        .env("FEED_KEY", FEED_KEY)
-        .env("DATABASE_URL", database_url)
         .env("REDIS_URL", redis_url)
         .env("REDIS_NAMESPACE", namespace)
-        .env("LOG_LEVEL", "error")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

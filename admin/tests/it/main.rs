@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod accounts;
+mod agents;
 mod feed;
 mod harness;
+mod intents;
 mod numbers;
 mod records;
 mod routing;
