@@ -181,8 +181,8 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         expires_at: None,
     };
     let mut tx = store.write(Scope::Operator).await?;
-    if api_keys::insert(tx.conn(), &key).await?.is_some() {
-        tx.record(&key.record())?;
+    if let Some(stored) = api_keys::insert(tx.conn(), &key).await? {
+        tx.record(&stored.record()?)?;
     }
     tx.commit().await?;
     Ok(())

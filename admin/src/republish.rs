@@ -11,7 +11,9 @@ use crate::Failure;
 use crate::config::RepublishSettings;
 use crate::store::accounts::{self, AccountFields};
 use crate::store::numbers::NumberFilter;
-use crate::store::{Scope, Store, StoreError, agents, feed, numbers, settings, tenants};
+use crate::store::{
+    Scope, Store, StoreError, agents, api_keys, feed, numbers, settings, tenants, tool_servers,
+};
 use crate::telemetry;
 
 /// Rows a transaction: each holds the feed for a moment, and other writers wait no longer than that.
@@ -38,7 +40,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
     settings::lock_platform(tx.conn()).await?;
     tx.record_platform().await?;
     tx.commit().await?;
-    let mut records = 1 + accounts_of(store, None).await?;
+    let mut records = 1 + accounts_of(store, None).await? + keys_of(store, None).await?;
     let mut after = None;
     loop {
         let mut tx = store.read(Scope::Operator).await?;
@@ -63,10 +65,11 @@ async fn tenant_with_all(store: &Store, id: TenantId) -> Result<u64, StoreError>
         Err(StoreError::NotFound) => return Ok(0),
         other => other?,
     }
+    tool_servers::reseal(tx.conn(), store.keys(), id).await?;
     tx.record_tenant(id).await?;
     tx.commit().await?;
-    let of_accounts = accounts_of(store, Some(id)).await?;
-    Ok(1 + of_accounts + agents_of(store, id).await? + numbers_of(store, id).await?)
+    let with_secrets = accounts_of(store, Some(id)).await? + keys_of(store, Some(id)).await?;
+    Ok(1 + with_secrets + agents_of(store, id).await? + numbers_of(store, id).await?)
 }
 
 async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
@@ -98,6 +101,22 @@ async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, Stor
     }
 }
 
+/// Keys that are no longer good stay out.
+async fn keys_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
+    let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
+    loop {
+        let mut tx = store.write(Scope::Operator).await?;
+        let page = api_keys::lock_good(tx.conn(), owner, after, ROWS).await?;
+        let Some(last) = page.last() else { return Ok(records) };
+        after = Some(last.id);
+        for key in &page {
+            tx.record(&key.record()?)?;
+            records += 1;
+        }
+        tx.commit().await?;
+    }
+}
+
 async fn agents_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
@@ -106,11 +125,13 @@ async fn agents_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
         for row in &page {
-            match agents::lock(tx.conn(), tenant, AgentId(row.id)).await {
+            let row = match agents::lock(tx.conn(), tenant, AgentId(row.id)).await {
                 Err(StoreError::NotFound) => continue,
-                row => tx.record_agent(&row?)?,
-            }
-            records += 1;
+                other => other?,
+            };
+            tx.record_agent(&row)?;
+            tx.record_agent_token(&row)?;
+            records += 1 + u64::from(row.token_hash.is_some());
         }
         tx.commit().await?;
     }

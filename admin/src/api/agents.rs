@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use dialplane_common::feed::frame::RecordKey;
-use dialplane_common::feed::record::{Record, TokenHash, TokenHolder, TokenRecord};
+use dialplane_common::feed::record::TokenHash;
 use dialplane_common::ids::AgentId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -202,9 +202,8 @@ pub async fn make_token(
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
-    agents::set_token(write.tx.conn(), tenant.id, id, Some(hash)).await?;
-    let record = TokenRecord { holder: TokenHolder::Agent(tenant.id, id), expires_at: None };
-    write.tx.record(&Record::Token(hash, record))?;
+    let agent = agents::set_token(write.tx.conn(), tenant.id, id, Some(hash)).await?;
+    write.tx.record_agent_token(&agent)?;
     Ok((StatusCode::CREATED, write.commit().await?, Json(AgentToken { token })))
 }
 

@@ -113,31 +113,34 @@ async fn page_of(
 
 /// Make a key of a tenant. The answer shows it, this once.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/api-keys", tag = "API keys",
-    params(("tenant_id" = Uuid, Path)), request_body = NewTenantKey,
+    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = NewTenantKey,
     responses((status = 201, body = MadeKey)))]
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
+    Query(wait): Query<WaitQuery>,
     Body(new): Body<NewTenantKey>,
 ) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
-    make(&api, &tenant.principal, Some(tenant.id), (&new.name, new.role.name()), new.expires_at.as_deref())
-        .await
+    let named = (new.name.as_str(), new.role.name());
+    make(&api, &tenant.principal, wait, Some(tenant.id), named, new.expires_at.as_deref()).await
 }
 
 /// Make a key of an operator. The answer shows it, this once. Operators only.
-#[utoipa::path(post, path = "/api-keys", tag = "API keys", request_body = NewOperatorKey,
+#[utoipa::path(post, path = "/api-keys", tag = "API keys", params(WaitQuery), request_body = NewOperatorKey,
     responses((status = 201, body = MadeKey)))]
 pub async fn create_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
+    Query(wait): Query<WaitQuery>,
     Body(new): Body<NewOperatorKey>,
 ) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
-    make(&api, &principal, None, (&new.name, "operator"), new.expires_at.as_deref()).await
+    make(&api, &principal, wait, None, (&new.name, "operator"), new.expires_at.as_deref()).await
 }
 
 async fn make(
     api: &Api,
     principal: &Principal,
+    wait: WaitQuery,
     owner: Option<TenantId>,
     (name, role): (&str, &str),
     expires_at: Option<&str>,
@@ -153,13 +156,13 @@ async fn make(
         hint: &key[key.len() - 4..],
         expires_at,
     };
-    let mut write = api.write_routing(principal, WaitQuery::default()).await?;
+    let mut write = api.write_routing(principal, wait).await?;
     if let Some(tenant) = owner {
         tenants::find(write.tx.conn(), tenant).await?;
     }
     // A key drawn twice is a broken source of randomness.
     let stored = api_keys::insert(write.tx.conn(), &new).await?.ok_or_else(Problem::internal)?;
-    write.tx.record(&new.record())?;
+    write.tx.record(&stored.record()?)?;
     Ok((StatusCode::CREATED, write.commit().await?, Json(MadeKey { key, stored })))
 }
 
@@ -179,33 +182,36 @@ pub(super) fn draw(prefix: &str) -> Result<String, Problem> {
 
 /// Delete a key of a tenant: it is no longer good.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/api-keys/{api_key_id}", tag = "API keys",
-    params(("tenant_id" = Uuid, Path), ("api_key_id" = Uuid, Path)), responses((status = 204)))]
+    params(("tenant_id" = Uuid, Path), ("api_key_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<Uuid>,
+    Query(wait): Query<WaitQuery>,
 ) -> Result<(StatusCode, HeaderMap), Problem> {
-    remove(&api, &tenant.principal, Some(tenant.id), id).await
+    remove(&api, &tenant.principal, wait, Some(tenant.id), id).await
 }
 
 /// Delete a key of an operator: it is no longer good. Operators only.
-#[utoipa::path(delete, path = "/api-keys/{api_key_id}", tag = "API keys", params(("api_key_id" = Uuid, Path)),
-    responses((status = 204)))]
+#[utoipa::path(delete, path = "/api-keys/{api_key_id}", tag = "API keys",
+    params(("api_key_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
     PathId(id): PathId<Uuid>,
+    Query(wait): Query<WaitQuery>,
 ) -> Result<(StatusCode, HeaderMap), Problem> {
-    remove(&api, &principal, None, id).await
+    remove(&api, &principal, wait, None, id).await
 }
 
 async fn remove(
     api: &Api,
     principal: &Principal,
+    wait: WaitQuery,
     owner: Option<TenantId>,
     id: Uuid,
 ) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, WaitQuery::default()).await?;
+    let mut write = api.write_routing(principal, wait).await?;
     let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Token(hash));
     Ok((StatusCode::NO_CONTENT, write.commit().await?))

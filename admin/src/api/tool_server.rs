@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use dialplane_common::secret::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -108,23 +109,15 @@ pub async fn put(
     let before = tool_servers::find(write.tx.conn(), tenant.id).await?;
     let keys = api.store.keys();
     let (secret, drawn) = match (document.secret, before) {
-        (Some(secret), _) => (secret.into_bytes(), None),
-        (None, Some(before)) => {
-            let opened = keys.at_rest.open(tenant.id.as_bytes(), &before.secret_sealed);
-            (
-                opened
-                    .map_err(|error| Problem::from(crate::store::StoreError::from(error)))?
-                    .expose()
-                    .to_vec(),
-                None,
-            )
-        }
+        (Some(secret), _) => (Secret::new(secret), None),
+        (None, Some(before)) => (before.secret(keys, tenant.id)?, None),
         (None, None) => {
             let drawn = super::api_keys::draw("dpt_")?;
-            (drawn.clone().into_bytes(), Some(drawn))
+            (Secret::new(drawn.clone()), Some(drawn))
         }
     };
-    let row = tool_servers::put(write.tx.conn(), keys, tenant.id, &document.url, limits, &secret).await?;
+    let row =
+        tool_servers::put(write.tx.conn(), keys, tenant.id, &document.url, limits, secret.expose()).await?;
     write.tx.record_tenant(tenant.id).await?;
     Ok((write.commit().await?, Json(ToolServer::of(row, drawn))))
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dialplane_common::feed::Revision;
+use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::report::FORGET_MS;
 use tokio::time::Instant;
 
 use super::decide::{EpochReason, Position, is_impossible};
 use super::stream::{self, Look, Stream};
 use super::{Progress, PublishError, Publisher, checkpoint, within};
-use crate::store::feed;
+use crate::store::{Scope, StoreError, api_keys, feed};
 
 /// A router that alarms in the new epoch as well isn't helped by another one right away.
 const REPORT_EPOCH_INTERVAL: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(600);
 /// Keys of epochs that are over stay so long, for routers that still read them.
 const OLD_EPOCH_S: u64 = 3_600;
 const PRUNE_ROWS: i64 = 1_000;
+/// The next round takes what is left.
+const EXPIRED_KEYS: i64 = 1_000;
 /// A stream holds the deltas of two checkpoints at most: so many bytes twice is what Redis has to bear.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 
@@ -139,8 +142,23 @@ impl Publisher {
         is_long_ago || is_cut_off || is_wanted
     }
 
-    /// Lets the keys of epochs that are over expire, and forgets routers that are gone.
+    /// Takes keys that are no longer good out of the feed. Routers refuse them by themselves; nor need they hold them
+    /// for ever.
+    async fn forget_expired_keys(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.write(Scope::Operator).await?;
+        for hash in api_keys::expired_in_feed(tx.conn(), EXPIRED_KEYS).await? {
+            tx.remove(RecordKey::Token(hash));
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Lets the keys of epochs that are over expire, and forgets routers and keys of the API that are gone.
     async fn tidy(&self, position: Position) -> Result<(), PublishError> {
+        // Not worth the lease: it waits for a connection beside requests.
+        if let Err(error) = within(self.forget_expired_keys()).await {
+            tracing::warn!(%error, "couldn't take expired keys out of the feed; trying again later");
+        }
         let current = self.keys.of_epoch(position.epoch);
         let epoch_digits = position.epoch.to_string();
         // Any epoch's keys: the pattern of the current one's, with any hexadecimal digit in place of its digits.

@@ -24,7 +24,7 @@ pub struct Agent {
     pub name: String,
     /// BCP 47 tag of the language it speaks.
     pub language: String,
-    /// Who runs it; `custom`: somebody else, reached by its target.
+    /// Who runs it: a provider that hosts it; `custom`: somebody else, reached by its target.
     pub provider: String,
     /// How a call reaches it.
     #[schema(value_type = TargetDocument)]
@@ -35,7 +35,8 @@ pub struct Agent {
     pub prompt: Option<String>,
     /// The voice provider's name of its voice, where its location sets none.
     pub voice_id: Option<String>,
-    /// Counted up by each change.
+    /// Counted up by each change of the agent here, from 1. Which version of a hosted agent answers, its provider's
+    /// own, is `target.version`.
     pub version: i32,
     /// SHA-256 of its token.
     #[serde(skip)]
@@ -171,14 +172,15 @@ pub async fn set_token(
     tenant: TenantId,
     id: AgentId,
     hash: Option<TokenHash>,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET token_hash = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2")
-        .bind(tenant.0)
-        .bind(id.0)
-        .bind(hash.map(|hash| hash.0.to_vec()))
-        .execute(conn)
-        .await?;
-    Ok(())
+) -> Result<Agent, StoreError> {
+    Ok(sqlx::query_as(
+        "UPDATE agents SET token_hash = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    )
+    .bind(tenant.0)
+    .bind(id.0)
+    .bind(hash.map(|hash| hash.0.to_vec()))
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Deletes a locked agent that no rule names.

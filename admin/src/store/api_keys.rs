@@ -1,5 +1,6 @@
 //! The keys that open the API: their hashes.
 
+use dialplane_common::feed::frame::Kind;
 use dialplane_common::feed::record::{Record, TokenHash, TokenHolder, TokenRecord};
 use dialplane_common::ids::TenantId;
 use dialplane_common::time::UnixSeconds;
@@ -35,6 +36,22 @@ pub struct ApiKey {
     /// When it ceases to be good.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Instant>,
+    /// SHA-256 of the key.
+    #[serde(skip)]
+    pub hash: Vec<u8>,
+}
+
+impl ApiKey {
+    /// The record by which routers know the key.
+    ///
+    /// # Errors
+    /// When its hash isn't one.
+    pub fn record(&self) -> Result<Record, StoreError> {
+        let holder =
+            self.tenant_id.map_or(TokenHolder::Operator, |tenant| TokenHolder::Tenant(TenantId(tenant)));
+        let expires_at = self.expires_at.map(|at| UnixSeconds(at.0.as_second()));
+        Ok(Record::Token(token_hash(&self.hash)?, TokenRecord { holder, expires_at }))
+    }
 }
 
 /// A key to insert.
@@ -119,6 +136,45 @@ pub async fn list(
     .await?)
 }
 
+/// Locks the keys of a tenant, or the operators', that are still good, behind `after`, until the transaction ends:
+/// none of them is deleted meanwhile.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn lock_good(
+    conn: &mut PgConnection,
+    tenant: Option<TenantId>,
+    after: Option<Uuid>,
+    rows_max: i64,
+) -> Result<Vec<ApiKey>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id > $2)
+            AND (expires_at IS NULL OR expires_at > now())
+         ORDER BY id LIMIT $3 FOR UPDATE",
+    )
+    .bind(tenant.map(|tenant| tenant.0))
+    .bind(after)
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The hashes of keys that are no longer good and that routers still hold, at most `rows_max`. For operators.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn expired_in_feed(conn: &mut PgConnection, rows_max: i64) -> Result<Vec<TokenHash>, StoreError> {
+    let hashes: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT api_keys.hash FROM api_keys JOIN feed_records ON kind = $1 AND key = api_keys.hash
+         WHERE expires_at <= now() ORDER BY expires_at LIMIT $2",
+    )
+    .bind(Kind::Token as i16)
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?;
+    hashes.iter().map(|hash| token_hash(hash)).collect()
+}
+
 /// Deletes a key of a tenant, or an operator's; gives its hash.
 ///
 /// # Errors
@@ -144,14 +200,4 @@ pub async fn delete(
 /// When it isn't one.
 pub fn token_hash(bytes: &[u8]) -> Result<TokenHash, StoreError> {
     bytes.try_into().map(TokenHash).map_err(|_| StoreError::Malformed("token hash"))
-}
-
-impl NewApiKey<'_> {
-    /// The record by which routers know the key.
-    #[must_use]
-    pub fn record(&self) -> Record {
-        let holder = self.tenant_id.map_or(TokenHolder::Operator, TokenHolder::Tenant);
-        let expires_at = self.expires_at.map(|at| UnixSeconds(at.0.as_second()));
-        Record::Token(TokenHash(self.hash), TokenRecord { holder, expires_at })
-    }
 }

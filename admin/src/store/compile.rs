@@ -5,7 +5,7 @@
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{
     AccountRecord, AgentRecord, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
-    ToolServer,
+    TokenHolder, TokenRecord, ToolServer,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use dialplane_common::location::{Business, Conversation, Intent, Person, Place, Profile, Service, Voice};
@@ -105,6 +105,16 @@ impl WriteTx {
         self.record(&Record::Agent(AgentId(row.id), record))
     }
 
+    /// Notes an agent's token as it is now, if it has one.
+    ///
+    /// # Errors
+    /// When its hash isn't one.
+    pub fn record_agent_token(&mut self, row: &Agent) -> Result<(), StoreError> {
+        let Some(hash) = &row.token_hash else { return Ok(()) };
+        let holder = TokenHolder::Agent(TenantId(row.tenant_id), AgentId(row.id));
+        self.record(&Record::Token(token_hash(hash)?, TokenRecord { holder, expires_at: None }))
+    }
+
     /// Notes a number's record as it is now, and gives the row.
     ///
     /// # Errors
@@ -146,7 +156,7 @@ impl WriteTx {
     /// The tenant's server for what agents want done: its secret leaves the sealing of the database for the feed's.
     async fn tool_server(&mut self, id: TenantId) -> Result<Option<ToolServer>, StoreError> {
         let Some(row) = tool_servers::find(self.conn(), id).await? else { return Ok(None) };
-        let secret = self.keys().at_rest.open(id.as_bytes(), &row.secret_sealed)?;
+        let secret = row.secret(self.keys(), id)?;
         let small = |value: i32| u16::try_from(value).map_err(|_| StoreError::Malformed("tool server"));
         Ok(Some(ToolServer {
             url: row.url,

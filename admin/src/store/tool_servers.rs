@@ -1,6 +1,7 @@
 //! Tenants' own servers for what agents want done.
 
 use dialplane_common::ids::TenantId;
+use dialplane_common::secret::Secret;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
@@ -20,6 +21,16 @@ pub struct ToolServerRow {
     pub secret_sealed: Vec<u8>,
     /// When it was last changed.
     pub updated_at: Instant,
+}
+
+impl ToolServerRow {
+    /// What requests to it are signed with, opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when no key opens it.
+    pub fn secret(&self, keys: &SealKeys, tenant: TenantId) -> Result<Secret, StoreError> {
+        Ok(keys.at_rest.open(tenant.as_bytes(), &self.secret_sealed)?)
+    }
 }
 
 /// The tenant's server, if it has one.
@@ -61,6 +72,21 @@ pub async fn put(
     .bind(sealed)
     .fetch_one(conn)
     .await?)
+}
+
+/// Seals the secret of a locked tenant's server anew, with the first key.
+///
+/// # Errors
+/// [`StoreError::Sealed`] when no key opens it.
+pub async fn reseal(conn: &mut PgConnection, keys: &SealKeys, tenant: TenantId) -> Result<(), StoreError> {
+    let Some(row) = find(conn, tenant).await? else { return Ok(()) };
+    let secret = row.secret(keys, tenant)?;
+    sqlx::query("UPDATE tool_servers SET secret_sealed = $2 WHERE tenant_id = $1")
+        .bind(tenant.0)
+        .bind(keys.at_rest.seal(nonce::draw()?, tenant.as_bytes(), secret.expose()))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Takes away a locked tenant's server.

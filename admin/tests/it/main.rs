@@ -11,3 +11,5 @@ mod numbers;
 mod records;
 mod routing;
 mod tenancy;
+mod tokens;
+mod tool_server;
