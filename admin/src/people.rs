@@ -34,7 +34,8 @@ pub struct PersonDocument {
     /// When the person works; absent: whenever it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weekly: Option<WeeklyDocument>,
-    /// The names of the services that the person gives; absent: all.
+    /// The names of the services that the person gives; absent: all. Where services are set, here or behind, each is
+    /// one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
 }
@@ -96,6 +97,27 @@ impl StaffDocument {
     }
 }
 
+impl StaffDocument {
+    /// Refuses a person who gives what isn't offered at the same place.
+    ///
+    /// Only the writing of staff is checked: a service that is dropped later is left with people who no longer give it.
+    ///
+    /// # Errors
+    /// The place that names it: `staff[2].services[0]`.
+    pub fn check_offered(&self, offered: &ServicesDocument) -> Result<(), Invalid> {
+        let offered: BTreeSet<_> = offered.services.iter().map(|service| folded(&service.name)).collect();
+        for (index, person) in self.staff.iter().enumerate() {
+            for (service, name) in person.services.iter().enumerate() {
+                if !offered.contains(&folded(name)) {
+                    let place = format!("staff[{index}].services[{service}]");
+                    return Err(Invalid::new(place, "wanted the name of a service that is offered here"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl ServicesDocument {
     /// What a router needs.
     ///
@@ -135,16 +157,32 @@ impl ServicesDocument {
 fn once(names: &mut BTreeSet<String>, place: &str, name: &str) -> Result<(), Invalid> {
     let place = format!("{place}.name");
     invalid::name(&place, name)?;
-    if names.insert(name.trim().to_lowercase()) {
-        Ok(())
-    } else {
-        Err(Invalid::new(place, "wanted each name once"))
-    }
+    if names.insert(folded(name)) { Ok(()) } else { Err(Invalid::new(place, "wanted each name once")) }
+}
+
+/// A name without what callers don't hear.
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_give_what_is_offered() {
+        let offered: ServicesDocument =
+            serde_json::from_str(r#"{"services":[{"name":"Manicure"}]}"#).unwrap();
+        let check = |services: &str, expected: Result<(), &str>| {
+            let staff = format!(r#"{{"staff":[{{"name":"Ana"}},{{"name":"Bo","services":{services}}}]}}"#);
+            let staff: StaffDocument = serde_json::from_str(&staff).unwrap();
+            let checked = staff.check_offered(&offered).map_err(|invalid| invalid.field);
+            assert_eq!(checked, expected.map_err(str::to_owned), "{services}");
+        };
+        check("[]", Ok(()));
+        check(r#"["manicure "]"#, Ok(()));
+        check(r#"["Manicure","Pedicure"]"#, Err("staff[1].services[1]"));
+    }
 
     #[test]
     fn refusals_name_the_place() {

@@ -18,7 +18,8 @@ const VARIABLES_MAX: usize = 50;
 const VARIABLE_CHARS_MAX: usize = 1_000;
 const DURATION_S: std::ops::RangeInclusive<u16> = 10..=43_200;
 
-/// The voice. A field that is absent or null is inherited: from the agent, then the tenant, then the platform.
+/// The voice. A field that is absent or null is inherited: from the agent, then the tenant, then the platform. Which
+/// agent answers is known when a call comes: what it sets itself isn't among what is shown as inherited.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VoiceDocument {
@@ -49,7 +50,8 @@ pub struct VoiceDocument {
 }
 
 /// The conversation's rules. A field that is absent or null is inherited: from the agent, then the tenant, then the
-/// platform; variables name by name.
+/// platform; variables name by name. Which agent answers is known when a call comes: what it sets itself isn't among
+/// what is shown as inherited.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RulesDocument {
@@ -65,7 +67,8 @@ pub struct RulesDocument {
     /// How long a conversation may be, 10 to 43200 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration_seconds: Option<u16>,
-    /// Further variables for the prompt, by name.
+    /// Further variables for the prompt, by name: lower-case letters, digits and `_`. Names that are filled for every
+    /// call (`open_now`) and those that begin with `system__` are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }
@@ -187,11 +190,11 @@ fn check_variables(variables: &BTreeMap<String, String>) -> Result<(), Invalid> 
     }
     for (name, value) in variables {
         let place = format!("variables.{name}");
-        let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+        let first = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
         let rest =
             name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if !first || !rest || name.len() > 50 {
-            let wanted = "wanted a name of 1 to 50 lower-case letters, digits and _, a letter first";
+            let wanted = "wanted a name of 1 to 50 lower-case letters, digits and _, no digit first";
             return Err(Invalid::new(place, wanted));
         }
         if VARIABLE_NAMES.contains(&name.as_str()) || name.starts_with("system__") {
@@ -231,6 +234,8 @@ mod tests {
             (r#"{"rules":["ok",""]}"#, "rules[1]"),
             (r#"{"max_duration_seconds":5}"#, "max_duration_seconds"),
             (r#"{"variables":{"Parking":"x"}}"#, "variables.Parking"),
+            (r#"{"variables":{"2nd_floor":"x"}}"#, "variables.2nd_floor"),
+            (r#"{"variables":{"":"x"}}"#, "variables."),
             (r#"{"variables":{"open_now":"x"}}"#, "variables.open_now"),
             (r#"{"variables":{"system__x":"x"}}"#, "variables.system__x"),
         ] {
@@ -246,6 +251,8 @@ mod tests {
         let merged = near.over(&far);
         assert_eq!((merged.speed, merged.voice_id.as_deref()), (Some(1.1), Some("v")));
         let near: RulesDocument = serde_json::from_str(r#"{"variables":{"a":"1"}}"#).unwrap();
+        let marked: RulesDocument = serde_json::from_str(r#"{"variables":{"_floor_2":"1"}}"#).unwrap();
+        assert!(marked.compile().is_ok());
         let far: RulesDocument =
             serde_json::from_str(r#"{"prompt":"p","variables":{"a":"2","b":"2"}}"#).unwrap();
         let merged = near.over(&far);

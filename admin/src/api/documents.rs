@@ -32,6 +32,11 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync {
 
     /// This document, with what it lacks from the one behind it.
     fn over(self, behind: &Self) -> Self;
+
+    /// The staff, where it is one: people name services.
+    fn staff(&self) -> Option<&StaffDocument> {
+        None
+    }
 }
 
 impl Document for VoiceDocument {
@@ -68,6 +73,10 @@ impl Document for StaffDocument {
     fn over(self, _behind: &Self) -> Self {
         self
     }
+
+    fn staff(&self) -> Option<&StaffDocument> {
+        Some(self)
+    }
 }
 
 impl Document for ServicesDocument {
@@ -93,6 +102,19 @@ async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Resu
     let merge = |scopes: &[Option<D>]| scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far));
     let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
     Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+}
+
+/// Refuses people who give what isn't offered there. Where no services are set anywhere, nothing says what is.
+async fn check_offered<D: Document>(
+    conn: &mut PgConnection,
+    owners: &[Owner],
+    document: &D,
+) -> Result<(), Problem> {
+    let Some(staff) = document.staff() else { return Ok(()) };
+    match setting::<ServicesDocument>(conn, owners).await?.effective {
+        Some(offered) => Ok(staff.check_offered(&offered)?),
+        None => Ok(()),
+    }
 }
 
 fn owners_of_number(tenant: &InTenant<impl Sized>, id: PhoneNumberId) -> [Owner; 3] {
@@ -127,6 +149,7 @@ pub async fn put_of_number<D: Document>(
     document.check()?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = setting(write.tx.conn(), &owners_of_number(tenant, id)).await?;
@@ -176,6 +199,7 @@ pub async fn put_of_tenant<D: Document>(
     document.check()?;
     let mut write = api.write_routing(&tenant.principal, wait).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
     let setting = setting(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;

@@ -31,8 +31,12 @@ use crate::credentials;
         (name = "Accounts", description = "Credentials at providers, a tenant's or the platform's own."),
         (name = "Agents", description = "Whoever answers."),
         (name = "Phone numbers", description = "Numbers, which are also their tenant's locations."),
-        (name = "Settings", description = "A number's opening hours and routing."),
+        (name = "Settings", description = "A number's opening hours, routing, and how agents speak there."),
         (name = "Defaults", description = "What holds where a number sets nothing."),
+        (name = "Staff and services", description = "Who works at a location, and what it offers."),
+        (name = "Intents", description = "What callers may want, and what is answered."),
+        (name = "Tools", description = "A tenant's own server for what its agents want done."),
+        (name = "Routing", description = "Why a call goes where it goes."),
         (name = "API keys", description = "Keys that open this API."),
         (name = "Fleet", description = "The feed of changes and the routers that follow it."),
     )

@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the voice settings of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "get_tenant_voice", tag = "Settings",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "get_tenant_voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the voice settings of a tenant. What the document leaves out is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "put_tenant_voice", tag = "Settings",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "put_tenant_voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = VoiceDocument,
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put_of_tenant(
@@ -76,7 +76,7 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the voice settings of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "delete_tenant_voice", tag = "Settings",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "delete_tenant_voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(
     State(api): State<Api>,
@@ -87,7 +87,7 @@ pub async fn delete_of_tenant(
 }
 
 /// Get the voice settings of the platform. Operators only.
-#[utoipa::path(get, path = "/defaults/voice", operation_id = "get_platform_voice", tag = "Settings",
+#[utoipa::path(get, path = "/defaults/voice", operation_id = "get_platform_voice", tag = "Defaults",
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn get_of_platform(
     State(api): State<Api>,
@@ -97,7 +97,7 @@ pub async fn get_of_platform(
 }
 
 /// Set the voice settings of the platform. Operators only.
-#[utoipa::path(put, path = "/defaults/voice", operation_id = "put_platform_voice", tag = "Settings", params(WaitQuery),
+#[utoipa::path(put, path = "/defaults/voice", operation_id = "put_platform_voice", tag = "Defaults", params(WaitQuery),
     request_body = VoiceDocument, responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put_of_platform(
     State(api): State<Api>,
@@ -109,7 +109,7 @@ pub async fn put_of_platform(
 }
 
 /// Unset the voice settings of the platform. Operators only.
-#[utoipa::path(delete, path = "/defaults/voice", operation_id = "delete_platform_voice", tag = "Settings",
+#[utoipa::path(delete, path = "/defaults/voice", operation_id = "delete_platform_voice", tag = "Defaults",
     params(WaitQuery), responses((status = 204)))]
 pub async fn delete_of_platform(
     State(api): State<Api>,

@@ -10,6 +10,7 @@ mod intents;
 mod numbers;
 mod records;
 mod routing;
+mod settings;
 mod tenancy;
 mod tokens;
 mod tool_server;

@@ -81,7 +81,7 @@ impl TenantRecord {
 /// A tenant's server that its agents' tool calls are forwarded to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ToolServer {
-    /// An absolute `https` URL.
+    /// An absolute `https` URL; or `http`, which routers call only where their own settings allow it.
     pub url: String,
     /// How long an answer may take, in milliseconds.
     pub timeout_ms: u16,
