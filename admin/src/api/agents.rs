@@ -31,7 +31,7 @@ const PROMPT_CHARS_MAX: usize = 20_000;
 pub struct NewAgent {
     /// 1 to 200 characters.
     name: String,
-    /// BCP 47 tag of the language it speaks; absent: `en`.
+    /// BCP 47 tag of the language it speaks; absent: the tenant's, else the platform's.
     language: Option<String>,
     /// Who runs it: `custom` (somebody's own, reached by stream, SIP or redirect), or a provider that hosts agents.
     provider: String,
@@ -52,9 +52,9 @@ pub struct AgentPatch {
     /// 1 to 200 characters.
     #[serde(default, deserialize_with = "present")]
     name: Option<String>,
-    /// BCP 47 tag of the language it speaks.
+    /// BCP 47 tag of the language it speaks; null: the tenant's, else the platform's.
     #[serde(default, deserialize_with = "present")]
-    language: Option<String>,
+    language: Option<Option<String>>,
     /// How a call reaches it.
     #[serde(default, deserialize_with = "present")]
     target: Option<TargetDocument>,
@@ -104,7 +104,7 @@ pub async fn create(
     target::check_provider(&new.provider)?;
     let fields = AgentFields {
         name: &new.name,
-        language: new.language.as_deref().unwrap_or("en"),
+        language: new.language.as_deref(),
         target: &new.target,
         greeting: new.greeting.as_deref(),
         prompt: new.prompt.as_deref(),
@@ -119,7 +119,7 @@ pub async fn create(
 
 fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
     invalid::name("name", fields.name)?;
-    invalid::language("language", fields.language)?;
+    fields.language.map_or(Ok(()), |language| invalid::language("language", language))?;
     for (field, text, most) in [
         ("greeting", fields.greeting, TEXT_CHARS_MAX),
         ("prompt", fields.prompt, PROMPT_CHARS_MAX),
@@ -158,7 +158,7 @@ pub async fn change(
     let row = agents::lock(write.tx.conn(), tenant.id, id).await?;
     let fields = AgentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
-        language: patch.language.as_deref().unwrap_or(&row.language),
+        language: patch.language.as_ref().unwrap_or(&row.language).as_deref(),
         target: patch.target.as_ref().unwrap_or(&row.target.0),
         greeting: patch.greeting.as_ref().unwrap_or(&row.greeting).as_deref(),
         prompt: patch.prompt.as_ref().unwrap_or(&row.prompt).as_deref(),
@@ -216,7 +216,7 @@ pub async fn delete_token(
     PathId(id): PathId<AgentId>,
     Query(wait): Query<WaitQuery>,
 ) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_revoking(&tenant.principal, wait).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
     agents::set_token(write.tx.conn(), tenant.id, id, None).await?;

@@ -211,7 +211,7 @@ async fn remove(
     owner: Option<TenantId>,
     id: Uuid,
 ) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, wait).await?;
+    let mut write = api.write_revoking(principal, wait).await?;
     let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Token(hash));
     Ok((StatusCode::NO_CONTENT, write.commit().await?))

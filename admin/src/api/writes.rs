@@ -70,12 +70,25 @@ impl Api {
         principal: &Principal,
         wait: WaitQuery,
     ) -> Result<RoutingWrite<'_>, Problem> {
-        let timeout = wait.timeout()?;
         let too_old = self.fleet.view().too_old();
         if !too_old.is_empty() {
             let detail = format!("these routers can't read what this version writes: {}", too_old.join(", "));
             return Err(Problem::new(StatusCode::CONFLICT, "fleet_too_old", detail));
         }
+        self.write_revoking(principal, wait).await
+    }
+
+    /// Begins a write that takes away what a router may do. It isn't held up by routers that are too old: what is gone
+    /// they understand, and what leaked can't wait.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn write_revoking(
+        &self,
+        principal: &Principal,
+        wait: WaitQuery,
+    ) -> Result<RoutingWrite<'_>, Problem> {
+        let timeout = wait.timeout()?;
         let tx = self.store.write(principal.scope()).await?;
         Ok(RoutingWrite { api: self, tx, timeout })
     }

@@ -22,8 +22,8 @@ pub struct Agent {
     pub tenant_id: Uuid,
     /// Its name.
     pub name: String,
-    /// BCP 47 tag of the language it speaks.
-    pub language: String,
+    /// BCP 47 tag of the language it speaks, where its location sets none.
+    pub language: Option<String>,
     /// Who runs it: a provider that hosts it; `custom`: somebody else, reached by its target.
     pub provider: String,
     /// How a call reaches it.
@@ -54,7 +54,7 @@ pub struct AgentFields<'a> {
     /// Its name.
     pub name: &'a str,
     /// The language it speaks.
-    pub language: &'a str,
+    pub language: Option<&'a str>,
     /// How a call reaches it.
     pub target: &'a TargetDocument,
     /// Its first sentence.

@@ -93,7 +93,7 @@ impl WriteTx {
             name: row.name.clone(),
             profile: Profile {
                 voice: Voice {
-                    language: Some(row.language.clone()),
+                    language: row.language.clone(),
                     greeting: row.greeting.clone(),
                     voice_id: row.voice_id.clone(),
                     ..Voice::default()

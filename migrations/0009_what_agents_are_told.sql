@@ -9,6 +9,7 @@ ALTER TABLE tenant_defaults ADD CONSTRAINT tenant_defaults_kind_check
     CHECK (kind IN ('voice', 'rules', 'hours', 'sms', 'routing', 'staff', 'services'));
 
 ALTER TABLE agents
+    ALTER COLUMN language DROP NOT NULL,                -- absent: as its location, tenant or the platform says
     ADD COLUMN greeting    text,
     ADD COLUMN prompt      text,
     ADD COLUMN voice_id    text,
