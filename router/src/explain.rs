@@ -31,7 +31,8 @@ pub fn explain_from(snapshot: &Snapshot, live: &LiveCallCounts, question: &Quest
             subject: snapshot.subject(number, tenant),
         }),
         agent: &agent,
-        live: &live.limits(limited),
+        // Live calls are those of this moment, whatever time is asked about.
+        live: &live.limits(limited, None, crate::webhook::now().seconds()),
     };
     let serving = snapshot.serving();
     explain(&known, question).at_revision(serving.revision, Some(serving.epoch))

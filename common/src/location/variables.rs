@@ -10,6 +10,14 @@ use super::{DAY_NAMES, EffectiveConversation, EffectiveVoice, Location};
 use crate::call::InboundCall;
 use crate::time::UnixSeconds;
 
+/// How long a text may get by being filled: many times the longest prompt that can be set. One that repeats a tenant's
+/// longest variable would be gigabytes, for each call.
+pub const FILLED_BYTES_MAX: usize = 256 << 10;
+
+/// The longest name and some blanks around it, with the closing braces: a tag that isn't closed costs no look at all that
+/// follows.
+const TAG_BYTES_MAX: usize = 80;
+
 /// A location's variables for one call, by name. All values are text: every provider takes that.
 #[derive(Clone, Debug)]
 pub struct Variables<'a> {
@@ -103,19 +111,23 @@ impl<'a> Variables<'a> {
 
     /// `text` with each `{{name}}` of these variables replaced by its value. Other braces stay as they are, and so do
     /// those in values: what a caller says is never a template.
+    ///
+    /// From the first value on that would make it longer than [`FILLED_BYTES_MAX`], values are left out.
     #[must_use]
     pub fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if !text.contains("{{") {
             return Cow::Borrowed(text);
         }
         let mut filled = String::with_capacity(text.len() + 64);
-        let mut rest = text;
+        let (mut rest, mut is_full) = (text, false);
         while let Some((before, behind)) = rest.split_once("{{") {
             filled.push_str(before);
-            let tag = behind.split_once("}}");
-            match tag.and_then(|(name, after)| Some((self.get(name.trim())?, after))) {
+            match tag(behind).and_then(|(name, after)| Some((self.value_to_fill(name, is_full)?, after))) {
                 Some((value, after)) => {
-                    filled.push_str(&value);
+                    is_full = is_full || filled.len() + value.len() > FILLED_BYTES_MAX;
+                    if !is_full {
+                        filled.push_str(&value);
+                    }
                     rest = after;
                 }
                 None => {
@@ -127,6 +139,19 @@ impl<'a> Variables<'a> {
         filled.push_str(rest);
         Cow::Owned(filled)
     }
+
+    /// The variable of this name; where it is left out anyway, it isn't worked out.
+    fn value_to_fill(&self, name: &str, is_left_out: bool) -> Option<Cow<'_, str>> {
+        let is_known = || NAMES.contains(&name) || self.conversation.variables.contains_key(name);
+        if is_left_out { is_known().then_some(Cow::Borrowed("")) } else { self.get(name) }
+    }
+}
+
+/// The name in a tag whose opening braces were taken off, and what stands behind it.
+fn tag(text: &str) -> Option<(&str, &str)> {
+    let near = text.as_bytes().get(..TAG_BYTES_MAX).unwrap_or(text.as_bytes());
+    let end = near.windows(2).position(|pair| pair == b"}}")?;
+    Some((text.get(..end)?.trim(), text.get(end + 2..)?))
 }
 
 impl Serialize for Variables<'_> {
@@ -162,6 +187,7 @@ fn intents(location: &Location<'_>, language: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::provider::reply::{Action, Rendered};
     use crate::provider::samples;
 
@@ -180,5 +206,19 @@ mod tests {
         check("{{tenant_name", "{{tenant_name");
         check("{tenant_name} }}", "{tenant_name} }}");
         check("{{greeting}}", "Sparkle Nails, \"Broadway\"!");
+        check("{{é}} {{caller}}}", "{{é}} anonymous}");
+        check(&format!("{{{{{}caller}}}}", " ".repeat(80)), &format!("{{{{{}caller}}}}", " ".repeat(80)));
+    }
+
+    #[test]
+    fn no_text_grows_without_bound() {
+        samples::with_reply(Action::Hangup, None, |reply| {
+            let call = InboundCall { from: "x".repeat(100_000).into(), ..reply.call.clone() };
+            let variables = reply.location.variables(&call);
+            let filled = variables.fill(&"{{caller}},".repeat(1_800)).into_owned();
+            assert!(filled.starts_with('x') && filled.ends_with(",,,"));
+            assert_eq!(filled.len(), 2 * 100_000 + 1_800);
+            Rendered::empty(204)
+        });
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn answer(
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
                 call_id: &request.call_id,
                 now,
-                live: &webhooks.live.limits(limited),
+                live: &webhooks.live.limits(limited, None, now),
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });

@@ -30,13 +30,14 @@ impl<'a> Webhook<'a> {
             Some(external_id) => self.snapshot.accounts_named(provider, external_id).collect(),
             None => Vec::new(),
         };
-        if candidates.is_empty() {
-            // Accounts that have no name at the provider, or weren't given theirs, are found by the called number.
-            let named =
-                |account: &Account| claim.external_id.is_some() && !account.record.external_id.is_empty();
-            let found = bound.iter().filter_map(|id| Some((*id, self.snapshot.account(*id)?)));
-            candidates.extend(found.filter(|(_, account)| !named(account)));
-        }
+        // Accounts that have no name at the provider, or weren't given theirs, are found by the called number. Also when
+        // others have the claimed name: anybody may give an account that name.
+        let named = |account: &Account| claim.external_id.is_some() && !account.record.external_id.is_empty();
+        let found = bound.iter().filter_map(|id| Some((*id, self.snapshot.account(*id)?)));
+        candidates.extend(found.filter(|(_, account)| !named(account)));
+        // Several tenants may have the same account at the provider, secret included: whose number was called tells
+        // whose webhook it is.
+        candidates.sort_by_key(|(id, _)| !bound.contains(id));
         let mut refused = None;
         for (id, account) in candidates.iter().filter(|(_, account)| account.record.provider == provider) {
             let proof = self.verify(account);
@@ -83,5 +84,144 @@ impl<'a> Webhook<'a> {
     fn verify(&self, account: &Account) -> Option<Result<(), VerifyError>> {
         let asks = account.record.signature_policy != SignaturePolicy::Off;
         asks.then(|| account.verifier.verify(self.endpoint.kind, self.request, self.now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use dialplane_common::feed::frame;
+    use dialplane_common::feed::keyring::Keyring;
+    use dialplane_common::feed::record::{AccountRecord, NumberRecord, Record, TenantRecord};
+    use dialplane_common::ids::{PhoneNumberId, TenantId};
+    use dialplane_common::provider::credentials::Credential;
+    use dialplane_common::route::{Condition, LimitScope, Prompt, Rule, Step};
+    use dialplane_common::time::UnixMillis;
+    use hyper::header::HeaderValue;
+    use hyper::{HeaderMap, Method};
+    use uuid::Uuid;
+
+    use super::super::tests::snapshot_of;
+    use super::*;
+    use crate::outbound::Outbound;
+    use crate::snapshot::Snapshot;
+    use crate::webhook::{Origins, Reaction, Received, Webhooks, endpoint};
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+    const STRANGER: TenantId = TenantId(Uuid::from_u128(2));
+    const STRANGERS_ACCOUNT: AccountId = AccountId(Uuid::from_u128(3));
+    const ACCOUNT: AccountId = AccountId(Uuid::from_u128(4));
+
+    /// An account at Bandwidth, which shows its password.
+    fn account(
+        keys: &Keyring,
+        (id, owner): (AccountId, TenantId),
+        external_id: &str,
+        password: &str,
+    ) -> Record {
+        let basic = Credential { id: "user".to_owned(), ..Credential::new("basic", password) };
+        let record = AccountRecord {
+            tenant_id: Some(owner),
+            provider: "bandwidth".into(),
+            external_id: external_id.into(),
+            calling_code: None,
+            signature_policy: SignaturePolicy::Enforce,
+            sealed_credentials: keys.seal([7; 24], id.as_bytes(), &frame::encode(&vec![basic])),
+        };
+        Record::Account(id, record)
+    }
+
+    /// A tenant whose number takes one call at a time.
+    fn tenant_and_number() -> [Record; 2] {
+        let say = Prompt::Say { text: "Hello".into(), language: None };
+        let rules = vec![
+            Rule {
+                when: Condition { over_limit: Some(LimitScope::Number), ..Condition::default() },
+                then: vec![Step::Reject { busy: true }],
+            },
+            Rule { when: Condition::default(), then: vec![Step::Message { prompt: say }] },
+        ];
+        let number = NumberRecord {
+            bindings: vec![ACCOUNT.into()],
+            rules: Some(rules),
+            calls_max: Some(1),
+            ..NumberRecord::new(PhoneNumberId(Uuid::from_u128(5)), TENANT)
+        };
+        [
+            Record::Tenant(TENANT, TenantRecord::new("", "UTC")),
+            Record::Number("+12125550001".parse().unwrap(), number),
+        ]
+    }
+
+    fn webhooks(keys: Arc<Keyring>) -> Webhooks {
+        let public_urls = vec!["https://a.example".parse().unwrap()];
+        let origins = Origins { public_urls, ..Origins::default() };
+        Webhooks::new(keys, origins, Duration::from_secs(1), Outbound::default()).unwrap()
+    }
+
+    /// An event of a call for the number, shown with the password `right`: its outcome, and whether the caller is spoken
+    /// to.
+    fn tell(
+        webhooks: &Webhooks,
+        snapshot: &Snapshot,
+        kind: &str,
+        (event, call): (&str, &str),
+    ) -> (Outcome, bool) {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        // base64 of user:right
+        headers.insert("authorization", HeaderValue::from_static("Basic dXNlcjpyaWdodA=="));
+        let target = format!("/webhooks/bandwidth/{kind}");
+        let body = format!(
+            r#"{{"eventType":"{event}","accountId":"5","callId":"{call}","to":"+12125550001","from":"+15105550198"}}"#
+        );
+        let (method, peer) = (&Method::POST, IpAddr::from([192, 0, 2, 1]));
+        let received = Received { method, target: &target, headers: &headers, body: body.as_bytes(), peer };
+        let now = UnixMillis(1_800_000_000_000);
+        let reaction = webhooks.react(snapshot, &endpoint(&target).unwrap(), &received, now);
+        let Reaction::Now(answer) = reaction else { panic!("{reaction:?}") };
+        (answer.outcome, String::from_utf8_lossy(&answer.rendered.body).contains("Hello"))
+    }
+
+    #[test]
+    fn strangers_who_claim_the_same_account_change_nothing() {
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let check = |strangers_password: &str, own_external_id: &str| {
+            let mut records = vec![
+                account(&keys, (STRANGERS_ACCOUNT, STRANGER), "5", strangers_password),
+                account(&keys, (ACCOUNT, TENANT), own_external_id, "right"),
+            ];
+            records.extend(tenant_and_number());
+            let snapshot = snapshot_of(&keys, &records);
+            let told = tell(&webhooks(Arc::clone(&keys)), &snapshot, "voice", ("initiate", "c-1"));
+            assert_eq!(told, (Outcome::Answered, true), "{strangers_password} {own_external_id}");
+        };
+        check("wrong", "5");
+        // The same account at the provider twice, as when a business comes from another tenant.
+        check("right", "5");
+        // An account that wasn't given its name at the provider.
+        check("wrong", "");
+        check("right", "");
+    }
+
+    #[test]
+    fn a_caller_who_is_turned_away_keeps_no_line_busy() {
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let mut records = vec![account(&keys, (ACCOUNT, TENANT), "5", "right")];
+        records.extend(tenant_and_number());
+        let (snapshot, webhooks) = (snapshot_of(&keys, &records), webhooks(keys));
+        let call = |id, answered| {
+            let told = tell(&webhooks, &snapshot, "voice", ("initiate", id));
+            assert_eq!(told, (Outcome::Answered, answered), "{id}");
+        };
+        call("c-1", true);
+        // Bandwidth asks again where it had no answer in time.
+        call("c-1", true);
+        call("c-2", false);
+        tell(&webhooks, &snapshot, "status", ("disconnect", "c-1"));
+        call("c-3", true);
     }
 }

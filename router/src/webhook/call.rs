@@ -80,11 +80,23 @@ impl<'a> Webhook<'a> {
 
     fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
-        let decision = self.decide(&owner, call);
-        let (number, provider) = (owner.number.map(|number| number.id), self.endpoint.provider.name());
-        let now = self.now.seconds();
-        self.router.live.begin(owner.tenant_id, number, owner.limited(), provider, call, now);
-        self.take_step(source, &owner, call, decision.chain)
+        let decision = self.decide(source, &owner, call);
+        let answer = self.take_step(source, &owner, call, decision.chain)?;
+        self.count(source, &owner, call, decision.chain);
+        Ok(answer)
+    }
+
+    /// Counts a call that is taken. One that is turned away isn't under way: counted, a caller who tries again and again
+    /// would keep the line busy.
+    fn count(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>, chain: &[Step]) {
+        let limited = owner.limited();
+        let taken = || chain.iter().find(|step| self.resolve(owner, call, step).is_some());
+        if !limited.is_any() || matches!(taken(), Some(Step::Reject { .. })) {
+            return;
+        }
+        let number = owner.number.map(|number| number.id);
+        let known_by = (source.account_id, &*call.call_id);
+        self.router.live.begin(owner.tenant_id, number, limited, known_by, self.now.seconds());
     }
 
     /// Where a running call goes whose caller wants a person: where its location says, else where its rule forwards
@@ -94,18 +106,19 @@ impl<'a> Webhook<'a> {
         let own_agent = owner.number.and_then(|number| number.agent_id);
         let agent = own_agent.and_then(|id| self.snapshot.agent(owner.tenant_id, id));
         let location = self.location(&owner, agent);
-        let to = location.transfer_to().or_else(|| first_dialable(self.decide(&owner, call).chain));
+        let to = location.transfer_to().or_else(|| first_dialable(self.decide(source, &owner, call).chain));
         let to = to.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let action = Action::Dial { to: std::slice::from_ref(to), timeout_s: TRANSFER_TIMEOUT_S };
         let reply = Reply { call, location: &location, action, after: None, fallback: None };
         Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
     }
 
-    fn decide(&self, owner: &Owner<'a>, call: &InboundCall<'_>) -> Decision<'a> {
+    fn decide(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>) -> Decision<'a> {
         let subject = self.snapshot.subject(owner.number, owner.tenant);
-        let limits = self.router.live.limits(owner.limited());
-        let facts =
-            Facts { caller: call.caller(), call_id: &call.call_id, now: self.now.seconds(), live: &limits };
+        let now = self.now.seconds();
+        let asking = (source.account_id, &*call.call_id);
+        let limits = self.router.live.limits(owner.limited(), Some(asking), now);
+        let facts = Facts { caller: call.caller(), call_id: &call.call_id, now, live: &limits };
         decide(&subject, &facts)
     }
 
@@ -205,7 +218,7 @@ impl<'a> Webhook<'a> {
         let provider = self.endpoint.provider;
         self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
         if let Some(call) = call.filter(|_| provider.is_over(status)) {
-            self.router.live.end(provider.name(), &call.call_id);
+            self.router.live.end(source.account_id, &call.call_id);
         }
         self.acknowledge(source, call)
     }

@@ -293,8 +293,13 @@ mod tests {
             account(keys, PLATFORM_ACCOUNT, None),
             Record::Number("+12125550001".parse().unwrap(), number),
         ];
+        snapshot_of(keys, &records)
+    }
+
+    /// A snapshot of these records.
+    pub(super) fn snapshot_of(keys: &Keyring, records: &[Record]) -> Snapshot {
         let mut frames = Vec::new();
-        for record in &records {
+        for record in records {
             let (key, bytes) = (record.key().to_bytes(), record.encode());
             let key = RawKey { kind: record.key().kind() as u8, key: &key };
             Frame { key, payload: Some(Payload { version: FEED_VERSION, bytes: &bytes }) }.write(&mut frames);

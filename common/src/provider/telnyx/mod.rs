@@ -32,11 +32,11 @@ impl Provider for Telnyx {
 
     fn kinds(&self) -> &'static [Kind] {
         const KINDS: [Kind; 5] = [
-            Kind::form("texml"),
+            posted("texml"),
             Kind::json("call-control"),
-            Kind::form("status"),
+            posted("status"),
             Kind::json("sms"),
-            Kind::form("after"),
+            posted("after"),
         ];
         &KINDS
     }
@@ -91,6 +91,12 @@ impl Provider for Telnyx {
     fn api(&self) -> Option<Api> {
         Some(Api { base_setting: "TELNYX_API_BASE", base: "https://api.telnyx.com/v2" })
     }
+}
+
+/// A kind whose bodies are forms. No GET: Telnyx signs the body and not the URL, so that one signature of a GET, such as a
+/// tenant's own server gets that a call is redirected to, would prove any parameters.
+const fn posted(name: &'static str) -> Kind {
+    Kind { get: false, ..Kind::form(name) }
 }
 
 /// A number without the hyphens that some events write it with; anything else as it is.

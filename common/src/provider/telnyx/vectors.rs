@@ -173,15 +173,8 @@ fn a_step_of_texml_says_how_it_ended() {
 }
 
 #[test]
-fn parameters_of_a_get_are_read_from_the_query() {
-    let mut vector = named("texml-voice");
-    vector.method = "GET".to_owned();
-    vector.url = format!("{}?{}", vector.url, vector.body);
-    vector.body = String::new();
-    vector.with_request(|request| {
-        let Ok(Event::Call(call)) = Telnyx.event(kind("texml"), request) else { panic!() };
-        vector.assert_call(&call);
-    });
+fn no_kind_takes_a_get_whose_parameters_nobody_signed() {
+    assert!(Telnyx.kinds().iter().all(|kind| !kind.get));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `telnyx-signature-ed25519`: base64 of an Ed25519 signature over the timestamp, a `|` and the raw body.
 //!
-//! The URL isn't covered, and so neither are a GET's parameters: see this folder's README.
+//! The URL isn't covered, and so neither would be a GET's parameters: no kind takes one.
 //! Source: <https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks>, checked against Telnyx's Python
 //! SDK 4.189.
 
