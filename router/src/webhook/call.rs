@@ -1,5 +1,7 @@
 //! One webhook being answered: what it says, whose call it is, what is done.
 
+use std::borrow::Cow;
+
 use dialplane_common::call::{self, InboundCall};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
@@ -37,6 +39,14 @@ pub struct Owner<'a> {
 }
 
 impl Owner<'_> {
+    /// The call with the number that was called, where the provider gave nothing but its own name of that.
+    pub(super) fn complete<'c>(&self, call: &'c InboundCall<'c>) -> Cow<'c, InboundCall<'c>> {
+        match self.called.filter(|_| call.to.is_empty()) {
+            Some(number) => Cow::Owned(InboundCall { to: number.to_string().into(), ..call.clone() }),
+            None => Cow::Borrowed(call),
+        }
+    }
+
     fn limited(&self) -> Limited {
         Limited::of(self.tenant_id, self.tenant, self.number)
     }
@@ -80,6 +90,7 @@ impl<'a> Webhook<'a> {
 
     fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
+        let call = &*owner.complete(call);
         let decision = self.decide(source, &owner, call);
         let answer = self.take_step(source, &owner, call, decision.chain)?;
         self.count(source, &owner, call, decision.chain);

@@ -66,7 +66,7 @@ impl<'a> Webhook<'a> {
                 secret,
                 location.phone_number_id,
                 provider.name(),
-                &request.call,
+                &owner.complete(&request.call),
             )
         });
         for (place, call) in request.calls.iter().enumerate() {
