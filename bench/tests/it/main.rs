@@ -3,6 +3,7 @@
 //! Run them with `make test`, or one with
 //! `cargo build --workspace --bins && deploy/services exec --ephemeral -- cargo test -p dialplane-bench --test it -- NAME`.
 
+mod agents;
 mod alone;
 mod answers;
 mod bad_input;
@@ -17,4 +18,6 @@ mod propagation;
 mod providers;
 mod rest_refusals;
 mod rls;
+mod rules;
+mod tools;
 mod vectors;
