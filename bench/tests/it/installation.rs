@@ -44,6 +44,16 @@ impl Installation {
         apply(&self.operator, method, path, body)
     }
 
+    /// A new key below `owner`, a tenant's path or nothing for an operator's, which the router knows when this returns.
+    pub fn key(&self, owner: &str, body: &Value) -> String {
+        let answer = self.operator.send("POST", &format!("{owner}/api-keys"), body);
+        let revision = answer.header("dialplane-revision").and_then(|text| text.parse::<u64>().ok());
+        let revision = revision.unwrap_or_else(|| panic!("a write that routers see: {answer:?}"));
+        wait_for("the router to know a key", || ops::revision(self.router.ops) >= revision);
+        let made: Value = serde_json::from_str(&answer.body).expect("JSON");
+        made["key"].as_str().expect("the key is shown once").to_owned()
+    }
+
     /// Sets the rules of a salon's number.
     pub fn route(&self, salon: &Salon, rules: &Value) {
         self.apply("PUT", &format!("{}/routing", salon.phone_path()), &serde_json::json!({ "rules": rules }));
