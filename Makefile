@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check fmt lint services-installed
+.PHONY: help run test bench check conformance fmt lint services-installed
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile
@@ -30,6 +30,9 @@ check: services-installed lint ## format, lints, documentation without warnings,
 	else echo 'check: cargo-deny is not installed, so licences, bans and advisories were not checked'; fi
 	@if command -v shellcheck > /dev/null; then shellcheck -x deploy/services deploy/run deploy/run-planes .ci/run; \
 	else echo 'check: shellcheck is not installed, so the scripts were not checked'; fi
+
+conformance: ## every answer against the providers' own libraries; wants python3, npm and the network
+	@bench/conformance/run
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -5,6 +5,7 @@
 //! [`operator`] as one who holds the operator key. [`load`] and [`propagation`] are the
 //! measurements that need processes; the others are in `benches/`.
 
+pub mod documents;
 pub mod http;
 pub mod load;
 pub mod operator;

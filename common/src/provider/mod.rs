@@ -6,6 +6,7 @@
 
 mod agent_facts;
 pub mod credentials;
+pub mod documents;
 pub mod event;
 pub mod form;
 mod hmac_sha256;
@@ -16,6 +17,7 @@ mod number;
 pub mod public_url;
 pub mod reply;
 pub mod request;
+pub mod samples;
 pub mod xml;
 
 mod bandwidth;
@@ -34,9 +36,9 @@ mod vapi;
 mod vonage;
 
 #[cfg(test)]
-mod hostile;
+mod conformance;
 #[cfg(test)]
-pub(crate) mod samples;
+mod hostile;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]
@@ -180,6 +182,11 @@ pub trait Provider: Sync {
     /// Whether the provider has to ask again while this is done, even when nothing follows.
     fn asks_within(&self, action: &Action<'_>) -> bool {
         matches!(action, Action::Voicemail { .. })
+    }
+
+    /// The [contexts](InboundCall::context) of calls that are answered in different languages, one for each.
+    fn contexts(&self) -> &'static [&'static str] {
+        &[""]
     }
 
     /// The answer to a call. What the provider can't do becomes the nearest that it can.

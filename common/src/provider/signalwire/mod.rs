@@ -61,6 +61,10 @@ impl Provider for SignalWire {
         parse::event(kind.name, request)
     }
 
+    fn contexts(&self) -> &'static [&'static str] {
+        &["", SWML]
+    }
+
     fn render(&self, reply: &Reply<'_>) -> Rendered {
         match &*reply.call.context {
             SWML => swml::reply(reply),

@@ -69,6 +69,11 @@ impl Provider for Telnyx {
         }
     }
 
+    /// TeXML; Call Control before and after the call is answered.
+    fn contexts(&self) -> &'static [&'static str] {
+        &["", "e1", "e1+"]
+    }
+
     /// Calls of Call Control have a context; those of TeXML have none.
     fn render(&self, reply: &Reply<'_>) -> Rendered {
         match &*reply.call.context {
