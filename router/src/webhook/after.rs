@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// The query parameter that carries it.
 pub const PARAMETER: &str = "s";
 
+/// No step takes longer. What is asked later comes from somebody who kept the URL.
+const STEP_S_MAX: i64 = 24 * 60 * 60;
+
 /// A stream that ends sooner than this never was a conversation.
 const STREAM_FAILED_S: i64 = 5;
 
@@ -58,7 +61,7 @@ impl Remainder {
     pub const fn is_next_due(&self, result: StepResult, now: UnixSeconds) -> bool {
         match result {
             StepResult::Done => false,
-            StepResult::Failed => true,
+            StepResult::Failed => now.0 - self.asked_at.0 < STEP_S_MAX,
             StepResult::Unknown => now.0 - self.asked_at.0 < STREAM_FAILED_S,
         }
     }
@@ -94,6 +97,7 @@ mod tests {
     fn next_is_due_after_a_failure_or_a_stream_that_ended_at_once() {
         let due = |result, now| remainder().is_next_due(result, UnixSeconds(now));
         assert!(due(StepResult::Failed, 9_000));
+        assert!(!due(StepResult::Failed, 1_000 + STEP_S_MAX));
         assert!(!due(StepResult::Done, 1_000));
         assert!(due(StepResult::Unknown, 1_004));
         assert!(!due(StepResult::Unknown, 1_005));

@@ -193,7 +193,8 @@ impl<'a> Webhook<'a> {
         let tenant =
             self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let owner = Owner { tenant_id: remainder.tenant, tenant, called: remainder.number, number };
-        let due = if remainder.is_next_due(end.result, self.now.seconds()) { &*remainder.rest } else { &[] };
+        let is_due = !tenant.suspended && remainder.is_next_due(end.result, self.now.seconds());
+        let due = if is_due { &*remainder.rest } else { &[] };
         // A call that was answered can't be rejected any more: where nothing can be done, it ends.
         let doable =
             |step: &Step| !matches!(step, Step::Reject { .. }) && self.resolve(&owner, call, step).is_some();

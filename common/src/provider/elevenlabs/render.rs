@@ -135,6 +135,12 @@ fn language(tag: &str) -> String {
 pub fn reply(reply: &Reply<'_>) -> Rendered {
     let location = reply.location;
     let (voice, conversation) = (location.voice(), location.conversation());
+    // The provider's own placeholders are broken up, so ours are filled in here.
+    let own = location.variables(reply.call);
+    let greeting = voice.greeting.map(|text| own.fill(text));
+    let prompt = conversation.prompt.map(|text| own.fill(text));
+    let voice = EffectiveVoice { greeting: greeting.as_deref(), ..voice };
+    let conversation = EffectiveConversation { prompt: prompt.as_deref(), ..conversation };
     let task = Task::of(reply, conversation.prompt);
     let variables = Texts(|put: &mut dyn FnMut(&str, &str)| variables::each(reply, &task, put));
     let overrides = Override::of(&voice, &conversation, reply.action);
@@ -194,7 +200,7 @@ mod tests {
             ("caller", "anonymous"),
             ("open_now", "true"),
             ("parking", "in the yard"),
-            ("prompt", "You answer the phone of { {tenant_name}}."),
+            ("prompt", "You answer the phone of Sparkle Nails."),
             ("call_id", "CA1"),
             ("transfer_to", "+12025550147"),
             ("route_action", "agent"),
@@ -207,7 +213,7 @@ mod tests {
         }
         let body = std::str::from_utf8(&rendered.body).unwrap();
         let (_, overrides) = body.split_once(r#""conversation_config_override":"#).unwrap();
-        let expected = r#"{"agent":{"prompt":{"prompt":"You answer the phone of { {tenant_name}}."},"first_message":"Sparkle Nails, \"Broadway\"!","language":"en"},"tts":{"voice_id":"voice-1","speed":1.1,"stability":0.5},"conversation":{"max_duration_seconds":600}}}"#;
+        let expected = r#"{"agent":{"prompt":{"prompt":"You answer the phone of Sparkle Nails."},"first_message":"Sparkle Nails, \"Broadway\"!","language":"en"},"tts":{"voice_id":"voice-1","speed":1.1,"stability":0.5},"conversation":{"max_duration_seconds":600}}}"#;
         assert_eq!(overrides, expected);
     }
 

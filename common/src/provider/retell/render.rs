@@ -180,6 +180,12 @@ const TRANSFER_TO: &str = "transfer_to";
 fn hosted(reply: &Reply<'_>, agent: &HostedAgent, version: Option<&str>) -> Rendered {
     let (call, location) = (reply.call, reply.location);
     let (voice, conversation) = (location.voice(), location.conversation());
+    // The provider's own placeholders are broken up, so ours are filled in here.
+    let own = location.variables(call);
+    let greeting = voice.greeting.map(|text| own.fill(text));
+    let prompt = conversation.prompt.map(|text| own.fill(text));
+    let voice = EffectiveVoice { greeting: greeting.as_deref(), ..voice };
+    let conversation = EffectiveConversation { prompt: prompt.as_deref(), ..conversation };
     let version = version.or(agent.version.as_deref());
     let transfer_to = match location.transfer_to().or(reply.fallback) {
         Some(Dialable::Number(number)) => number.to_string(),
@@ -261,7 +267,7 @@ mod tests {
             ("caller", "anonymous"),
             ("open_now", "true"),
             ("parking", "in the yard"),
-            ("prompt", "You answer the phone of { {tenant_name}}."),
+            ("prompt", "You answer the phone of Sparkle Nails."),
             ("transfer_to", "+12025550147"),
         ] {
             assert_eq!(variables[name], value, "{name}");
