@@ -16,8 +16,8 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use problem::Problem;
 
+use crate::live::LiveCallCounts;
 use crate::snapshot::Snapshot;
-use crate::webhook::Webhooks;
 
 /// A request of this API.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,26 +63,39 @@ fn sees(holder: TokenHolder, tenant: TenantId) -> bool {
     }
 }
 
-/// Answers a request whose body is there. Waits for nothing.
+/// A request whose body is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What it asks for.
+    pub resource: Resource<'a>,
+    /// How.
+    pub method: &'a Method,
+    /// The query, without the question mark.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+    /// When it came.
+    pub now: UnixSeconds,
+}
+
+/// Answers a request. Waits for nothing.
 #[must_use]
 pub fn answer(
-    webhooks: &Webhooks,
+    request: &Request<'_>,
     snapshot: Option<&Snapshot>,
-    resource: Resource<'_>,
-    method: &Method,
-    query: &str,
-    headers: &HeaderMap,
-    body: &[u8],
+    live: &LiveCallCounts,
 ) -> Response<Full<Bytes>> {
+    let Request { resource, method, query, headers, body, now } = *request;
     let answer = || {
         let snapshot = snapshot.ok_or(Problem::NotReady)?;
         if *method != resource.method() {
             return Err(Problem::Method(resource.method()));
         }
-        let now = crate::webhook::now().seconds();
         let asker = asker(snapshot, headers, now)?;
         match resource {
-            Resource::Route => route::answer(webhooks, snapshot, asker, body, now),
+            Resource::Route => route::answer(live, snapshot, asker, body, now),
             Resource::Config(number) => config::answer(snapshot, asker, number, query, now),
         }
     };

@@ -21,10 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::sees;
-use crate::live::Limited;
+use crate::live::{Limited, LiveCallCounts};
 use crate::outcome::Outcome;
 use crate::snapshot::{Number, Snapshot, Tenant};
-use crate::webhook::Webhooks;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +53,7 @@ struct RuleView {
 }
 
 pub(super) fn answer(
-    webhooks: &Webhooks,
+    live: &LiveCallCounts,
     snapshot: &Snapshot,
     asker: TokenHolder,
     body: &[u8],
@@ -89,7 +88,7 @@ pub(super) fn answer(
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
                 call_id: &request.call_id,
                 now,
-                live: &webhooks.live.limits(limited, None, now),
+                live: &live.limits(limited, None, now),
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });

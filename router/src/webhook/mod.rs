@@ -164,9 +164,15 @@ impl Webhooks {
         };
         let response = match body::read(body, Size::Decision, self.body_timeout, &self.large_bodies).await {
             Ok(body) => {
-                let (method, headers) = (&parts.method, &parts.headers);
-                let query = parts.uri.query().unwrap_or_default();
-                v1::answer(self, self.store.load().as_deref(), resource, method, query, headers, &body)
+                let request = v1::Request {
+                    resource,
+                    method: &parts.method,
+                    query: parts.uri.query().unwrap_or_default(),
+                    headers: &parts.headers,
+                    body: &body,
+                    now: now().seconds(),
+                };
+                v1::answer(&request, self.store.load().as_deref(), &self.live)
             }
             Err(error) => closing(Answer::refusal(error.outcome(), error.to_string())),
         };
