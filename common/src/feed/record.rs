@@ -104,7 +104,7 @@ pub struct AccountRecord {
     pub calling_code: Option<u16>,
     /// Whether webhooks have to prove that they come from it.
     pub signature_policy: SignaturePolicy,
-    /// A list of [`crate::provider::Credential`]s, encoded with postcard and sealed for the account's id.
+    /// A list of [`crate::provider::credentials::Credential`]s, encoded with postcard and sealed for the account's id.
     pub sealed_credentials: Vec<u8>,
 }
 

@@ -112,7 +112,7 @@ impl<'a> Variables<'a> {
     /// `text` with each `{{name}}` of these variables replaced by its value. Other braces stay as they are, and so do
     /// those in values: what a caller says is never a template.
     ///
-    /// From the first value on that would make it longer than [`FILLED_BYTES_MAX`], values are left out.
+    /// From the first value on that would make it longer than 256 KiB, values are left out.
     #[must_use]
     pub fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if !text.contains("{{") {
