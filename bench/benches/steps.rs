@@ -20,7 +20,6 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::Delta;
 use dialplane_common::feed::record::{AgentTarget, Record};
 use dialplane_common::feed::{Digest, FEED_VERSION};
-use dialplane_common::location::Location;
 use dialplane_common::provider::event::Event;
 use dialplane_common::provider::form::Form;
 use dialplane_common::provider::provider;
@@ -123,18 +122,8 @@ fn call(c: &mut Criterion) {
     let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
     let Ok(Event::Call(call)) = twilio.event(voice.kind, &read) else { panic!("not a call") };
     let AgentTarget::Stream { url } = &agent.target else { panic!("not a stream") };
-    let location = Location {
-        tenant_id: number.tenant_id,
-        phone_number_id: Some(number.id),
-        number: one.to.parse().ok(),
-        business: &tenant.about.business,
-        place: number.place(),
-        agent: Some(&agent.profile),
-        platform: None,
-        hours: subject.hours,
-        zone: subject.zone,
-        now: NOW.seconds(),
-    };
+    let owner = (number.tenant_id, tenant);
+    let location = snapshot.location(one.to.parse().ok(), Some(number), owner, Some(agent), NOW.seconds());
     c.bench_function("render", |b| {
         b.iter(|| {
             twilio.render(black_box(&Reply {

@@ -11,6 +11,7 @@ pub mod config;
 pub mod explain;
 pub mod follower;
 pub mod keeper;
+mod key;
 pub mod live;
 pub mod metrics;
 pub mod network;

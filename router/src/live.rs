@@ -10,6 +10,7 @@ use dialplane_common::ids::{AccountId, PhoneNumberId, TenantId};
 use dialplane_common::route::{LimitScope, LiveCalls};
 use dialplane_common::time::UnixSeconds;
 
+use crate::key::key_of;
 use crate::snapshot::{Number, Tenant};
 
 /// No call lasts longer: the longest that providers let one last.
@@ -83,14 +84,14 @@ impl LiveCallCounts {
             *self.numbers.entry(number).or_default() += 1;
         }
         let call = Call { tenant, number, until: UnixSeconds(now.0.saturating_add(CALL_S_MAX)) };
-        if let Some(before) = self.calls.insert(key(account, call_id), call) {
+        if let Some(before) = self.calls.insert(key_of(&(account, call_id)), call) {
             self.uncount(&before);
         }
     }
 
     /// A call has ended. One that isn't counted, or ended before, changes nothing.
     pub fn end(&self, account: AccountId, call_id: &str) {
-        if let Some((_, call)) = self.calls.remove(&key(account, call_id)) {
+        if let Some((_, call)) = self.calls.remove(&key_of(&(account, call_id))) {
             self.uncount(&call);
         }
     }
@@ -107,8 +108,8 @@ impl LiveCallCounts {
             return Limits { counts: self, limited, asking: None };
         }
         self.look(now);
-        let asking =
-            asking.and_then(|(account, id)| self.calls.get(&key(account, id)).map(|call| *call.value()));
+        let asking = asking
+            .and_then(|(account, id)| self.calls.get(&key_of(&(account, id))).map(|call| *call.value()));
         Limits { counts: self, limited, asking }
     }
 
@@ -153,16 +154,6 @@ fn down<K: std::hash::Hash + Eq + Copy>(counts: &DashMap<K, u32>, key: &K) {
         *count = count.saturating_sub(1);
     }
     counts.remove_if(key, |_, count| *count == 0);
-}
-
-fn key(account: AccountId, call_id: &str) -> u128 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, account, call_id).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
 }
 
 /// The calls of one call's tenant and number, besides itself.

@@ -15,7 +15,9 @@ use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TokenHash, Tok
 use dialplane_common::feed::report::Serving;
 use dialplane_common::feed::{Digest, Epoch, RecordHash, Revision};
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
+use dialplane_common::location::Location;
 use dialplane_common::route::Subject;
+use dialplane_common::time::UnixSeconds;
 use jiff::tz::TimeZone;
 pub use prepared::{Account, Number, Tenant, TenantAbout};
 pub use store::SnapshotStore;
@@ -161,6 +163,31 @@ impl Snapshot {
     #[must_use]
     pub fn unknown_numbers(&self) -> Option<TenantId> {
         self.platform.as_ref().and_then(|(_, platform)| platform.unknown_numbers)
+    }
+
+    /// A location as it stands now: this number of this tenant, or no number that anybody has.
+    #[must_use]
+    pub fn location<'s>(
+        &'s self,
+        called: Option<E164>,
+        number: Option<&'s Number>,
+        (tenant_id, tenant): (TenantId, &'s Tenant),
+        agent: Option<&'s AgentRecord>,
+        now: UnixSeconds,
+    ) -> Location<'s> {
+        let subject = self.subject(number, tenant);
+        Location {
+            tenant_id,
+            phone_number_id: number.map(|number| number.id),
+            number: called,
+            business: &tenant.about.business,
+            place: number.and_then(Number::place),
+            agent: agent.map(|agent| &agent.profile),
+            platform: self.platform().map(|platform| &platform.profile),
+            hours: subject.hours,
+            zone: subject.zone,
+            now,
+        }
     }
 
     /// What decides about a call for this number of this tenant, or for no number that anybody has.

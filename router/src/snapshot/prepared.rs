@@ -16,6 +16,8 @@ use dialplane_common::route::{Hours, Rule};
 use dialplane_common::secret::Secret;
 use jiff::tz::TimeZone;
 
+use crate::key::key_of;
+
 /// A tenant and its time zone.
 #[derive(Debug)]
 pub struct Tenant {
@@ -229,23 +231,12 @@ fn zone(name: &str) -> Result<TimeZone, Unreadable> {
 
 /// The key of a provider's name for an account.
 pub(super) fn external_key(provider: &str, external_id: &str) -> u128 {
-    hash(&(provider, external_id))
+    key_of(&(provider, external_id))
 }
 
 /// The key of a provider's name for a number of an account.
 pub(super) fn number_id_key(account: AccountId, number_id: &str) -> u128 {
-    hash(&(account, number_id))
-}
-
-fn hash(key: &impl std::hash::Hash) -> u128 {
-    use std::hash::{DefaultHasher, Hasher};
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u8(salt);
-        key.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+    key_of(&(account, number_id))
 }
 
 #[cfg(test)]

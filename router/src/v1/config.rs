@@ -8,7 +8,7 @@ use dialplane_common::call::InboundCall;
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::TokenHolder;
 use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
-use dialplane_common::location::{Location, Variables};
+use dialplane_common::location::Variables;
 use dialplane_common::provider::form::Form;
 use dialplane_common::route::{Dialable, Step};
 use dialplane_common::time::UnixSeconds;
@@ -109,18 +109,8 @@ pub(super) fn answer(
         number_id: None,
         context: "".into(),
     };
-    let location = Location {
-        tenant_id: known.tenant_id,
-        phone_number_id: Some(known.id),
-        number: Some(number),
-        business: &tenant.about.business,
-        place: known.place(),
-        agent: agent.map(|(_, agent)| &agent.profile),
-        platform: snapshot.platform().map(|platform| &platform.profile),
-        hours: subject.hours,
-        zone: subject.zone,
-        now,
-    };
+    let owner = (known.tenant_id, tenant);
+    let location = snapshot.location(Some(number), Some(known), owner, agent.map(|(_, agent)| agent), now);
     let (voice, conversation) = (location.voice(), location.conversation());
     let config = Config {
         phone_number: number.to_string(),

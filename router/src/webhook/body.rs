@@ -16,7 +16,8 @@ const DECISION_BYTES_MAX: usize = 64 << 10;
 /// The most bytes of a body that may hold a whole conversation.
 const EVENT_BYTES_MAX: usize = 8 << 20;
 
-/// How many bodies larger than [`DECISION_BYTES_MAX`] are held at a time: they bound the memory that bodies take.
+/// How many bodies larger than [`DECISION_BYTES_MAX`] arrive at a time: those that are whole are answered at once, so
+/// that this bounds the memory that bodies take.
 const LARGE_MAX: usize = 32;
 
 /// Places for large bodies.

@@ -211,19 +211,8 @@ impl<'a> Webhook<'a> {
 
     /// A location as it stands now.
     pub(super) fn location(&self, owner: &Owner<'a>, agent: Option<&'a AgentRecord>) -> Location<'a> {
-        let subject = self.snapshot.subject(owner.number, owner.tenant);
-        Location {
-            tenant_id: owner.tenant_id,
-            phone_number_id: owner.number.map(|number| number.id),
-            number: owner.called,
-            business: &owner.tenant.about.business,
-            place: owner.number.and_then(Number::place),
-            agent: agent.map(|agent| &agent.profile),
-            platform: self.snapshot.platform().map(|platform| &platform.profile),
-            hours: subject.hours,
-            zone: subject.zone,
-            now: self.now.seconds(),
-        }
+        let tenant = (owner.tenant_id, owner.tenant);
+        self.snapshot.location(owner.called, owner.number, tenant, agent, self.now.seconds())
     }
 
     fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {

@@ -46,7 +46,7 @@ pub struct Webhooks {
     pub origins: Origins,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How many large bodies are held at a time.
+    /// How many large bodies arrive at a time.
     pub large_bodies: LargeBodies,
     /// Calls under way, of those that have a limit.
     pub live: LiveCallCounts,
