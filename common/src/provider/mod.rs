@@ -4,6 +4,7 @@
 //! provider it is. It does no I/O, so the router calls it on its hot path and a test calls it without a server. The
 //! folder's `README.md` says what to set at the provider and what is answered.
 
+mod age;
 mod agent_facts;
 pub mod credentials;
 pub mod documents;

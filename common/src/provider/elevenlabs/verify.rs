@@ -12,9 +12,9 @@ use super::credentials::{INITIATION_HEADER, INITIATION_SECRET, WEBHOOK_SECRET};
 use crate::provider::credentials::Credential;
 use crate::provider::hmac_sha256::Keys;
 use crate::provider::request::{VerifyError, WebhookRequest};
-use crate::provider::{Kind, Verifier};
+use crate::provider::{Kind, Verifier, age};
 use crate::secret::Secret;
-use crate::time::UnixMillis;
+use crate::time::{UnixMillis, UnixSeconds};
 
 static SIGNATURE: HeaderName = HeaderName::from_static("elevenlabs-signature");
 
@@ -58,10 +58,7 @@ impl Secrets {
             request.header(&SIGNATURE).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
         let at_text = only_time(header).ok_or(VerifyError::Mismatch)?;
         let at_s: i64 = at_text.parse().map_err(|_| VerifyError::Mismatch)?;
-        let age_ms = now.0.saturating_sub(at_s.saturating_mul(1000));
-        if age_ms.unsigned_abs() > AGE_MAX_S.unsigned_abs() * 1000 {
-            return Err(VerifyError::Stale { age_s: age_ms / 1000, age_s_max: AGE_MAX_S });
-        }
+        age::check_millis(UnixSeconds(at_s).into(), now, AGE_MAX_S)?;
         let signed = [at_text.as_bytes(), b".", request.body];
         let is_shown = |expected: [u8; 64]| {
             let shown = header.split(',').filter_map(|part| part.strip_prefix("v0="));

@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq;
 use crate::provider::credentials::Credential;
 use crate::provider::hmac_sha256::Keys;
 use crate::provider::request::{VerifyError, WebhookRequest};
-use crate::provider::{Kind, Verifier};
-use crate::time::UnixMillis;
+use crate::provider::{Kind, Verifier, age};
+use crate::time::{UnixMillis, UnixSeconds};
 
 static SIGNATURE: HeaderName = HeaderName::from_static("jambonz-signature");
 
@@ -41,12 +41,7 @@ impl Verifier for Account {
         if !self.0.signatures(&parts).any(is_given) {
             return Err(VerifyError::Mismatch);
         }
-        let age_s = now.seconds().0.saturating_sub(signed_at_s);
-        if (-AGE_S_MAX..=AGE_S_MAX).contains(&age_s) {
-            Ok(())
-        } else {
-            Err(VerifyError::Stale { age_s, age_s_max: AGE_S_MAX })
-        }
+        age::check_seconds(UnixSeconds(signed_at_s), now, AGE_S_MAX)
     }
 }
 

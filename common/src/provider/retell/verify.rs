@@ -10,7 +10,7 @@ use super::credentials::API_KEY;
 use crate::provider::credentials::Credential;
 use crate::provider::hmac_sha256::Keys;
 use crate::provider::request::{VerifyError, WebhookRequest};
-use crate::provider::{Kind, Verifier};
+use crate::provider::{Kind, Verifier, age};
 use crate::time::UnixMillis;
 
 static SIGNATURE: HeaderName = HeaderName::from_static("x-retell-signature");
@@ -32,10 +32,7 @@ impl Verifier for ApiKeys {
         let header =
             request.header(&SIGNATURE).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
         let signature = Signature::parse(header).ok_or(VerifyError::Mismatch)?;
-        let age_ms = now.0.saturating_sub(signature.at.0);
-        if age_ms.unsigned_abs() > AGE_MAX_S.unsigned_abs() * 1000 {
-            return Err(VerifyError::Stale { age_s: age_ms / 1000, age_s_max: AGE_MAX_S });
-        }
+        age::check_millis(signature.at, now, AGE_MAX_S)?;
         let signed = [request.body, signature.at_text.as_bytes()];
         let matches = self.0.signatures(&signed).any(|expected| expected.ct_eq(signature.digest).into());
         if matches { Ok(()) } else { Err(VerifyError::Mismatch) }

@@ -12,8 +12,8 @@ use http::HeaderName;
 use super::credentials::{API_KEY, PUBLIC_KEY, public_key};
 use crate::provider::credentials::Credential;
 use crate::provider::request::{VerifyError, WebhookRequest};
-use crate::provider::{Kind, Verifier};
-use crate::time::UnixMillis;
+use crate::provider::{Kind, Verifier, age};
+use crate::time::{UnixMillis, UnixSeconds};
 
 static SIGNATURE: HeaderName = HeaderName::from_static("telnyx-signature-ed25519");
 static TIMESTAMP: HeaderName = HeaderName::from_static("telnyx-timestamp");
@@ -43,10 +43,8 @@ impl Verifier for Keys {
     fn verify(&self, _kind: &Kind, request: &WebhookRequest<'_>, now: UnixMillis) -> Result<(), VerifyError> {
         let wanted = |name| request.header(name).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing);
         let (signature, timestamp) = (wanted(&SIGNATURE)?, wanted(&TIMESTAMP)?);
-        let age_s = now.seconds().0.saturating_sub(seconds(timestamp).ok_or(VerifyError::Mismatch)?);
-        if age_s.unsigned_abs() > AGE_MAX_S.unsigned_abs() {
-            return Err(VerifyError::Stale { age_s, age_s_max: AGE_MAX_S });
-        }
+        let signed_at = UnixSeconds(seconds(timestamp).ok_or(VerifyError::Mismatch)?);
+        age::check_seconds(signed_at, now, AGE_MAX_S)?;
         let signature = read_signature(signature).ok_or(VerifyError::Mismatch)?;
         let signed = [timestamp.as_bytes(), b"|", request.body].concat();
         let matches = self.public.iter().any(|key| key.verify_strict(&signed, &signature).is_ok());

@@ -12,6 +12,7 @@ use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
 use super::plan::{self, Algorithm, Encoding};
+use crate::provider::age;
 use crate::provider::credentials::Credential;
 use crate::provider::request::{VerifyError, WebhookRequest};
 use crate::time::UnixMillis;
@@ -181,12 +182,7 @@ fn fresh(timestamp: &str, now: UnixMillis) -> Result<(), VerifyError> {
     let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
     let number: i64 = timestamp.parse().ok().filter(|_| digits).ok_or(VerifyError::Mismatch)?;
     let millis = if number < MILLIS_FROM { number * 1000 } else { number };
-    let age_ms = now.0.saturating_sub(millis);
-    if (-AGE_MAX_S * 1000..=AGE_MAX_S * 1000).contains(&age_ms) {
-        Ok(())
-    } else {
-        Err(VerifyError::Stale { age_s: age_ms / 1000, age_s_max: AGE_MAX_S })
-    }
+    age::check_millis(UnixMillis(millis), now, AGE_MAX_S)
 }
 
 /// Cuts a `payloadFormat` at its placeholders. Other braces stand for themselves.

@@ -18,12 +18,15 @@ use sha1::{Digest, Sha1};
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
-use super::verify::check_age;
+use crate::provider::age;
 use crate::provider::credentials::Credential;
 use crate::provider::json_text::Text;
 use crate::provider::request::{Content, VerifyError, WebhookRequest};
 use crate::secret::Secret;
-use crate::time::UnixMillis;
+use crate::time::{UnixMillis, UnixSeconds};
+
+/// How old a token, or a message's `timestamp`, may be, either way. Vonage leaves it to the receiver.
+pub const AGE_S_MAX: i64 = 300;
 
 /// How an account may be set to sign; the first is Vonage's default.
 pub const METHODS: [&str; 5] = ["md5hash", "md5", "sha1", "sha256", "sha512"];
@@ -69,7 +72,7 @@ impl SmsKeys {
             return Err(VerifyError::Mismatch);
         }
         let signed_at_s = parameters.get("timestamp").and_then(|text| text.parse().ok());
-        check_age(signed_at_s.ok_or(VerifyError::Mismatch)?, now)
+        age::check_seconds(UnixSeconds(signed_at_s.ok_or(VerifyError::Mismatch)?), now, AGE_S_MAX)
     }
 }
 

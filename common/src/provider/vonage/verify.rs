@@ -12,17 +12,14 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::sms_signature::SmsKeys;
+use super::sms_signature::{AGE_S_MAX, SmsKeys};
 use crate::provider::credentials::Credential;
 use crate::provider::hmac_sha256::{Keys, hexadecimal};
 use crate::provider::json_text::{Text, Texts};
 use crate::provider::jwt::Token;
 use crate::provider::request::{VerifyError, WebhookRequest};
-use crate::provider::{Kind, Verifier};
-use crate::time::UnixMillis;
-
-/// How old a token, or a message's `timestamp`, may be, either way. Vonage leaves it to the receiver.
-pub const AGE_S_MAX: i64 = 300;
+use crate::provider::{Kind, Verifier, age};
+use crate::time::{UnixMillis, UnixSeconds};
 
 /// An account's secrets, prepared.
 pub struct Account {
@@ -48,7 +45,7 @@ impl Account {
             return Err(VerifyError::Mismatch);
         }
         let claims: Claims<'_> = token.claims().ok_or(VerifyError::Mismatch)?;
-        check_age(claims.iat, now)?;
+        age::check_seconds(UnixSeconds(claims.iat), now, AGE_S_MAX)?;
         if let Some(wanted) = &self.application_id {
             let claimed = claims.application_id.map(|Text(id)| id);
             if claimed.is_none_or(|id| !id.as_bytes().eq_ignore_ascii_case(wanted)) {
@@ -67,16 +64,6 @@ impl Verifier for Account {
         } else {
             self.verify_token(request, now)
         }
-    }
-}
-
-/// That something was signed at most [`AGE_S_MAX`] ago, and not further in the future.
-pub fn check_age(signed_at_s: i64, now: UnixMillis) -> Result<(), VerifyError> {
-    let age_s = now.seconds().0.saturating_sub(signed_at_s);
-    if (-AGE_S_MAX..=AGE_S_MAX).contains(&age_s) {
-        Ok(())
-    } else {
-        Err(VerifyError::Stale { age_s, age_s_max: AGE_S_MAX })
     }
 }
 
