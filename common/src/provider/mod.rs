@@ -9,7 +9,6 @@ mod agent_facts;
 pub mod credentials;
 pub mod documents;
 pub mod event;
-pub mod form;
 mod hmac_sha256;
 mod json_text;
 mod jwt;
@@ -54,6 +53,7 @@ use request::{ParseError, VerifyError, WebhookRequest};
 use serde_json::{Map, Value};
 
 use crate::call::InboundCall;
+pub use crate::form;
 use crate::time::UnixMillis;
 
 /// All providers.
