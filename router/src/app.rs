@@ -12,7 +12,7 @@ use crate::follower::{Follower, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
-use crate::server::{self, Phase};
+use crate::server::{self, Phase, listen};
 use crate::snapshot::file;
 use crate::webhook::Webhooks;
 
@@ -115,7 +115,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
 }
 
 fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Bind { setting, address, error })
+    listen::bind(address).map_err(|error| StartError::Bind { setting, address, error })
 }
 
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
