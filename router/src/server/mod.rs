@@ -1,12 +1,17 @@
 //! Connections: accepted, bounded, served by one of several single-threaded runtimes, drained at the end.
 //!
-//! `listen` has the sockets, `accept` a worker's loop over them, `connection` what is done with one that is open.
+//! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them, `connection` what is done with one that is open. `lag`
+//! says when a worker has more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
 //! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
 //! router by mistake on the same port is told so, which sockets that share a port would hide.
 
 mod accept;
+mod aside;
+pub mod closing;
 pub mod connection;
+pub mod handover;
+pub mod lag;
 pub mod listen;
 
 use std::io;
@@ -20,6 +25,9 @@ use crate::config::Config;
 use crate::peers::Peers;
 use crate::webhook::Webhooks;
 use accept::Worker;
+use closing::Closing;
+use connection::Shared;
+use lag::Lag;
 
 /// What the workers are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,17 +56,28 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
     for index in 0..config.workers {
-        let worker = Worker {
+        let shared = Shared {
             webhooks: Arc::clone(webhooks),
+            silence_max: config.limits.header_timeout,
+            lag: Lag::new(config.limits.lag_max),
+            closing: Closing::default(),
+        };
+        let worker = Worker {
+            shared: Arc::new(shared),
             peers: Arc::clone(&peers),
             phase: phase.subscribe(),
-            header_timeout: config.limits.header_timeout,
-            drain_timeout: config.drain.timeout,
+            drain: config.drain,
         };
         let listener = listener.try_clone()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(thread.spawn(move || runtime.block_on(worker.run(listener)))?);
+        threads.push(thread.spawn(move || {
+            // As one task among many: what `block_on` runs itself has a turn before each few of the others.
+            let ended = runtime.block_on(async { tokio::spawn(worker.run(listener)).await });
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker ended");
+            }
+        })?);
     }
     Ok(Workers { threads, phase, peers })
 }
