@@ -31,7 +31,7 @@ mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
-mod twiml_form;
+pub mod twiml_form;
 mod vapi;
 mod vonage;
 

@@ -7,6 +7,7 @@ mod map;
 mod number;
 mod numbers;
 mod plan;
+mod prefetch;
 mod prepared;
 mod slots;
 mod store;
@@ -140,6 +141,11 @@ impl Snapshot {
         let found = self.numbers.get(number.to_u64());
         let found = found.or_else(|| if self.ranges.is_empty() { None } else { range() })?;
         Some(Number::new(self, found))
+    }
+
+    /// Asks for the memory where a number is, if it is one. See [`Number::prefetch`].
+    pub fn prefetch(&self, number: E164) {
+        self.numbers.prefetch(number.to_u64());
     }
 
     /// The number that the provider of this account calls so.

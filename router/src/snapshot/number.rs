@@ -1,7 +1,7 @@
 //! One number, or block of numbers, as a call sees it.
 
 use dialplane_common::feed::frame::{Unreadable, encode};
-use dialplane_common::feed::record::{AgentRecord, Binding, NumberRecord};
+use dialplane_common::feed::record::{AgentRecord, AgentTarget, Binding, NumberRecord};
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use dialplane_common::location::{Place, StoredPlace};
 use dialplane_common::route::{Hours, Rule};
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::numbers::{Entry, Own};
 use super::plan::Plan;
+use super::prefetch::prefetch;
 use super::prepared::Tenant;
 use super::slots::{Slot, SlotIndex};
 use super::{Snapshot, plan::OwnRouting};
@@ -25,6 +26,33 @@ pub struct Number<'s> {
 impl<'s> Number<'s> {
     pub(super) fn new(snapshot: &'s Snapshot, (entry, own): (&'s Entry, Own<'s>)) -> Self {
         Self { snapshot, entry, plan: own.plan.map(|plan| &**plan), text: own.place }
+    }
+
+    /// Asks for the memory that says whose number it is and who answers; before that, [`Snapshot::prefetch`] asks for
+    /// the number's own. Each step needs what the one before asked for, so that there should be some work between them.
+    pub fn prefetch(self) {
+        self.snapshot.tenants.prefetch(self.entry.tenant());
+        self.entry.agent().into_iter().for_each(|agent| self.snapshot.agents.prefetch(agent));
+    }
+
+    /// Asks for the memory of tenant and agent themselves.
+    pub fn prefetch_records(self) {
+        self.snapshot.tenants.prefetch_record(self.entry.tenant());
+        if let Some(agent) = self.default_agent() {
+            prefetch(&agent.tenant_id);
+            prefetch(&agent.target);
+        }
+    }
+
+    /// Asks for how its agent is reached.
+    pub fn prefetch_target(self) {
+        if let Some(AgentTarget::Stream { url }) = self.default_agent().map(|agent| &agent.target) {
+            url.as_bytes().first().into_iter().for_each(prefetch);
+        }
+    }
+
+    fn default_agent(self) -> Option<&'s AgentRecord> {
+        self.snapshot.agents.at(self.entry.agent()?)
     }
 
     /// Its id.
@@ -60,8 +88,7 @@ impl<'s> Number<'s> {
     /// The same, when it is there and its tenant's.
     #[must_use]
     pub fn agent(self) -> Option<&'s AgentRecord> {
-        let agent = self.snapshot.agents.at(self.entry.agent()?)?;
-        Some(agent).filter(|agent| agent.tenant_id == self.tenant_id())
+        self.default_agent().filter(|agent| agent.tenant_id == self.tenant_id())
     }
 
     /// Whether its calls are routed.

@@ -11,8 +11,9 @@ use dialplane_common::ids::PhoneNumberId;
 use uuid::Uuid;
 
 use super::plan::Plan;
+use super::prefetch::prefetch;
 use super::slots::SlotIndex;
-use super::trie::{Leaf, Trie, mix, position, unmix};
+use super::trie::{Leaf, Trie, likely_position, mix, position, unmix};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -233,6 +234,18 @@ impl Numbers {
         let at = position(&found.leaf.entries, Entry::spread, spread, found.depth);
         let entry = found.leaf.entries.get(at).filter(|entry| entry.spread == spread)?;
         Some((entry, found.leaf.own(entry)))
+    }
+
+    /// Asks for the memory where a number's entry is likeliest.
+    pub fn prefetch(&self, key: u64) {
+        let spread = mix(key);
+        let found = self.trie.find(spread);
+        let entries = &found.leaf.entries;
+        let at = likely_position(entries.len(), spread, found.depth);
+        // It spans two lines, and its neighbours are nearly as likely.
+        for entry in entries.iter().skip(at.saturating_sub(1)).take(3) {
+            prefetch(entry);
+        }
     }
 
     /// Sets a number.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use dialplane_common::feed::RecordHash;
 
 use super::map::{Map, MapKey};
+use super::prefetch::prefetch;
 
 /// Which slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,6 +71,18 @@ impl<K: MapKey, V> Slots<K, V> {
     pub fn slot(&self, index: SlotIndex) -> Option<&Slot<K, V>> {
         let index = index.0 as usize;
         self.shelves.get(index / SHELF)?.get(index % SHELF / PAGE)?.get(index % PAGE)
+    }
+
+    /// Asks for the memory of a slot.
+    pub fn prefetch(&self, index: SlotIndex) {
+        self.slot(index).into_iter().for_each(prefetch);
+    }
+
+    /// Asks for the memory of a slot's record.
+    pub fn prefetch_record(&self, index: SlotIndex) {
+        if let Some(record) = self.at(index) {
+            prefetch(record);
+        }
     }
 
     /// The record in a slot.

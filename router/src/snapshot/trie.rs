@@ -210,7 +210,7 @@ fn build<E: Sync, L: Leaf + Send + Sync>(
 /// Where a hash stands, or would stand, among entries of a leaf in the order of their hashes: before all that aren't
 /// smaller. As hashes spread evenly, its own bits say where to look first.
 pub fn position<E>(entries: &[E], of: impl Fn(&E) -> u64, hash: u64, depth: u32) -> usize {
-    let mut at = (u128::from(hash << depth) * entries.len() as u128 >> u64::BITS) as usize;
+    let mut at = likely_position(entries.len(), hash, depth);
     while at < entries.len() && of(&entries[at]) < hash {
         at += 1;
     }
@@ -218,6 +218,12 @@ pub fn position<E>(entries: &[E], of: impl Fn(&E) -> u64, hash: u64, depth: u32)
         at -= 1;
     }
     at
+}
+
+/// Where a hash is likeliest in a leaf of so many entries.
+#[must_use]
+pub fn likely_position(entries: usize, hash: u64, depth: u32) -> usize {
+    ((u128::from(hash << depth) * entries as u128) >> u64::BITS) as usize
 }
 
 /// Mixes all bits into all bits; no two values give the same. Source: the finalizer of `SplitMix64`, Steele, Lea, Flood,

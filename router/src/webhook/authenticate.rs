@@ -83,7 +83,10 @@ impl<'a> Webhook<'a> {
     /// `None`: the account doesn't ask for proof.
     fn verify(&self, account: &Account) -> Option<Result<(), VerifyError>> {
         let asks = account.record.signature_policy != SignaturePolicy::Off;
-        asks.then(|| account.verifier.verify(self.endpoint.kind, self.request, self.now))
+        self.foreseen.find();
+        let proof = asks.then(|| account.verifier.verify(self.endpoint.kind, self.request, self.now));
+        self.foreseen.settle();
+        proof
     }
 }
 

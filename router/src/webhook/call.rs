@@ -14,6 +14,7 @@ use dialplane_common::route::{Decision, Dialable, Facts, Step, decide};
 use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
+use super::foreseen::Foreseen;
 use super::{Endpoint, Reaction, Webhooks};
 use crate::live::Limited;
 use crate::outcome::{Answer, Outcome};
@@ -25,6 +26,7 @@ pub struct Webhook<'a> {
     pub snapshot: &'a Snapshot,
     pub endpoint: &'a Endpoint,
     pub request: &'a WebhookRequest<'a>,
+    pub foreseen: Foreseen<'a>,
     pub now: UnixMillis,
 }
 
@@ -161,7 +163,7 @@ impl<'a> Webhook<'a> {
     /// that it may speak of everybody's numbers.
     fn owner(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
         let called = self.called(source, call);
-        let known = called.and_then(|number| self.snapshot.number(number));
+        let known = called.and_then(|number| self.foreseen.number(number));
         let number = known.filter(|number| number.is_bound_to(source.account_id));
         let tenant = match number {
             Some(number) => number.tenant(),
@@ -219,7 +221,11 @@ impl<'a> Webhook<'a> {
     }
 
     /// A location as it stands now.
-    pub(super) fn location<'o>(&self, owner: &'o Owner<'a>, agent: Option<&'a AgentRecord>) -> Location<'o> {
+    pub(super) fn location<'o>(
+        &'o self,
+        owner: &'o Owner<'a>,
+        agent: Option<&'o AgentRecord>,
+    ) -> Location<'o> {
         let (tenant, number) = ((owner.tenant_id, owner.tenant), (owner.number, owner.place.as_ref()));
         self.snapshot.location(owner.called, number, tenant, agent, self.now.seconds())
     }
