@@ -6,10 +6,9 @@
 //! Source: <https://signalwire.com/docs/compatibility-api/guides>, checked against SignalWire's Python SDK 2.1.1.
 
 use http::HeaderName;
-use subtle::ConstantTimeEq;
 
 use crate::provider::credentials::Credential;
-use crate::provider::hmac_sha1::{Key, base64};
+use crate::provider::hmac_sha1::{Key, base64, same};
 use crate::provider::request::{Content, VerifyError, WebhookRequest};
 use crate::provider::{Kind, Verifier};
 use crate::time::UnixMillis;
@@ -38,7 +37,7 @@ impl Verifier for Keys {
         request: &WebhookRequest<'_>,
         _now: UnixMillis,
     ) -> Result<(), VerifyError> {
-        let name = if request.headers.contains_key(&SIGNATURE) { &SIGNATURE } else { &ALIAS };
+        let name = if request.has_header(&SIGNATURE) { &SIGNATURE } else { &ALIAS };
         let signature = request.header(name).filter(|text| !text.is_empty()).ok_or(VerifyError::Missing)?;
         let matches = self.0.iter().any(|key| signs(key, request, signature.as_bytes()));
         if matches { Ok(()) } else { Err(VerifyError::Mismatch) }
@@ -53,8 +52,8 @@ fn signs(key: &Key, request: &WebhookRequest<'_>, signature: &[u8]) -> bool {
     let covered = if is_json { request.body } else { parameters.as_bytes() };
     let mut codes = key.codes(request.public_urls, request.target, covered);
     codes.any(|code| match is_json {
-        true => hexadecimal(&code).ct_eq(signature).into(),
-        false => base64(&code).ct_eq(signature).into(),
+        true => same(&hexadecimal(&code), signature),
+        false => same(&base64(&code), signature),
     })
 }
 

@@ -67,7 +67,7 @@ impl Verifier for Keys {
             return Err(VerifyError::Mismatch);
         }
         let signature = signature.as_bytes();
-        let matches = match request.headers.contains_key(&SETTINGS) {
+        let matches = match request.has_header(&SETTINGS) {
             false => self.auth_tokens.iter().any(|token| signs_sha1(token, request, signature)),
             true => {
                 let settings =
@@ -96,7 +96,7 @@ fn parameters<'r>(request: &'r WebhookRequest<'_>) -> Cow<'r, str> {
 fn signs_sha1(key: &hmac_sha1::Key, request: &WebhookRequest<'_>, signature: &[u8]) -> bool {
     let parameters = parameters(request);
     let mut codes = key.codes(request.public_urls, request.target, parameters.as_bytes());
-    codes.any(|code| hmac_sha1::base64(&code).ct_eq(signature).into())
+    codes.any(|code| hmac_sha1::same(&hmac_sha1::base64(&code), signature))
 }
 
 /// The same for the other algorithm.
