@@ -87,8 +87,4 @@ impl<'a> Field<'a> {
     pub fn name_and_value(self) -> &'a str {
         &self.text[self.start..self.end]
     }
-
-    pub const fn name_length(self) -> usize {
-        self.name_end - self.start
-    }
 }

@@ -128,10 +128,14 @@ impl Form {
 
     /// The values of this name. Most names differ in length already, so that few are compared.
     fn named(&self, name: &str) -> impl Iterator<Item = &str> {
-        let same = move |field: &decoded::Field<'_>| {
-            field.name_length() == name.len() && field.name().as_bytes() == name.as_bytes()
-        };
-        self.decoded().fields().filter(same).map(|field| field.value())
+        let Decoded { text, ends, .. } = self.decoded();
+        let mut start = 0;
+        ends.iter().filter_map(move |[name_end, end]| {
+            let field = start as usize..*name_end as usize;
+            start = *end;
+            let same = field.len() == name.len() && text.as_bytes()[field] == *name.as_bytes();
+            same.then(|| &text[*name_end as usize..*end as usize])
+        })
     }
 
     fn decoded(&self) -> &Decoded {

@@ -23,3 +23,25 @@ pub fn give(decoded: Box<Decoded>) {
         let _ = SPARE.try_with(|spare| spare.set(Some(decoded)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Form;
+
+    #[test]
+    fn a_form_takes_the_memory_of_the_one_before() {
+        let place = |form: &Form| form.sorted_text().as_ptr();
+        let (body, other) = ("A=1&B=2&D=longer+than+the+other", "A=%31&B=3&C=4");
+        let first = Form::parse(body.as_bytes()).unwrap();
+        let memory = place(&first);
+        // Two at a time have memory each.
+        assert_ne!(place(&Form::parse(other.as_bytes()).unwrap()), memory);
+        drop(first);
+        let second = Form::parse(other.as_bytes()).unwrap();
+        assert_eq!((place(&second), &*second.sorted_text()), (memory, "A1B3C4"));
+        drop(second);
+        assert!(Form::parse(b"A=%").is_err());
+        let kept = Form::parse(body.as_bytes()).unwrap();
+        assert_eq!((kept.get("A"), kept.get("B"), kept.get("C")), (Some("1"), Some("2"), None));
+    }
+}

@@ -73,9 +73,16 @@ impl<'a> WebhookRequest<'a> {
     /// The header's one value. Absent, repeated or unprintable: `None`.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&'a str> {
-        let mut values = self.headers.get_all(name).iter();
+        // A request has few headers: to look at all is quicker than to hash a name.
+        let mut values = self.headers.iter().filter(|header| header.0 == name).map(|header| header.1);
         let value = values.next()?;
         if values.next().is_some() { None } else { value.to_str().ok() }
+    }
+
+    /// Whether the header is there, whatever its value.
+    #[must_use]
+    pub fn has_header(&self, name: &HeaderName) -> bool {
+        self.headers.keys().any(|header| header == name)
     }
 }
 

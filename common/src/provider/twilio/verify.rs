@@ -4,15 +4,17 @@
 //! the account's shared keys. A JSON body isn't in the text: its SHA-256 stands in the URL, as `bodySHA256`.
 //! Source: <https://www.twilio.com/docs/usage/security>, checked against Twilio's Python SDK 9.13.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderName;
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::provider::credentials::Credential;
+use crate::provider::hmac_sha1;
 use crate::provider::request::{Content, VerifyError, WebhookRequest};
 use crate::provider::{Kind, Verifier};
 use crate::time::UnixMillis;
@@ -22,13 +24,13 @@ static SETTINGS: HeaderName = HeaderName::from_static("x-twilio-webhooks-signatu
 
 /// An account's keys with their blocks already hashed.
 pub struct Keys {
-    auth_tokens: Vec<Hmac<Sha1>>,
+    auth_tokens: Vec<hmac_sha1::Key>,
     shared_keys: Vec<SharedKey>,
 }
 
 struct SharedKey {
     id: String,
-    sha1: Hmac<Sha1>,
+    sha1: hmac_sha1::Key,
     sha256: Hmac<Sha256>,
 }
 
@@ -37,20 +39,19 @@ impl Keys {
         let of_kind =
             |kind: &'static str| credentials.iter().filter(move |credential| credential.kind == kind);
         Self {
-            auth_tokens: of_kind("auth_token").filter_map(|token| keyed(token.value.expose())).collect(),
+            auth_tokens: of_kind("auth_token")
+                .filter_map(|token| hmac_sha1::Key::new(token.value.expose()))
+                .collect(),
             shared_keys: of_kind("shared_key")
                 .filter_map(|key| {
                     let value = key.value.expose();
-                    Some(SharedKey { id: key.id.clone(), sha1: keyed(value)?, sha256: keyed(value)? })
+                    // An HMAC takes keys of any length.
+                    let sha256 = Hmac::new_from_slice(value).ok()?;
+                    Some(SharedKey { id: key.id.clone(), sha1: hmac_sha1::Key::new(value)?, sha256 })
                 })
                 .collect(),
         }
     }
-}
-
-/// An HMAC takes keys of any length, so this is never `None`; an empty key is nobody's secret.
-fn keyed<M: Mac + KeyInit>(key: &[u8]) -> Option<M> {
-    if key.is_empty() { None } else { <M as KeyInit>::new_from_slice(key).ok() }
 }
 
 impl Verifier for Keys {
@@ -66,8 +67,8 @@ impl Verifier for Keys {
             return Err(VerifyError::Mismatch);
         }
         let signature = signature.as_bytes();
-        let matches = match request.headers.contains_key(&SETTINGS) {
-            false => self.auth_tokens.iter().any(|token| signs(token, request, signature)),
+        let matches = match request.has_header(&SETTINGS) {
+            false => self.auth_tokens.iter().any(|token| signs_sha1(token, request, signature)),
             true => {
                 let settings =
                     request.header(&SETTINGS).and_then(Settings::parse).ok_or(VerifyError::UnknownKey)?;
@@ -77,8 +78,8 @@ impl Verifier for Keys {
                     .find(|key| key.id == settings.key)
                     .ok_or(VerifyError::UnknownKey)?;
                 match settings.algorithm {
-                    Algorithm::Sha1 => signs(&key.sha1, request, signature),
-                    Algorithm::Sha256 => signs(&key.sha256, request, signature),
+                    Algorithm::Sha1 => signs_sha1(&key.sha1, request, signature),
+                    Algorithm::Sha256 => signs_sha256(&key.sha256, request, signature),
                 }
             }
         };
@@ -86,17 +87,29 @@ impl Verifier for Keys {
     }
 }
 
+/// The parameters, as they are signed.
+fn parameters<'r>(request: &'r WebhookRequest<'_>) -> Cow<'r, str> {
+    if request.method == http::Method::GET { Cow::Borrowed("") } else { request.form.sorted_text() }
+}
+
 /// Whether `key` makes this signature for any form of any public URL.
-fn signs<M: Mac + Clone>(key: &M, request: &WebhookRequest<'_>, signature: &[u8]) -> bool {
-    let parameters = if request.method == http::Method::GET { "".into() } else { request.form.sorted_text() };
+fn signs_sha1(key: &hmac_sha1::Key, request: &WebhookRequest<'_>, signature: &[u8]) -> bool {
+    let parameters = parameters(request);
+    let mut codes = key.codes(request.public_urls, request.target, parameters.as_bytes());
+    codes.any(|code| hmac_sha1::same(&hmac_sha1::base64(&code), signature))
+}
+
+/// The same for the other algorithm.
+fn signs_sha256(key: &Hmac<Sha256>, request: &WebhookRequest<'_>, signature: &[u8]) -> bool {
+    let parameters = parameters(request);
     request.public_urls.iter().flat_map(|url| url.signed_forms()).any(|url| {
         let mut mac = key.clone();
         mac.update(url.as_bytes());
         mac.update(request.target.as_bytes());
         mac.update(parameters.as_bytes());
-        let mut expected = [0; 64];
+        let mut expected = [0; 44];
         let encoded = STANDARD.encode_slice(mac.finalize().into_bytes(), &mut expected);
-        encoded.is_ok_and(|length| expected[..length].ct_eq(signature).into())
+        encoded.is_ok() && bool::from(expected.ct_eq(signature))
     })
 }
 
