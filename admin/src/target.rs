@@ -133,12 +133,12 @@ impl TargetDocument {
         if self.sip_uri.as_ref().is_some_and(|uri| !sip::is_uri(uri) || uri.len() > 255) {
             return Err(Invalid::new("target.sip_uri", "wanted a SIP URI such as sip:desk@sip.vapi.ai"));
         }
-        Ok(AgentTarget::Hosted(HostedAgent {
+        Ok(AgentTarget::Hosted(Box::new(HostedAgent {
             provider: provider.to_owned(),
             id,
             version: self.version.clone(),
             sip_uri: self.sip_uri.clone(),
-        }))
+        })))
     }
 }
 

@@ -207,12 +207,17 @@ impl Case {
         };
         let target = if self.hosted {
             let provider = self.provider.to_owned();
-            AgentTarget::Hosted(HostedAgent { provider, id: "agent-1".into(), version: None, sip_uri: None })
+            AgentTarget::Hosted(Box::new(HostedAgent {
+                provider,
+                id: "agent-1".into(),
+                version: None,
+                sip_uri: None,
+            }))
         } else {
             AgentTarget::Stream { url: "wss://voice.example.com/agent".into() }
         };
         let agent_record =
-            AgentRecord { tenant_id: TENANT, name: "Front desk".into(), profile: profile(), target };
+            AgentRecord { tenant_id: TENANT, name: "Front desk".into(), profile: profile().into(), target };
         let number: E164 = vector.to_e164.as_deref().unwrap().parse().unwrap();
         let number_record = NumberRecord {
             agent_id: Some(agent),

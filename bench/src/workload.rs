@@ -88,7 +88,7 @@ impl Location {
         let record = AgentRecord {
             tenant_id: self.tenant_id(),
             name: self.agent.clone(),
-            profile: Profile::default(),
+            profile: Profile::default().into(),
             target: AgentTarget::Stream { url: self.stream_url.clone() },
         };
         Record::Agent(self.agent_id(), record)

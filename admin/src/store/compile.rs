@@ -99,7 +99,8 @@ impl WriteTx {
                     ..Voice::default()
                 },
                 conversation: Conversation { prompt: row.prompt.clone(), ..Conversation::default() },
-            },
+            }
+            .into(),
             target: row.target.0.compile(&row.provider).map_err(|_| StoreError::Malformed("target"))?,
         };
         self.record(&Record::Agent(AgentId(row.id), record))
@@ -241,7 +242,7 @@ async fn business(conn: &mut PgConnection, id: TenantId, name: String) -> Result
     Ok(Business {
         name,
         intents: intents.collect(),
-        profile: profile(conn, owner).await?,
+        profile: profile(conn, owner).await?.into(),
         staff: staff(conn, owner).await?.unwrap_or_default(),
         services: services(conn, owner).await?.unwrap_or_default(),
     })

@@ -470,7 +470,7 @@ fn no_call_sees_half_of_a_change() {
         record.agent_id = Some(agent);
         let target = AgentTarget::Stream { url: format!("wss://voice.example/{index}") };
         let tenant_id = record.tenant_id;
-        let made = AgentRecord { tenant_id, name: "x".into(), profile: Profile::default(), target };
+        let made = AgentRecord { tenant_id, name: "x".into(), profile: Profile::default().into(), target };
         let number = Change::put(&Record::Number(key, record.clone()));
         let made = Change::put(&Record::Agent(agent, made));
         let hashes = [number.hash(), made.hash()].into_iter().flatten().collect();

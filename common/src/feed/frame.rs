@@ -369,7 +369,7 @@ mod tests {
         let record = AgentRecord {
             tenant_id: TenantId(uuid::Uuid::from_u128(1)),
             name: "Front desk".into(),
-            profile: Profile::default(),
+            profile: Profile::default().into(),
             target: AgentTarget::Stream { url: "wss://voice.example/agent".into() },
         };
         Record::Agent(AgentId(uuid::Uuid::from_u128(2)), record)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use crate::location::{Business, Place, Profile};
+use crate::location::{Business, Place, Profile, SparseProfile};
 use crate::route::{Hours, Rule};
 use crate::time::UnixSeconds;
 
@@ -128,7 +128,7 @@ pub struct AgentRecord {
     /// Its name.
     pub name: String,
     /// How it speaks where its location doesn't say.
-    pub profile: Profile,
+    pub profile: SparseProfile,
     /// How a call reaches it.
     pub target: AgentTarget,
 }
@@ -152,7 +152,7 @@ pub enum AgentTarget {
         url: String,
     },
     /// An agent at a provider of voice agents.
-    Hosted(HostedAgent),
+    Hosted(Box<HostedAgent>),
 }
 
 /// An agent at a provider of voice agents.

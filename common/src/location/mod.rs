@@ -12,7 +12,7 @@ mod variables;
 pub use effective::{EffectiveConversation, EffectiveVoice};
 use jiff::tz::TimeZone;
 pub use people::{Person, Service};
-pub use profile::{Conversation, Intent, Percent, Profile, Voice};
+pub use profile::{Conversation, Intent, Percent, Profile, SparseProfile, Voice};
 use serde::{Deserialize, Serialize};
 pub use stored_place::StoredPlace;
 pub use variables::{NAMES as VARIABLE_NAMES, Variables};
@@ -32,7 +32,7 @@ pub struct Business {
     /// Its name.
     pub name: String,
     /// How its agents speak where neither number nor agent says.
-    pub profile: Profile,
+    pub profile: SparseProfile,
     /// What callers may want.
     pub intents: Vec<Intent>,
     /// Who works there, at locations that name nobody.
@@ -111,7 +111,7 @@ impl<'a> Location<'a> {
     /// The profiles that apply, the nearest first.
     fn profiles(&self) -> impl Iterator<Item = &'a Profile> + use<'a> {
         let nearer = [self.place().map(|place| &place.profile), self.agent];
-        let further = [Some(&self.business.profile), self.platform];
+        let further = [Some(&*self.business.profile), self.platform];
         nearer.into_iter().chain(further).flatten()
     }
 

@@ -1,8 +1,9 @@
 //! How an agent speaks: voice and conversation, as one scope sets them. What is absent comes from the scope behind.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::route::Dialable;
 
@@ -13,6 +14,60 @@ pub struct Profile {
     pub voice: Voice,
     /// What it says and does.
     pub conversation: Conversation,
+}
+
+impl Profile {
+    /// Sets nothing.
+    pub const NONE: Self = Self {
+        voice: Voice {
+            provider: None,
+            voice_id: None,
+            model: None,
+            language: None,
+            greeting: None,
+            speed: None,
+            stability: None,
+            similarity: None,
+        },
+        conversation: Conversation {
+            prompt: None,
+            rules: None,
+            transfer_to: None,
+            duration_max_s: None,
+            variables: BTreeMap::new(),
+        },
+    };
+}
+
+/// A profile that takes no memory beyond a pointer when it sets nothing, as most do. Encoded as the profile itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SparseProfile(Option<Box<Profile>>);
+
+impl From<Profile> for SparseProfile {
+    fn from(profile: Profile) -> Self {
+        Self((profile != Profile::NONE).then(|| Box::new(profile)))
+    }
+}
+
+impl Deref for SparseProfile {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        static NONE: Profile = Profile::NONE;
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl Serialize for SparseProfile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Profile::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SparseProfile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Profile::deserialize(deserializer).map(Self::from)
+    }
 }
 
 /// The voice: settings of kind `voice`.

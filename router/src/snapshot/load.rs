@@ -1,5 +1,6 @@
 //! A whole state, loaded from a checkpoint's chunks. Nothing of it is served before it is complete.
 
+use dialplane_common::e164::E164;
 use dialplane_common::feed::RecordHash;
 use dialplane_common::feed::frame::{Frame, Kind, StoredFrames};
 use dialplane_common::feed::keyring::Keyring;
@@ -10,7 +11,7 @@ use dialplane_common::feed::report::Serving;
 use std::sync::Arc;
 
 use super::number::{Parts, has_number_ids};
-use super::numbers::{Entry, Fields, Item, Numbers, Own};
+use super::numbers::{Entry, Fields, Item, NumbersBuilder, Own};
 use super::plan::Plan;
 use super::{ApplyError, Snapshot};
 
@@ -109,8 +110,11 @@ impl Loading {
     pub fn complete(mut self, manifest: &Manifest, keys: &Keyring) -> Result<Snapshot, ApplyError> {
         self.numbers.sort_by_key(|number| number.entry.spread());
         let mut snapshot = self.snapshot;
-        snapshot.hold_numbers(&self.numbers)?;
-        drop(self.numbers);
+        let mut numbers = LoadingNumbers::new(self.numbers.len());
+        for number in self.numbers {
+            numbers.push(number)?;
+        }
+        numbers.finish(&mut snapshot);
         for stored in StoredFrames::new(&self.unreadable) {
             let (hash, frame) = stored?;
             snapshot.put(Some(hash), &frame, keys);
@@ -119,29 +123,30 @@ impl Loading {
     }
 }
 
-impl Snapshot {
-    /// Takes blocks of numbers, as [`Snapshot::hold_numbers`] takes numbers.
-    pub(super) fn hold_ranges(&mut self, ranges: &[LoadedNumber]) -> Result<(), ApplyError> {
-        self.ranges = build(ranges)?;
-        Ok(())
-    }
-
-    /// Takes numbers in the order of their entries, all of them at once.
-    pub(super) fn hold_numbers(&mut self, numbers: &[LoadedNumber]) -> Result<(), ApplyError> {
-        self.numbers = build(numbers)?;
-        let named = numbers.iter().filter(|number| has_number_ids(number.own().place));
-        for number in named {
-            if let Some(number) = dialplane_common::e164::E164::from_u64(number.entry.fields().key) {
-                self.link_number(number);
-            }
-        }
-        Ok(())
-    }
+/// Numbers being taken in the order of their entries.
+#[derive(Debug)]
+pub(super) struct LoadingNumbers {
+    numbers: NumbersBuilder<LoadedNumber>,
+    /// Those that providers have names for.
+    named: Vec<E164>,
 }
 
-fn build(numbers: &[LoadedNumber]) -> Result<Numbers, ApplyError> {
-    if !numbers.is_sorted_by(|a, b| a.entry.spread() < b.entry.spread()) {
-        return Err(ApplyError::Twice);
+impl LoadingNumbers {
+    pub const fn new(count: usize) -> Self {
+        Self { numbers: NumbersBuilder::new(count), named: Vec::new() }
     }
-    Ok(Numbers::build(numbers))
+
+    /// # Errors
+    /// [`ApplyError::Twice`] when the number doesn't follow the one before.
+    pub fn push(&mut self, number: LoadedNumber) -> Result<(), ApplyError> {
+        if has_number_ids(number.own().place) {
+            self.named.extend(E164::from_u64(number.entry.fields().key));
+        }
+        if self.numbers.push(number) { Ok(()) } else { Err(ApplyError::Twice) }
+    }
+
+    pub fn finish(self, snapshot: &mut Snapshot) {
+        snapshot.numbers = self.numbers.finish();
+        self.named.into_iter().for_each(|number| snapshot.link_number(number));
+    }
 }

@@ -24,15 +24,16 @@ pub struct Map<K, V> {
 struct Pairs<K, V>(Arc<[(K, V)]>);
 
 impl<K: MapKey, V: Clone> Map<K, V> {
-    /// A map of pairs with different keys.
-    pub fn build(mut pairs: Vec<(K, V)>) -> Self
-    where
-        K: Send + Sync,
-        V: Send + Sync,
-    {
+    /// A map of pairs. `None` when a key is there twice.
+    pub fn build(mut pairs: Vec<(K, V)>) -> Option<Self> {
         pairs.sort_unstable_by_key(|(key, _)| key.spread());
+        let alike = pairs.chunk_by(|(a, _), (b, _)| a.spread() == b.spread());
+        let mut alike = alike.filter(|alike| alike.len() > 1);
+        let twice = alike.any(|alike| {
+            alike.iter().enumerate().any(|(at, (key, _))| alike[..at].iter().any(|(other, _)| other == key))
+        });
         let trie = Trie::build(&pairs, &|(key, _)| key.spread(), &|pairs| Pairs(pairs.into()));
-        Self { trie, len: pairs.len() }
+        (!twice).then(|| Self { trie, len: pairs.len() })
     }
 
     /// How many pairs it has.
@@ -182,7 +183,7 @@ mod tests {
                 assert_eq!(map.len(), expected.len());
             }
             assert_eq!(contents(&map), expected);
-            let built = Map::build(expected.iter().map(|(key, value)| (*key, *value)).collect());
+            let built = Map::build(expected.iter().map(|(key, value)| (*key, *value)).collect()).unwrap();
             assert_eq!((contents(&built), built.len()), (expected.clone(), expected.len()));
             assert!(expected.iter().all(|(key, value)| built.get(key) == Some(value)));
         }

@@ -202,7 +202,7 @@ impl Snapshot {
             number: called,
             business: &tenant.about.business,
             place,
-            agent: agent.map(|agent| &agent.profile),
+            agent: agent.map(|agent| &*agent.profile),
             platform: self.platform().map(|platform| &platform.profile),
             hours: subject.hours,
             zone: subject.zone,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::plan::Plan;
 use super::prefetch::prefetch;
 use super::slots::SlotIndex;
-use super::trie::{Leaf, Trie, likely_position, mix, position, unmix};
+use super::trie::{self, Leaf, Trie, likely_position, mix, position, unmix};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -173,7 +173,7 @@ impl Own<'_> {
 }
 
 /// What makes a number.
-pub trait Item: Sync {
+pub trait Item {
     /// Its entry.
     fn entry(&self) -> Entry;
 
@@ -208,12 +208,6 @@ struct OwnPage {
 const ITEM_HEAD: usize = 6;
 
 impl Numbers {
-    /// Numbers in the order of [`Entry::spread`], no two of which are the same.
-    pub fn build<I: Item>(items: &[I]) -> Self {
-        let leaf = |items: &[I]| NumberLeaf::new(items.iter().map(|item| (item.entry(), item.own())));
-        Self { trie: Trie::build(items, &|item| item.entry().spread, &leaf), len: items.len() }
-    }
-
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -279,6 +273,48 @@ impl Numbers {
             leaf.entries.iter().for_each(|entry| visit(entry, leaf.own(entry)));
         });
     }
+}
+
+/// Numbers being taken in the order of [`Entry::spread`].
+#[derive(Debug)]
+pub struct NumbersBuilder<I> {
+    trie: trie::Builder<I, NumberLeaf>,
+    len: usize,
+    last: Option<u64>,
+}
+
+impl<I: Item> NumbersBuilder<I> {
+    /// Takes about so many.
+    #[must_use]
+    pub const fn new(count: usize) -> Self {
+        Self { trie: trie::Builder::new(count), len: 0, last: None }
+    }
+
+    /// Takes the number that follows. `false`: it doesn't follow, as it was there before or stands in a wrong place.
+    #[must_use]
+    pub fn push(&mut self, item: I) -> bool {
+        let spread = item.entry().spread;
+        if self.last.is_some_and(|last| last >= spread) {
+            return false;
+        }
+        (self.last, self.len) = (Some(spread), self.len + 1);
+        self.trie.push(item, &spread_of, &leaf_of);
+        true
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub fn finish(self) -> Numbers {
+        Numbers { trie: self.trie.finish(&spread_of, &leaf_of), len: self.len }
+    }
+}
+
+fn spread_of(item: &impl Item) -> u64 {
+    item.entry().spread
+}
+
+fn leaf_of(items: &[impl Item]) -> NumberLeaf {
+    NumberLeaf::new(items.iter().map(|item| (item.entry(), item.own())))
 }
 
 impl Default for Numbers {
@@ -425,6 +461,9 @@ mod tests {
         check(&numbers);
         let mut items = Vec::new();
         numbers.for_each(&mut |entry, own| items.push((*entry, own)));
-        check(&Numbers::build(&items));
+        let mut builder = NumbersBuilder::new(items.len());
+        assert!(items.iter().all(|item| builder.push(*item)));
+        assert!(!builder.push(items[0]), "once is enough");
+        check(&builder.finish());
     }
 }

@@ -103,9 +103,9 @@ impl Plans {
         }
     }
 
-    /// Plans that differ, each with how many numbers have it.
-    pub fn build(plans: impl Iterator<Item = (Arc<Plan>, u32)>) -> Self {
-        Self(Map::build(plans.map(|(plan, count)| (key(&plan.own), (plan, count))).collect()))
+    /// Plans, each with how many numbers have it. `None` when two are the same.
+    pub fn build(plans: impl Iterator<Item = (Arc<Plan>, u32)>) -> Option<Self> {
+        Some(Self(Map::build(plans.map(|(plan, count)| (key(&plan.own), (plan, count))).collect())?))
     }
 
     /// How many different ones there are.

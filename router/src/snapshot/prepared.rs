@@ -41,9 +41,9 @@ pub struct TenantAbout {
     /// The business.
     pub business: Business,
     /// The IANA time zone.
-    pub timezone: String,
+    pub timezone: Box<str>,
     /// Who does what its agents' tools ask for, and what requests to it are signed with.
-    pub tool_server: Option<(ToolServer, Secret)>,
+    pub tool_server: Option<Box<(ToolServer, Secret)>>,
 }
 
 impl Tenant {
@@ -52,7 +52,7 @@ impl Tenant {
             let opened =
                 keys.open(id.as_bytes(), &server.sealed_secret).map_err(|_| Unreadable::Malformed)?;
             let secret = Secret::new(opened.expose());
-            Ok((server, secret))
+            Ok(Box::new((server, secret)))
         };
         Ok(Self {
             suspended: record.suspended,
@@ -62,7 +62,7 @@ impl Tenant {
             calls_max: record.calls_max,
             about: Box::new(TenantAbout {
                 business: record.business,
-                timezone: record.timezone,
+                timezone: record.timezone.into(),
                 tool_server: record.tool_server.map(open).transpose()?,
             }),
         })
@@ -73,11 +73,11 @@ impl Tenant {
         TenantRecord {
             business: self.about.business.clone(),
             suspended: self.suspended,
-            timezone: self.about.timezone.clone(),
+            timezone: self.about.timezone.to_string(),
             hours: self.hours.as_deref().cloned(),
             rules: self.rules.as_deref().map(<[Rule]>::to_vec),
             calls_max: self.calls_max,
-            tool_server: self.about.tool_server.as_ref().map(|(server, _)| server.clone()),
+            tool_server: self.about.tool_server.as_ref().map(|known| known.0.clone()),
         }
     }
 }

@@ -42,16 +42,12 @@ pub struct Slot<K, V> {
 
 impl<K: MapKey, V> Slots<K, V> {
     /// All slots at once, in their order. `None` when an id has two.
-    pub fn build(slots: &[Slot<K, V>]) -> Option<Self>
-    where
-        K: Send + Sync,
-    {
+    pub fn build(slots: &[Slot<K, V>]) -> Option<Self> {
         let pairs = slots.iter().zip(0..).map(|(slot, index)| (slot.key, SlotIndex(index))).collect();
-        let index = Map::build(pairs);
-        let unique = slots.iter().zip(0..).all(|(slot, at)| index.get(&slot.key) == Some(&SlotIndex(at)));
+        let index = Map::build(pairs)?;
         let shelf = |slots: &[Slot<K, V>]| slots.chunks(PAGE).map(Arc::from).collect();
         let present = slots.iter().filter(|slot| slot.value.is_some()).count();
-        unique.then(|| Self { index, shelves: slots.chunks(SHELF).map(shelf).collect(), present })
+        Some(Self { index, shelves: slots.chunks(SHELF).map(shelf).collect(), present })
     }
 
     /// How many have a record.

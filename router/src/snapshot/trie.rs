@@ -44,6 +44,48 @@ enum Node<L> {
     Branch(Arc<[Node<L>]>),
 }
 
+/// A tree being built of entries that come in the order of their hashes. A large one is built piece by piece, so that
+/// the entries are never all there beside it.
+#[derive(Debug)]
+pub struct Builder<E, L> {
+    large: bool,
+    entries: Vec<E>,
+    children: Vec<Node<L>>,
+}
+
+impl<E, L: Leaf> Builder<E, L> {
+    /// A tree that will have about so many entries.
+    #[must_use]
+    pub const fn new(count: usize) -> Self {
+        Self { large: count > LEAF_FILL << BRANCH_BITS_MAX, entries: Vec::new(), children: Vec::new() }
+    }
+
+    /// Adds the entry that follows.
+    pub fn push(&mut self, entry: E, hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) {
+        if self.large {
+            self.reach(child(hash(&entry), 0, 1 << BRANCH_BITS_MAX), hash, leaf);
+        }
+        self.entries.push(entry);
+    }
+
+    /// The tree.
+    pub fn finish(mut self, hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) -> Trie<L> {
+        if !self.large {
+            return Trie::build(&self.entries, hash, leaf);
+        }
+        self.reach(1 << BRANCH_BITS_MAX, hash, leaf);
+        Trie { root: Node::Branch(self.children.into()) }
+    }
+
+    /// Builds the root's children before this one.
+    fn reach(&mut self, index: usize, hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) {
+        while self.children.len() < index {
+            self.children.push(build(&self.entries, BRANCH_BITS_MAX, hash, leaf));
+            self.entries.clear();
+        }
+    }
+}
+
 /// Where a hash belongs: the leaf, and how many of the hash's bits led to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'t, L> {
@@ -61,14 +103,7 @@ impl<L: Leaf> Trie<L> {
     }
 
     /// A tree of entries in the order of their hashes; `leaf` makes a leaf of some that lie side by side.
-    pub fn build<E: Sync>(
-        entries: &[E],
-        hash: &(impl Fn(&E) -> u64 + Sync),
-        leaf: &(impl Fn(&[E]) -> L + Sync),
-    ) -> Self
-    where
-        L: Send + Sync,
-    {
+    pub fn build<E>(entries: &[E], hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) -> Self {
         Self { root: build(entries, 0, hash, leaf) }
     }
 
@@ -169,11 +204,11 @@ impl<L: Clone> Clone for Node<L> {
     }
 }
 
-fn build<E: Sync, L: Leaf + Send + Sync>(
+fn build<E, L: Leaf>(
     entries: &[E],
     depth: u32,
-    hash: &(impl Fn(&E) -> u64 + Sync),
-    leaf: &(impl Fn(&[E]) -> L + Sync),
+    hash: &impl Fn(&E) -> u64,
+    leaf: &impl Fn(&[E]) -> L,
 ) -> Node<L> {
     if entries.len() <= LEAF_FILL || depth > DEPTH_MAX {
         return Node::Leaf(leaf(entries));
@@ -190,21 +225,7 @@ fn build<E: Sync, L: Leaf + Send + Sync>(
             part
         })
         .collect();
-    let built = |parts: &[&[E]]| -> Vec<Node<L>> {
-        parts.iter().map(|part| build(part, below, hash, leaf)).collect()
-    };
-    // A large tree is built by two threads, one of which is this.
-    if depth == 0 && children == 1 << BRANCH_BITS_MAX {
-        let (low, high) = parts.split_at(children / 2);
-        let nodes = std::thread::scope(|scope| {
-            let high = scope.spawn(|| built(high));
-            let low = built(low);
-            // A thread that panicked has said why; its part is built again here, or panics here.
-            Some(low.into_iter().chain(high.join().ok()?).collect())
-        });
-        return Node::Branch(nodes.unwrap_or_else(|| built(&parts).into()));
-    }
-    Node::Branch(built(&parts).into())
+    Node::Branch(parts.iter().map(|part| build(part, below, hash, leaf)).collect())
 }
 
 /// Where a hash stands, or would stand, among entries of a leaf in the order of their hashes: before all that aren't
@@ -294,10 +315,15 @@ mod tests {
             let (hashes, mut grown) = (hashes(count), Trie::new(Hashes(vec![])));
             hashes.iter().for_each(|hash| insert(&mut grown, *hash));
             let sorted = sorted(hashes);
-            let built = Trie::build(&sorted, &|hash| *hash, &|hashes| Hashes(hashes.to_vec()));
+            let leaf = |hashes: &[u64]| Hashes(hashes.to_vec());
+            let built = Trie::build(&sorted, &|hash| *hash, &leaf);
+            let mut builder = Builder::new(sorted.len());
+            sorted.iter().for_each(|hash| builder.push(*hash, &|hash| *hash, &leaf));
+            let streamed = builder.finish(&|hash| *hash, &leaf);
+            assert_eq!(all(&streamed), sorted, "{count}");
             assert_eq!(all(&grown), sorted, "{count}");
             assert_eq!(all(&built), sorted, "{count}");
-            for tree in [&grown, &built] {
+            for tree in [&grown, &built, &streamed] {
                 assert!(sorted.iter().all(|hash| contains(tree, *hash)), "{count}");
                 assert!(!contains(tree, mix(count)), "{count}");
                 let mut fullest = 0;

@@ -58,7 +58,8 @@ impl<'a> Webhook<'a> {
         let location = self.location(&owner, owner.number.and_then(Number::agent));
         let server = owner.tenant.about.tool_server.as_ref();
         let (mut results, mut places) = (Vec::with_capacity(request.calls.len()), Vec::new());
-        let mut forwarded = server.map(|(server, secret)| {
+        let mut forwarded = server.map(|known| {
+            let (server, secret) = &**known;
             ToolCalls::new(
                 owner.tenant_id,
                 server,

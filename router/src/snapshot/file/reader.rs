@@ -1,7 +1,9 @@
 //! A snapshot from a file: its parts are checked and read by several threads, and put together in their order.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dialplane_common::feed::frame::{Kind, StoredFrames, Unreadable};
@@ -13,9 +15,9 @@ use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use uuid::Uuid;
 
 use super::{Content, FileError};
-use crate::snapshot::load::{LoadedNumber, LoadedOwn};
+use crate::snapshot::load::{LoadedNumber, LoadedOwn, LoadingNumbers};
 use crate::snapshot::map::MapKey;
-use crate::snapshot::numbers::{ENTRY_BYTES, Entry};
+use crate::snapshot::numbers::{ENTRY_BYTES, Entry, NumbersBuilder};
 use crate::snapshot::plan::{OwnRouting, Plan, Plans};
 use crate::snapshot::slots::{Slot, SlotIndex, Slots};
 use crate::snapshot::{Account, ApplyError, Snapshot, Tenant};
@@ -32,23 +34,53 @@ pub fn read(file: File, keys: &Keyring) -> Result<Snapshot, FileError> {
     source.message(&mut message)?;
     let manifest = Manifest::verify(&message, keys)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let source = Mutex::new(source);
-    let work = || read_parts(&source, &manifest, keys);
-    let parts: Vec<Result<Vec<(u32, bool, Piece)>, FileError>> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        let panicked = || Err(MessageError::Malformed.into());
-        others.into_iter().map(|other| other.join().unwrap_or_else(|_| panicked())).chain([own]).collect()
-    });
-    let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut parts: Vec<_> = parts.into_iter().flatten().collect();
-    parts.sort_unstable_by_key(|(index, ..)| *index);
-    let whole = parts.iter().zip(0..).all(|((index, ..), expected)| *index == expected)
-        && parts.iter().rposition(|(_, last, _)| *last) == parts.len().checked_sub(1);
-    if !whole {
-        return Err(ApplyError::OutOfOrder.into());
+    let (source, (sender, receiver)) = (Mutex::new(source), mpsc::sync_channel(2 * threads));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (source, sender) = (&source, sender.clone());
+            scope.spawn(move || read_parts(source, &manifest, keys, &sender));
+        }
+        drop(sender);
+        let mut assembly = Assembly::new(&manifest);
+        InOrder { receiver, early: BTreeMap::new(), next: 0, ended: false }
+            .try_for_each(|piece| assembly.add(piece?))?;
+        assembly.finish(&manifest, keys)
+    })
+}
+
+/// Parts in their order, whichever thread has read them.
+struct InOrder {
+    receiver: Receiver<Result<(Place, Piece), FileError>>,
+    early: BTreeMap<u32, (bool, Piece)>,
+    next: u32,
+    ended: bool,
+}
+
+/// Where a part stands, and whether it is the last.
+type Place = (u32, bool);
+
+impl Iterator for InOrder {
+    type Item = Result<Piece, FileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((last, piece)) = self.early.remove(&self.next) {
+                (self.next, self.ended) = (self.next + 1, last);
+                return Some(Ok(piece));
+            }
+            match self.receiver.recv() {
+                Ok(Ok(((index, last), piece))) => {
+                    // Nothing stands behind the last part, and nothing stands twice.
+                    if self.ended || index < self.next || self.early.insert(index, (last, piece)).is_some() {
+                        return Some(Err(ApplyError::OutOfOrder.into()));
+                    }
+                }
+                Ok(Err(error)) => return Some(Err(error)),
+                Err(_) if self.ended && self.early.is_empty() => return None,
+                Err(_) => return Some(Err(ApplyError::OutOfOrder.into())),
+            }
+        }
     }
-    Assembly::default().of(parts.into_iter().map(|(.., piece)| piece), &manifest, keys)
 }
 
 /// The bytes, one message at a time.
@@ -84,21 +116,35 @@ impl Source {
     }
 }
 
-/// What one thread does: takes the next message, checks and reads it, until there is none.
+/// What one thread does: takes the next message, checks and reads it, until there is none or nobody wants more.
 fn read_parts(
     source: &Mutex<Source>,
     manifest: &Manifest,
     keys: &Keyring,
-) -> Result<Vec<(u32, bool, Piece)>, FileError> {
-    let (mut parts, mut message) = (Vec::new(), Vec::new());
-    while source.lock().unwrap_or_else(PoisonError::into_inner).next(&mut message)? {
-        let part = Part::verify(&message, keys)?;
-        if (part.epoch, part.revision) != (manifest.epoch, manifest.revision) {
-            return Err(ApplyError::OutOfOrder.into());
+    parts: &SyncSender<Result<(Place, Piece), FileError>>,
+) {
+    let mut message = Vec::new();
+    loop {
+        let taken = source.lock().unwrap_or_else(PoisonError::into_inner).next(&mut message);
+        let part = match taken {
+            Ok(false) => return,
+            Ok(true) => read_part(&message, manifest, keys),
+            Err(error) => Err(error),
+        };
+        let failed = part.is_err();
+        if parts.send(part).is_err() || failed {
+            return;
         }
-        parts.push((part.index, part.last, Piece::read(&part, keys).ok_or(MessageError::Malformed)?));
     }
-    Ok(parts)
+}
+
+fn read_part(message: &[u8], manifest: &Manifest, keys: &Keyring) -> Result<(Place, Piece), FileError> {
+    let part = Part::verify(message, keys)?;
+    if (part.epoch, part.revision) != (manifest.epoch, manifest.revision) {
+        return Err(ApplyError::OutOfOrder.into());
+    }
+    let piece = Piece::read(&part, keys).ok_or(MessageError::Malformed)?;
+    Ok(((part.index, part.last), piece))
 }
 
 /// What a part holds.
@@ -222,7 +268,7 @@ struct Filling<K, V> {
     next: usize,
 }
 
-impl<K: MapKey + Send + Sync, V> Filling<K, V> {
+impl<K: MapKey, V> Filling<K, V> {
     fn add_ids(&mut self, ids: impl Iterator<Item = K>) {
         self.slots.extend(ids.map(|id| Slot::new(id, None)));
     }
@@ -233,6 +279,10 @@ impl<K: MapKey + Send + Sync, V> Filling<K, V> {
         self.slots[at] = Slot::new(key, Some((hash, value)));
         self.next = at + 1;
         Ok(())
+    }
+
+    const fn has(&self, slot: SlotIndex) -> bool {
+        (slot.0 as usize) < self.slots.len()
     }
 
     fn build(self) -> Result<Slots<K, V>, MessageError> {
@@ -247,41 +297,42 @@ impl<K, V> Default for Filling<K, V> {
 }
 
 /// A snapshot being put together.
-#[derive(Default)]
 struct Assembly {
+    snapshot: Snapshot,
     tenants: Filling<TenantId, Tenant>,
     agents: Filling<AgentId, AgentRecord>,
     accounts: Filling<AccountId, Account>,
     plans: Vec<(Arc<Plan>, u32)>,
-    numbers: Vec<LoadedNumber>,
-    ranges: Vec<LoadedNumber>,
+    numbers: LoadingNumbers,
+    ranges: NumbersBuilder<LoadedNumber>,
     others: Vec<Vec<u8>>,
 }
 
 impl Assembly {
-    fn of(
-        mut self,
-        pieces: impl Iterator<Item = Piece>,
-        manifest: &Manifest,
-        keys: &Keyring,
-    ) -> Result<Snapshot, FileError> {
-        let mut snapshot = Snapshot { revision: manifest.revision, ..Snapshot::empty(manifest.epoch) };
-        self.numbers.reserve_exact(usize::try_from(manifest.records).unwrap_or_default().min(1 << 24));
-        for piece in pieces {
-            self.add(piece, &mut snapshot)?;
+    fn new(manifest: &Manifest) -> Self {
+        let count = usize::try_from(manifest.records).unwrap_or_default();
+        Self {
+            snapshot: Snapshot { revision: manifest.revision, ..Snapshot::empty(manifest.epoch) },
+            tenants: Filling::default(),
+            agents: Filling::default(),
+            accounts: Filling::default(),
+            plans: Vec::new(),
+            numbers: LoadingNumbers::new(count),
+            ranges: NumbersBuilder::new(0),
+            others: Vec::new(),
         }
-        self.check_slots()?;
+    }
+
+    fn finish(self, manifest: &Manifest, keys: &Keyring) -> Result<Snapshot, FileError> {
+        let mut snapshot = self.snapshot;
         (snapshot.tenants, snapshot.agents) = (self.tenants.build()?, self.agents.build()?);
         let accounts: Vec<_> =
-            self.accounts.slots.iter().map(|slot| (slot.key, slot.value.clone())).collect();
+            self.accounts.slots.iter().filter_map(|slot| Some((slot.key, slot.value.clone()?))).collect();
         snapshot.accounts = self.accounts.build()?;
-        for (id, account) in accounts {
-            account.into_iter().for_each(|account| snapshot.link_account(id, &account));
-        }
-        snapshot.plans = Plans::build(self.plans.into_iter());
-        snapshot.hold_numbers(&self.numbers)?;
-        drop(self.numbers);
-        snapshot.hold_ranges(&self.ranges)?;
+        accounts.iter().for_each(|(id, account)| snapshot.link_account(*id, account));
+        snapshot.plans = Plans::build(self.plans.into_iter()).ok_or(MessageError::Malformed)?;
+        self.numbers.finish(&mut snapshot);
+        snapshot.ranges = self.ranges.finish();
         for frames in &self.others {
             for stored in StoredFrames::new(frames) {
                 let (hash, frame) = stored.map_err(ApplyError::from)?;
@@ -291,68 +342,81 @@ impl Assembly {
         if snapshot.digest == manifest.digest { Ok(snapshot) } else { Err(ApplyError::Digest.into()) }
     }
 
-    fn add(&mut self, piece: Piece, snapshot: &mut Snapshot) -> Result<(), MessageError> {
+    fn add(&mut self, piece: Piece) -> Result<(), FileError> {
         match piece {
-            Piece::Ids(kind, ids) => {
-                let ids = ids.into_iter();
-                match Kind::ALL.into_iter().find(|known| *known as u8 == kind) {
-                    Some(Kind::Tenant) => self.tenants.add_ids(ids.map(TenantId)),
-                    Some(Kind::Agent) => self.agents.add_ids(ids.map(AgentId)),
-                    Some(Kind::Account) => self.accounts.add_ids(ids.map(AccountId)),
-                    _ if ids.len() == 0 => {}
-                    _ => return Err(MessageError::Malformed),
-                }
-            }
+            Piece::Ids(kind, ids) => self.add_ids(kind, ids)?,
             Piece::Records(records) => {
                 for (hash, record) in records {
-                    match record {
-                        Prepared::Tenant(id, tenant) => self.tenants.fill(id, hash, tenant)?,
-                        Prepared::Agent(id, agent) => self.agents.fill(id, hash, agent)?,
-                        Prepared::Account(id, account) => self.accounts.fill(id, hash, account)?,
-                        Prepared::Other(frame) => {
-                            self.others.push(frame);
-                            continue;
-                        }
-                    }
-                    snapshot.digest = snapshot.digest.with(hash);
+                    self.add_record(hash, record)?;
                 }
             }
-            Piece::Plans(plans) => self.plans.extend(plans),
-            Piece::Numbers(piece) => add_numbers(piece, &mut self.numbers, &self.plans, snapshot)?,
-            Piece::Ranges(piece) => add_numbers(piece, &mut self.ranges, &self.plans, snapshot)?,
+            Piece::Plans(plans) => {
+                let slots = plans.iter().flat_map(|(plan, _)| plan.own.accounts.iter().flatten());
+                if !slots.copied().all(|slot| self.accounts.has(SlotIndex(slot))) {
+                    return Err(MessageError::Malformed.into());
+                }
+                self.plans.extend(plans);
+            }
+            Piece::Numbers(piece) => {
+                for number in self.settle(piece)? {
+                    self.numbers.push(number)?;
+                }
+            }
+            Piece::Ranges(piece) => {
+                for range in self.settle(piece)? {
+                    if !self.ranges.push(range) {
+                        return Err(ApplyError::Twice.into());
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    /// Every slot that a number refers to is there.
-    fn check_slots(&self) -> Result<(), MessageError> {
-        let has = |slots: usize, slot: Option<SlotIndex>| slot.is_none_or(|slot| (slot.0 as usize) < slots);
-        let (tenants, agents) = (self.tenants.slots.len(), self.agents.slots.len());
-        let accounts = self.accounts.slots.len();
-        let known = self.numbers.iter().chain(&self.ranges).all(|LoadedNumber { entry, .. }| {
-            has(tenants, Some(entry.tenant())) && has(agents, entry.agent()) && has(accounts, entry.account())
-        });
-        let planned = self.plans.iter().flat_map(|(plan, _)| plan.own.accounts.iter().flatten());
-        let planned = planned.copied().all(|slot| has(accounts, Some(SlotIndex(slot))));
-        if known && planned { Ok(()) } else { Err(MessageError::Malformed) }
-    }
-}
-
-fn add_numbers(
-    mut piece: NumbersPiece,
-    numbers: &mut Vec<LoadedNumber>,
-    plans: &[(Arc<Plan>, u32)],
-    snapshot: &mut Snapshot,
-) -> Result<(), MessageError> {
-    for (at, plan) in piece.plans {
-        let (plan, _) = plans.get(plan).ok_or(MessageError::Malformed)?;
-        if let Some(own) = &mut piece.numbers[at].own {
-            own.plan = Some(Arc::clone(plan));
+    fn add_ids(&mut self, kind: u8, ids: Vec<Uuid>) -> Result<(), MessageError> {
+        let ids = ids.into_iter();
+        match Kind::ALL.into_iter().find(|known| *known as u8 == kind) {
+            Some(Kind::Tenant) => self.tenants.add_ids(ids.map(TenantId)),
+            Some(Kind::Agent) => self.agents.add_ids(ids.map(AgentId)),
+            Some(Kind::Account) => self.accounts.add_ids(ids.map(AccountId)),
+            _ if ids.len() == 0 => {}
+            _ => return Err(MessageError::Malformed),
         }
+        Ok(())
     }
-    let digest =
-        piece.numbers.iter().fold(snapshot.digest, |digest, number| digest.with(number.entry.hash()));
-    snapshot.digest = digest;
-    numbers.append(&mut piece.numbers);
-    Ok(())
+
+    fn add_record(&mut self, hash: RecordHash, record: Prepared) -> Result<(), MessageError> {
+        match record {
+            Prepared::Tenant(id, tenant) => self.tenants.fill(id, hash, tenant)?,
+            Prepared::Agent(id, agent) => self.agents.fill(id, hash, agent)?,
+            Prepared::Account(id, account) => self.accounts.fill(id, hash, account)?,
+            // They count when they are put, behind the numbers.
+            Prepared::Other(frame) => {
+                self.others.push(frame);
+                return Ok(());
+            }
+        }
+        self.snapshot.digest = self.snapshot.digest.with(hash);
+        Ok(())
+    }
+
+    /// Numbers with their plans, all of whose slots are there.
+    fn settle(&mut self, mut piece: NumbersPiece) -> Result<Vec<LoadedNumber>, MessageError> {
+        for (at, plan) in piece.plans {
+            let (plan, _) = self.plans.get(plan).ok_or(MessageError::Malformed)?;
+            if let Some(own) = &mut piece.numbers[at].own {
+                own.plan = Some(Arc::clone(plan));
+            }
+        }
+        for LoadedNumber { entry, .. } in &piece.numbers {
+            let known = self.tenants.has(entry.tenant())
+                && entry.agent().is_none_or(|slot| self.agents.has(slot))
+                && entry.account().is_none_or(|slot| self.accounts.has(slot));
+            if !known {
+                return Err(MessageError::Malformed);
+            }
+            self.snapshot.digest = self.snapshot.digest.with(entry.hash());
+        }
+        Ok(piece.numbers)
+    }
 }
