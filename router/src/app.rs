@@ -12,8 +12,9 @@ use crate::follower::{Follower, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
-use crate::server::{self, Phase, listen};
+use crate::server::{self, Listeners, Phase, listen};
 use crate::snapshot::file;
+use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 
 /// Why the router can't start.
@@ -43,6 +44,9 @@ pub enum StartError {
     /// No requests can be made.
     #[error(transparent)]
     Outbound(#[from] outbound::StartError),
+    /// No handshakes can be made.
+    #[error("TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// A mistake in the metrics.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
@@ -52,10 +56,13 @@ pub enum StartError {
 ///
 /// # Errors
 /// See [`StartError`].
-pub fn run(config: Config) -> Result<(), StartError> {
-    let listener = bind("ROUTER_LISTEN", config.listen)?;
+pub fn run(mut config: Config) -> Result<(), StartError> {
+    let tls = config.tls.take();
+    let plain = bind("ROUTER_LISTEN", config.listen)?;
+    let secure = tls.as_ref().map(|tls| bind("ROUTER_TLS_LISTEN", tls.listen)).transpose()?;
     let ops_listener = bind("ROUTER_OPS_LISTEN", config.ops_listen)?;
-    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
+    let (address, ops_address) = (plain.local_addr()?, ops_listener.local_addr()?);
+    let tls_address = secure.as_ref().map(TcpListener::local_addr).transpose()?;
     let id = config.id.clone().unwrap_or_else(|| format!("{}:{}", host_name(), address.port()));
     let (standing, _) = watch::channel(Standing { id: id.clone(), ..Standing::default() });
     let (phase, _) = watch::channel(Phase::Serving);
@@ -69,7 +76,14 @@ pub fn run(config: Config) -> Result<(), StartError> {
     });
     let keeper = keeper.transpose()?;
 
-    let workers = server::start(&listener, &webhooks, &config)?;
+    let certificates = tls.map(|tls| tls.certificates);
+    let secure = secure.zip(certificates.as_ref()).map(|(listener, certificates)| {
+        let tls =
+            Acceptor::new(certificates.current(), config.limits.header_timeout, webhooks.metrics.tls.clone());
+        Ok::<_, StartError>((listener, tls?))
+    });
+    let listeners = Listeners { plain, secure: secure.transpose()? };
+    let workers = server::start(&listeners, &webhooks, &config)?;
     let ops = Arc::new(Ops {
         webhooks: Arc::clone(&webhooks),
         standing: standing.subscribe(),
@@ -93,15 +107,19 @@ pub fn run(config: Config) -> Result<(), StartError> {
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let ended = {
         let _inside = control.enter();
+        if let Some(certificates) = certificates {
+            let hangup = signal(SignalKind::hangup())?;
+            control.spawn(certificates.watch(hangup, webhooks.metrics.tls.clone()));
+        }
         ended()?
     };
-    announce(address, ops_address, &id);
+    announce(address, tls_address, ops_address, &id);
 
     control.block_on(ended);
     tracing::info!("draining");
     phase.send_replace(Phase::Draining);
     std::thread::sleep(config.drain.delay);
-    drop(listener);
+    drop(listeners);
     let open = workers.drain();
     // After the webhooks, which give it what to do; what they wait for is within their own time.
     webhooks.outbound.drain(config.drain.timeout);
@@ -155,8 +173,9 @@ fn read_file(
 
 /// One line on standard output, for people and for scripts that let the system choose ports.
 #[expect(clippy::print_stdout, reason = "the one line that is output, not log")]
-fn announce(address: SocketAddr, ops: SocketAddr, id: &str) {
-    println!("dialplane-router: webhooks http://{address} ops http://{ops} id {id}");
+fn announce(address: SocketAddr, tls: Option<SocketAddr>, ops: SocketAddr, id: &str) {
+    let tls = tls.map(|address| format!(" tls https://{address}")).unwrap_or_default();
+    println!("dialplane-router: webhooks http://{address}{tls} ops http://{ops} id {id}");
 }
 
 /// Resolves once the process is told to end; from now on a signal doesn't kill it.

@@ -14,6 +14,7 @@ use dialplane_common::provider::public_url::PublicUrl;
 use crate::network::Network;
 use crate::outbound::settings::{self, Settings};
 use crate::telemetry::LogFormat;
+use crate::tls::{self, watched::Watched};
 use crate::webhook::Origins;
 
 /// Answers telephony and voice-AI webhooks from memory.
@@ -23,6 +24,15 @@ pub struct Arguments {
     /// Address for webhooks. Port 0: any free one.
     #[arg(long, env = "ROUTER_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
+
+    /// Address for webhooks over TLS, like 0.0.0.0:8443. Without one there is no TLS.
+    #[arg(long, env = "ROUTER_TLS_LISTEN")]
+    tls_listen: Option<String>,
+
+    /// Folder of certificates (NAME.crt) and their keys (NAME.key), in PEM. Which one is shown follows from the host
+    /// names in them. Read again when they change.
+    #[arg(long, env = "ROUTER_TLS_CERTIFICATES")]
+    tls_certificates: Option<OsString>,
 
     /// Address for /metrics, /healthz, /readyz and /debug/explain. Not for the public.
     #[arg(long, env = "ROUTER_OPS_LISTEN", default_value = "127.0.0.1:8081")]
@@ -68,7 +78,7 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_CONNECTIONS_PER_PEER_MAX", default_value = "10000")]
     connections_per_peer_max: String,
 
-    /// How long a request's head may take, and a connection may be idle, in milliseconds.
+    /// How long a request's head may take, a TLS handshake, and a connection may be idle, in milliseconds.
     #[arg(long, env = "ROUTER_HEADER_TIMEOUT_MS", default_value = "15000")]
     header_timeout_ms: String,
 
@@ -108,6 +118,8 @@ pub struct Arguments {
 pub struct Config {
     /// Address for webhooks.
     pub listen: SocketAddr,
+    /// TLS.
+    pub tls: Option<tls::Settings>,
     /// Address for operations.
     pub ops_listen: SocketAddr,
     /// The snapshot file.
@@ -143,7 +155,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections open at once from one address.
     pub connections_per_peer_max: usize,
-    /// Time for a request's head.
+    /// Time for a request's head, and for a TLS handshake.
     pub header_timeout: Duration,
     /// Time for a request's body.
     pub body_timeout: Duration,
@@ -210,6 +222,7 @@ impl Arguments {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             listen: setting("ROUTER_LISTEN", &self.listen, "wanted an address like 127.0.0.1:8080")?,
+            tls: tls(self.tls_listen, self.tls_certificates)?,
             ops_listen: setting(
                 "ROUTER_OPS_LISTEN",
                 &self.ops_listen,
@@ -242,6 +255,23 @@ impl Arguments {
             log_level: self.log_level,
         })
     }
+}
+
+fn tls(listen: Option<String>, certificates: Option<OsString>) -> Result<Option<tls::Settings>, ConfigError> {
+    let Some(listen) = listen.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let listen = setting("ROUTER_TLS_LISTEN", &listen, "wanted an address like 0.0.0.0:8443")?;
+    let certificates = certificates.filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = certificates.ok_or_else(|| ConfigError {
+        setting: "ROUTER_TLS_CERTIFICATES",
+        value: None,
+        wanted: "wanted a folder with NAME.crt and NAME.key, as ROUTER_TLS_LISTEN is set".into(),
+    })?;
+    let certificates = Watched::open(folder.clone()).map_err(|unusable| ConfigError {
+        setting: "ROUTER_TLS_CERTIFICATES",
+        value: Some(folder.join(unusable.file).to_string_lossy().into_owned()),
+        wanted: unusable.wanted,
+    })?;
+    Ok(Some(tls::Settings { listen, certificates }))
 }
 
 fn outbound(private_networks: &[String], ca_file: Option<OsString>) -> Result<Settings, ConfigError> {
@@ -317,6 +347,7 @@ mod tests {
             ["--public-urls", ""],
             ["--tool-private-networks", ""],
             ["--tool-ca-file", ""],
+            ["--tls-listen", ""],
             ["--log-format", "text"],
         ];
         let usual = usual.iter().filter(|[flag, _]| *flag != changed[0]).chain([changed]).flatten();
@@ -347,6 +378,10 @@ mod tests {
         assert!(
             line(&["--tool-ca-file", "/nowhere/ca.pem"])
                 .starts_with("ROUTER_TOOL_CA_FILE=\"/nowhere/ca.pem\": wanted a file with certificates")
+        );
+        assert_eq!(
+            line(&["--tls-listen", "8443"]),
+            "ROUTER_TLS_LISTEN=\"8443\": wanted an address like 0.0.0.0:8443"
         );
         assert!(line(&["--redis-namespace", "a b"]).starts_with("REDIS_NAMESPACE=\"a b\": "));
     }

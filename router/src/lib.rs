@@ -22,5 +22,6 @@ pub mod peers;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;
+pub mod tls;
 pub mod v1;
 pub mod webhook;

@@ -1,7 +1,6 @@
 //! One connection: HTTP/1.1 with limits on what a head may be and how long it may take.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{Phase, draining};
 use crate::peers::Admission;
-use crate::webhook::Webhooks;
+use crate::webhook::{Peer, Webhooks};
 
 /// The largest head of a request. Twilio's are below 2 KiB; proxies add cookies and traces.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -26,7 +25,7 @@ pub const HEADERS_MAX: usize = 100;
 #[derive(Debug)]
 pub struct Connection {
     /// The other end.
-    pub peer: IpAddr,
+    pub peer: Peer,
     /// Its place among those that may be open; given back when it ends.
     pub admission: Admission,
     /// What answers.

@@ -1,12 +1,14 @@
 //! Connections: accepted, bounded, served by one of several single-threaded runtimes, drained at the end.
 //!
-//! `listen` has the sockets, `accept` a worker's loop over them, `connection` what is done with one that is open.
+//! `listen` has the sockets, `accept` a worker's loop over them, `connection` what is done with one that is open, and
+//! `http2` with one that speaks HTTP/2.
 //!
 //! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
 //! router by mistake on the same port is told so, which sockets that share a port would hide.
 
 mod accept;
 pub mod connection;
+mod http2;
 pub mod listen;
 
 use std::io;
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::peers::Peers;
+use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 use accept::Worker;
 
@@ -38,12 +41,25 @@ pub struct Workers {
     peers: Arc<Peers>,
 }
 
-/// Starts the workers on a bound listener.
+/// Bound sockets.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For HTTP as it is.
+    pub plain: TcpListener,
+    /// For HTTP over TLS, and what shakes hands.
+    pub secure: Option<(TcpListener, Acceptor)>,
+}
+
+/// Starts the workers on bound listeners.
 ///
 /// # Errors
 /// When the system has no thread or no descriptor left.
-pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) -> io::Result<Workers> {
-    listener.set_nonblocking(true)?;
+pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -> io::Result<Workers> {
+    let Listeners { plain, secure } = listeners;
+    plain.set_nonblocking(true)?;
+    if let Some((listener, _)) = secure {
+        listener.set_nonblocking(true)?;
+    }
     let peers = Arc::new(Peers::new(config.limits));
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
@@ -55,10 +71,13 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
             header_timeout: config.limits.header_timeout,
             drain_timeout: config.drain.timeout,
         };
-        let listener = listener.try_clone()?;
+        let plain = plain.try_clone()?;
+        let secure =
+            secure.as_ref().map(|(listener, tls)| Ok::<_, io::Error>((listener.try_clone()?, tls.clone())));
+        let secure = secure.transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(thread.spawn(move || runtime.block_on(worker.run(listener)))?);
+        threads.push(thread.spawn(move || runtime.block_on(worker.run(plain, secure)))?);
     }
     Ok(Workers { threads, phase, peers })
 }
