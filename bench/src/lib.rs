@@ -14,4 +14,5 @@ pub mod signing;
 pub mod snapshot_file;
 pub mod stats;
 pub mod system;
+pub mod tls;
 pub mod workload;

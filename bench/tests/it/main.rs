@@ -21,5 +21,6 @@ mod providers;
 mod rest_refusals;
 mod rls;
 mod rules;
+mod tls;
 mod tools;
 mod vectors;

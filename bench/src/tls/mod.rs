@@ -1,0 +1,3 @@
+//! TLS: certificates to test and to measure with.
+
+pub mod authority;
