@@ -92,6 +92,21 @@ impl Process {
         (process, address)
     }
 
+    /// Starts a program that announces nothing, and waits until it listens on the port that it was told.
+    ///
+    /// # Errors
+    /// When it ends instead: what it said on standard error.
+    pub fn listening(mut command: Command, port: u16) -> Result<(Self, SocketAddr), String> {
+        let mut process = Self::spawn_quiet(command.stdout(Stdio::null()));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut ended = false;
+        wait_for("a program to listen", || {
+            ended = process.child.try_wait().is_ok_and(|status| status.is_some());
+            ended || TcpStream::connect(address).is_ok()
+        });
+        if ended { Err(process.log()) } else { Ok((process, address)) }
+    }
+
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
