@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use dialplane_bench::snapshot_file::{self, Source};
-use dialplane_bench::{documents, load, plots, propagation, rivals, workload};
+use dialplane_bench::{documents, load, plots, propagation, rivals, tls, workload};
 use dialplane_common::feed::keyring::Keyring;
 
 /// Measures Dialplane.
@@ -24,6 +24,8 @@ enum Command {
     Rival(rivals::servers::Options),
     /// Draws what `rivals --json` wrote.
     Plots(plots::Options),
+    /// What TLS costs, beside nginx and HAProxy: handshakes, requests, and those who don't use it.
+    Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
     /// Every answer that every provider renders, as JSON lines.
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Rivals(options) => rivals::run(&options),
         Command::Rival(options) => rivals::servers::serve(&options),
         Command::Plots(options) => plots::run(&options),
+        Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),

@@ -395,6 +395,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_for_tls_wants_certificates() {
+        let flags = ["--feed-key", "a-feed-key-of-some-length", "--snapshot-file", "x"];
+        let tls = ["--tls-listen", "0.0.0.0:8443", "--tls-certificates"];
+        let line = |folder: &str| {
+            let flags = ["dialplane-router"].iter().chain(&flags).chain(&tls).chain([&folder]);
+            Arguments::try_parse_from(flags).unwrap().check().unwrap_err().to_string()
+        };
+        assert!(line("").starts_with("ROUTER_TLS_CERTIFICATES: wanted a folder"), "{}", line(""));
+        assert!(line("/nowhere").starts_with("ROUTER_TLS_CERTIFICATES=\"/nowhere"), "{}", line("/nowhere"));
+    }
+
+    #[test]
     fn there_has_to_be_something_to_serve() {
         let error = check(&["--snapshot-file", ""]).unwrap_err();
         assert!(error.to_string().contains("ROUTER_SNAPSHOT_FILE"));

@@ -73,7 +73,10 @@ impl Server {
 
     /// User and system time of all its processes, in microseconds. Source: proc(5), schedstat counts nanoseconds per
     /// thread.
-    fn cpu_us(&self) -> Result<f64, String> {
+    ///
+    /// # Errors
+    /// When one of them has ended.
+    pub fn cpu_us(&self) -> Result<f64, String> {
         let failed = |error: std::io::Error| format!("read a process's CPU time: {error}");
         let mut total_ns = 0.0;
         for pid in self.processes() {

@@ -87,3 +87,43 @@ impl ResolvesServerCert for Current {
         self.0.load().choose(hello.server_name(), hello.signature_schemes()).map(Arc::clone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::pair::PairText;
+    use dialplane_common::secret::Secret;
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
+
+    fn pair(host: &str, algorithm: &'static SignatureAlgorithm) -> Arc<Pair> {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = CertificateParams::new([host.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificates = certificate.pem().into_bytes();
+        Arc::new(Pair::read(&PairText { certificates, key: Secret::new(key.serialize_pem()) }).unwrap())
+    }
+
+    #[test]
+    fn the_most_exact_name_counts_then_what_the_client_can_check_then_the_file() {
+        const P256: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        const ED25519: SignatureScheme = SignatureScheme::ED25519;
+        let pairs = [
+            ("1", pair("a.example.com", &PKCS_ED25519)),
+            ("2", pair("a.example.com", &PKCS_ECDSA_P256_SHA256)),
+            ("3", pair("*.example.com", &PKCS_ECDSA_P256_SHA256)),
+        ];
+        let certificates = Certificates::new(pairs.map(|(name, pair)| (name.to_owned(), pair)).into());
+        let check = |host, schemes: &[SignatureScheme], expected: Option<&str>| {
+            let chosen = certificates.choose(host, schemes);
+            let name = |key| certificates.pairs.iter().find(|(_, pair)| Arc::ptr_eq(&pair.key, key));
+            assert_eq!(chosen.and_then(name).map(|(name, _)| &**name), expected, "{host:?} {schemes:?}");
+        };
+        check(Some("a.example.com"), &[P256, ED25519], Some("1"));
+        check(Some("a.example.com"), &[P256], Some("2"));
+        check(Some("b.example.com"), &[P256, ED25519], Some("3"));
+        check(Some("b.example.com"), &[ED25519], None);
+        for unknown in [None, Some("example.com"), Some("b.a.example.com"), Some("com"), Some("")] {
+            check(unknown, &[P256, ED25519], Some("1"));
+            check(unknown, &[P256], Some("2"));
+        }
+    }
+}

@@ -94,3 +94,49 @@ fn hosts_and_end(certificate: &[u8]) -> Result<(Vec<String>, UnixSeconds), Strin
     });
     Ok((hosts.collect(), UnixSeconds(parsed.validity().not_after.timestamp())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    fn issue(hosts: &[&str]) -> PairText {
+        let key = KeyPair::generate().unwrap();
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).unwrap();
+        params.not_after = date_time_ymd(2027, 1, 2);
+        let certificates = params.self_signed(&key).unwrap().pem().into_bytes();
+        PairText { certificates, key: Secret::new(key.serialize_pem()) }
+    }
+
+    #[test]
+    fn hosts_and_end_are_the_certificates_own() {
+        let pair = Pair::read(&issue(&["Calls.Example.com", "*.example.org", "192.0.2.1"])).unwrap();
+        assert_eq!(pair.hosts, ["calls.example.com", "*.example.org"]);
+        assert_eq!(pair.not_after, UnixSeconds(1_798_848_000));
+        let chain = PairText { certificates: issue(&["a.example"]).certificates.repeat(2), ..issue(&[]) };
+        assert_eq!(Pair::read(&chain).unwrap_err(), PairError::Mismatch);
+        assert!(Pair::read(&issue(&["192.0.2.1"])).unwrap().hosts.is_empty());
+    }
+
+    #[test]
+    fn the_file_that_is_wrong_is_told() {
+        let good = issue(&["a.example"]);
+        let certificates = |text: &[u8]| {
+            let text = PairText { certificates: text.to_vec(), ..good.clone() };
+            matches!(Pair::read(&text), Err(PairError::Certificates(_)))
+        };
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(certificates(b"") && certificates(broken) && certificates(good.key.expose()));
+        let half = &good.certificates[..good.certificates.len() / 2];
+        assert!(certificates(half));
+        let key = |text: &[u8]| {
+            let text = PairText { key: Secret::new(text), ..good.clone() };
+            matches!(Pair::read(&text), Err(PairError::Key(_)))
+        };
+        let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        assert!(key(b"") && key(encrypted) && key(&good.certificates));
+        let others = PairText { key: issue(&["a.example"]).key, ..good.clone() };
+        assert_eq!(Pair::read(&others).unwrap_err(), PairError::Mismatch);
+    }
+}

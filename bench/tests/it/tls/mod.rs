@@ -19,7 +19,7 @@ use crate::ops;
 use client::Client;
 
 /// The host that the certificate `calls` is for.
-const HOST: &str = "calls.example";
+const HOST: &str = "calls.salon.example";
 
 /// A router with TLS, and a certificate for [`HOST`].
 struct Secure {
