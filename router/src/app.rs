@@ -1,6 +1,8 @@
 //! Wires the parts: what starts and stops in which order.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use crate::follower::{Follower, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
+use crate::server::handover::{self, Predecessor, Successor};
 use crate::server::{self, Listeners, Phase, listen};
 use crate::snapshot::file;
 use crate::tls::Acceptor;
@@ -28,6 +31,14 @@ pub enum StartError {
         /// Its value.
         address: SocketAddr,
         /// Why.
+        error: std::io::Error,
+    },
+    /// The sockets can't be handed over.
+    #[error("ROUTER_HANDOVER_SOCKET={path}: {error}")]
+    Handover {
+        /// The path.
+        path: String,
+        /// Why not.
         error: std::io::Error,
     },
     /// There is no Redis, and the file can't be used.
@@ -52,15 +63,18 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Runs the router until SIGTERM or SIGINT.
+/// Runs the router until SIGTERM, SIGINT, or until another one has taken over.
 ///
 /// # Errors
 /// See [`StartError`].
 pub fn run(mut config: Config) -> Result<(), StartError> {
     let tls = config.tls.take();
-    let plain = bind("ROUTER_LISTEN", config.listen)?;
-    let secure = tls.as_ref().map(|tls| bind("ROUTER_TLS_LISTEN", tls.listen)).transpose()?;
-    let ops_listener = bind("ROUTER_OPS_LISTEN", config.ops_listen)?;
+    check_descriptors(&config);
+    let mut predecessor = predecessor(&config)?;
+    let plain = bind("ROUTER_LISTEN", config.listen, predecessor.as_mut())?;
+    let secure =
+        tls.as_ref().map(|tls| bind("ROUTER_TLS_LISTEN", tls.listen, predecessor.as_mut())).transpose()?;
+    let ops_listener = bind("ROUTER_OPS_LISTEN", config.ops_listen, predecessor.as_mut())?;
     let (address, ops_address) = (plain.local_addr()?, ops_listener.local_addr()?);
     let tls_address = secure.as_ref().map(TcpListener::local_addr).transpose()?;
     let id = config.id.clone().unwrap_or_else(|| format!("{}:{}", host_name(), address.port()));
@@ -69,32 +83,18 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
 
     let webhooks = Arc::new(webhooks(&config)?);
     let from_file = read_file(&config, &webhooks, &standing)?;
-    let keeper = config.snapshot_file.clone().map(|path| {
-        let keeper = Keeper::new(Arc::clone(&webhooks), path, from_file);
-        let standing = standing.subscribe();
-        std::thread::Builder::new().name("snapshot-file".into()).spawn(move || keeper.run(standing))
-    });
-    let keeper = keeper.transpose()?;
-
-    let certificates = tls.map(|tls| tls.certificates);
-    let secure = secure.zip(certificates.as_ref()).map(|(listener, certificates)| {
-        let tls =
-            Acceptor::new(certificates.current(), config.limits.header_timeout, webhooks.metrics.tls.clone());
-        Ok::<_, StartError>((listener, tls?))
-    });
-    let listeners = Listeners { plain, secure: secure.transpose()? };
-    let workers = server::start(&listeners, &webhooks, &config)?;
     let ops = Arc::new(Ops {
         webhooks: Arc::clone(&webhooks),
         standing: standing.subscribe(),
         phase: phase.subscribe(),
     });
+    let mut stands = standing.subscribe();
+    let kept = standing.subscribe();
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
         .enable_all()
         .build()?;
-    control.spawn(ops::serve(ops_listener, ops));
     // The keeper writes until the standing's last sender is gone.
     let alone = match config.redis.clone() {
         Some(client) => {
@@ -105,21 +105,73 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
         None => Some(standing),
     };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
-    let ended = {
+    let mut ended = {
         let _inside = control.enter();
-        if let Some(certificates) = certificates {
-            let hangup = signal(SignalKind::hangup())?;
-            control.spawn(certificates.watch(hangup, webhooks.metrics.tls.clone()));
-        }
-        ended()?
+        Box::pin(ended()?)
     };
+    let secure = secure.zip(tls).map(|(listener, tls)| {
+        let metrics = &webhooks.metrics.tls;
+        let acceptor =
+            Acceptor::new(tls.certificates.current(), config.limits.header_timeout, metrics.clone())?;
+        let _inside = control.enter();
+        control.spawn(tls.certificates.watch(signal(SignalKind::hangup())?, metrics.clone()));
+        Ok::<_, StartError>((listener, acceptor))
+    });
+    let listeners = Listeners { plain, secure: secure.transpose()? };
+    if predecessor.is_some() {
+        // The other router answers on until this one can.
+        let serving = stands.wait_for(|standing| standing.serving.is_some());
+        let stopped = control.block_on(async {
+            tokio::select! {
+                () = ended.as_mut() => true,
+                _ = serving => false,
+            }
+        });
+        if stopped {
+            return Ok(());
+        }
+    }
+
+    let workers = server::start(&listeners, &webhooks, &config)?;
+    let ops_serve = control.spawn(ops::serve(ops_listener.try_clone()?, ops));
+    let successors = match &config.handover_socket {
+        Some(path) => Some(handover::listen(path).map_err(|error| handover_error(path, error))?),
+        None => None,
+    };
+    if let Some(predecessor) = &mut predecessor {
+        // If it ended just now, there is nobody to relieve.
+        let _ = predecessor.relieve();
+    }
+    let keeper = config.snapshot_file.clone().map(|path| {
+        let keeper = Keeper::new(Arc::clone(&webhooks), path, from_file);
+        std::thread::Builder::new().name("snapshot-file".into()).spawn(move || {
+            // A file has one writer.
+            if let Some(predecessor) = predecessor {
+                predecessor.gone();
+            }
+            keeper.run(kept);
+        })
+    });
+    let keeper = keeper.transpose()?;
     announce(address, tls_address, ops_address, &id);
 
-    control.block_on(ended);
-    tracing::info!("draining");
+    let mut sockets = vec![("ROUTER_LISTEN", &listeners.plain), ("ROUTER_OPS_LISTEN", &ops_listener)];
+    sockets.extend(listeners.secure.as_ref().map(|(listener, _)| ("ROUTER_TLS_LISTEN", listener)));
+    let successor = control.block_on(async {
+        tokio::select! {
+            () = ended => None,
+            Some(successor) = relieved(successors, &sockets) => Some(successor),
+        }
+    });
+    tracing::info!(handed_over = successor.is_some(), "draining");
     phase.send_replace(Phase::Draining);
-    std::thread::sleep(config.drain.delay);
-    drop(listeners);
+    if successor.is_some() {
+        // The other router answers for operations as well.
+        ops_serve.abort();
+    } else {
+        std::thread::sleep(config.drain.delay);
+    }
+    drop((listeners, ops_listener));
     let open = workers.drain();
     // After the webhooks, which give it what to do; what they wait for is within their own time.
     webhooks.outbound.drain(config.drain.timeout);
@@ -132,8 +184,41 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen::bind(address).map_err(|error| StartError::Bind { setting, address, error })
+/// Raises the limit on descriptors, and says so where it stays below what the settings allow.
+fn check_descriptors(config: &Config) {
+    if let Some(descriptors) = listen::raise_descriptors()
+        && descriptors < config.limits.connections_max as u64
+    {
+        let connections_max = config.limits.connections_max;
+        tracing::warn!(
+            descriptors,
+            connections_max,
+            "fewer descriptors than connections: raise RLIMIT_NOFILE"
+        );
+    }
+}
+
+fn predecessor(config: &Config) -> Result<Option<Predecessor>, StartError> {
+    let Some(path) = &config.handover_socket else { return Ok(None) };
+    Predecessor::ask(path).map_err(|error| handover_error(path, error))
+}
+
+fn handover_error(path: &Path, error: std::io::Error) -> StartError {
+    StartError::Handover { path: path.display().to_string(), error }
+}
+
+/// Resolves once another router serves in place of this one; `None` when none can.
+async fn relieved(listener: Option<UnixListener>, sockets: &[handover::Named<'_>]) -> Option<Successor> {
+    let relieved = handover::relieved(listener?, sockets).await;
+    relieved.inspect_err(|error| tracing::error!(%error, "wait for the router that comes next")).ok()
+}
+
+fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<TcpListener, StartError> {
+    listen::bind(setting, address, predecessor).map_err(|error| StartError::Bind { setting, address, error })
 }
 
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {

@@ -78,7 +78,13 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_CONNECTIONS_PER_PEER_MAX", default_value = "10000")]
     connections_per_peer_max: String,
 
-    /// How long a request's head may take, a TLS handshake, and a connection may be idle, in milliseconds.
+    /// How long a request may wait for its turn before requests are refused, in milliseconds. Only what goes on is
+    /// refused: a burst is answered, however long it takes.
+    #[arg(long, env = "ROUTER_LAG_MAX_MS", default_value = "100")]
+    lag_max_ms: String,
+
+    /// How long a request's head may take, a TLS handshake, an answer may lie unread, and a connection may be idle, in
+    /// milliseconds; it is closed at most a quarter later.
     #[arg(long, env = "ROUTER_HEADER_TIMEOUT_MS", default_value = "15000")]
     header_timeout_ms: String,
 
@@ -95,12 +101,22 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_TOOL_CA_FILE")]
     tool_ca_file: Option<OsString>,
 
+    /// Path at which a router hands its listening sockets over to the one that replaces it: start the new one beside the
+    /// old one, with the same path. Without one a port has one router, and starting another fails.
+    #[arg(long, env = "ROUTER_HANDOVER_SOCKET")]
+    handover_socket: Option<OsString>,
+
     /// How long to go on accepting after SIGTERM while /readyz already says no, in milliseconds: the time that a load
     /// balancer takes to notice.
     #[arg(long, env = "ROUTER_DRAIN_DELAY_MS", default_value = "0")]
     drain_delay_ms: String,
 
-    /// How long open requests may take after that, in milliseconds.
+    /// How long connections stay open after that though nothing comes, in milliseconds. Each answer meanwhile says that
+    /// it is the connection's last, so that clients in use go away by themselves.
+    #[arg(long, env = "ROUTER_DRAIN_GRACE_MS", default_value = "1000")]
+    drain_grace_ms: String,
+
+    /// How long open requests may take, grace included, in milliseconds.
     #[arg(long, env = "ROUTER_DRAIN_TIMEOUT_MS", default_value = "10000")]
     drain_timeout_ms: String,
 
@@ -140,6 +156,8 @@ pub struct Config {
     pub limits: Limits,
     /// Requests that the router makes.
     pub outbound: Settings,
+    /// Where sockets are handed over.
+    pub handover_socket: Option<PathBuf>,
     /// How the process ends.
     pub drain: Drain,
     /// How logs are written.
@@ -155,7 +173,9 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections open at once from one address.
     pub connections_per_peer_max: usize,
-    /// Time for a request's head, and for a TLS handshake.
+    /// How long a request may wait for its turn.
+    pub lag_max: Duration,
+    /// Time for a request's head, for a TLS handshake, for an answer to be taken, and for idleness.
     pub header_timeout: Duration,
     /// Time for a request's body.
     pub body_timeout: Duration,
@@ -166,7 +186,9 @@ pub struct Limits {
 pub struct Drain {
     /// Time until it stops accepting.
     pub delay: Duration,
-    /// Time for open requests after that.
+    /// Time for which idle connections stay open after that.
+    pub grace: Duration,
+    /// Time for open requests, grace included.
     pub timeout: Duration,
 }
 
@@ -243,12 +265,15 @@ impl Arguments {
                     1,
                     10_000_000,
                 )?,
+                lag_max: milliseconds("ROUTER_LAG_MAX_MS", &self.lag_max_ms, 1)?,
                 header_timeout: milliseconds("ROUTER_HEADER_TIMEOUT_MS", &self.header_timeout_ms, 1)?,
                 body_timeout: milliseconds("ROUTER_BODY_TIMEOUT_MS", &self.body_timeout_ms, 1)?,
             },
             outbound,
+            handover_socket: self.handover_socket.filter(|path| !path.is_empty()).map(PathBuf::from),
             drain: Drain {
                 delay: milliseconds("ROUTER_DRAIN_DELAY_MS", &self.drain_delay_ms, 0)?,
+                grace: milliseconds("ROUTER_DRAIN_GRACE_MS", &self.drain_grace_ms, 0)?,
                 timeout: milliseconds("ROUTER_DRAIN_TIMEOUT_MS", &self.drain_timeout_ms, 0)?,
             },
             log_format: setting("LOG_FORMAT", &self.log_format, "")?,

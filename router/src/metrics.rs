@@ -17,6 +17,10 @@ use crate::snapshot::Snapshot;
 const ANSWER_BUCKETS_S: [f64; 15] =
     [1e-6, 2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1];
 
+/// A worker's turn takes less than a millisecond, and timers are as coarse; requests are refused from
+/// `ROUTER_LAG_MAX_MS` on.
+const LAG_BUCKETS_S: [f64; 11] = [1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0, 10.0];
+
 /// From commit to served takes a millisecond or two; with Redis away, as long as it is away.
 const DELAY_BUCKETS_S: [f64; 14] =
     [5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 2.5e-1, 1.0, 10.0, 60.0];
@@ -33,6 +37,8 @@ pub enum Refused {
     Peer,
     /// The system had no socket for it.
     System,
+    /// More comes than can be answered in time.
+    Overloaded,
 }
 
 /// How a TLS handshake ended.
@@ -81,6 +87,8 @@ pub struct Metrics {
     connections_refused: IntCounterVec,
     /// TLS.
     pub tls: TlsMetrics,
+    /// How long what is ready waits for a worker's turn.
+    pub lag: Histogram,
     revision: IntGauge,
     records: IntGaugeVec,
     records_unreadable: IntGauge,
@@ -267,7 +275,7 @@ impl Metrics {
         let connections_refused = register.counters(
             "connections_refused_total",
             "Connections closed at once: as many open as may be (full), as many from one address (peer), no socket \
-             left (system).",
+             left (system), more than can be answered in time (overloaded).",
             &["reason"],
         )?;
         let reloads = register.counters(
@@ -278,6 +286,10 @@ impl Metrics {
         let delay = HistogramOpts::new(
             "dialplane_router_delta_delay_seconds",
             "Time from a change's commit, by the admin machine's clock, to its being served.",
+        );
+        let lag = HistogramOpts::new(
+            "dialplane_router_lag_seconds",
+            "How long what is ready waits for a worker's turn, looked at fifty times a second by each worker.",
         );
         let metrics = Self {
             kinds: kinds.collect(),
@@ -307,6 +319,7 @@ impl Metrics {
             connections: register.gauge("connections", "Open webhook connections.")?,
             connections_refused,
             tls: TlsMetrics::new(&register)?,
+            lag: register.add(Histogram::with_opts(lag.buckets(LAG_BUCKETS_S.to_vec()))?)?,
             revision: register
                 .gauge("snapshot_revision", "The revision that is served; 0 before the first.")?,
             records: register.gauges("snapshot_records", "Records that are served, by kind.", &["kind"])?,
@@ -347,7 +360,7 @@ impl Metrics {
     }
 
     fn start_at_zero(&self) {
-        for refused in [Refused::Full, Refused::Peer, Refused::System] {
+        for refused in [Refused::Full, Refused::Peer, Refused::System, Refused::Overloaded] {
             self.connections_refused.with_label_values(&[label(refused)]);
         }
         for reason in ["start", "epoch", "gap", "digest"] {
@@ -398,6 +411,7 @@ const fn label(refused: Refused) -> &'static str {
         Refused::Full => "full",
         Refused::Peer => "peer",
         Refused::System => "system",
+        Refused::Overloaded => "overloaded",
     }
 }
 

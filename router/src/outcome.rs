@@ -41,11 +41,13 @@ pub enum Outcome {
     Method,
     /// Refused: no snapshot is held yet.
     NotReady,
+    /// Refused: more came than can be answered in time.
+    Overloaded,
 }
 
 impl Outcome {
     /// All, for metrics: every series starts at zero.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Answered,
         Self::UnknownNumber,
         Self::InactiveNumber,
@@ -59,6 +61,7 @@ impl Outcome {
         Self::Incomplete,
         Self::Method,
         Self::NotReady,
+        Self::Overloaded,
     ];
 
     /// The metric's label.
@@ -78,6 +81,7 @@ impl Outcome {
             Self::Incomplete => "incomplete",
             Self::Method => "method_not_allowed",
             Self::NotReady => "not_ready",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -96,7 +100,7 @@ impl Outcome {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -83,6 +83,7 @@ mod tests {
         Arc::new(Peers::new(Limits {
             connections_max,
             connections_per_peer_max,
+            lag_max: timeout,
             header_timeout: timeout,
             body_timeout: timeout,
         }))

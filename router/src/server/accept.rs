@@ -1,44 +1,50 @@
 //! One worker: accepts, asks whether a connection may be, begins to serve it, and sees to the end of all at last.
 
 use std::future::pending;
-use std::io;
-use std::net::{self, SocketAddr};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection::{self, Connection};
-use super::{Phase, draining, http2};
+use super::connection::{self, Shared};
+use super::{Listeners, Phase, draining, http2};
+use crate::config::Drain;
 use crate::metrics::Refused;
-use crate::peers::Peers;
+use crate::peers::{Admission, Peers};
 use crate::tls::{Acceptor, Protocol};
-use crate::webhook::{Peer, Webhooks};
+use crate::webhook::Peer;
 
 /// How long to wait before accepting again when the system has no socket left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long refusing may take at a time while the worker is overloaded: little beside the time for which it answers
+/// meanwhile. Who isn't come to waits in the listener's queue.
+const REFUSING_MAX: Duration = Duration::from_millis(10);
+
+/// All that somebody is told for whom there is no place.
+static OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    dialplane-outcome: overloaded\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 11\r\n\r\noverloaded\n";
+
 /// What a worker's thread holds.
 pub(super) struct Worker {
-    pub webhooks: Arc<Webhooks>,
+    pub shared: Arc<Shared>,
     pub peers: Arc<Peers>,
     pub phase: watch::Receiver<Phase>,
-    pub header_timeout: Duration,
-    pub drain_timeout: Duration,
+    pub drain: Drain,
 }
 
 impl Worker {
     /// Serves until the router drains.
-    pub async fn run(self, plain: net::TcpListener, secure: Option<(net::TcpListener, Acceptor)>) {
-        let register =
-            |listener, tls| Ok::<_, io::Error>(Entrance { listener: TcpListener::from_std(listener)?, tls });
-        let plain = register(plain, None);
-        let secure = secure.map(|(listener, tls)| register(listener, Some(tls))).transpose();
-        let (plain, secure) = match plain.and_then(|plain| Ok((plain, secure?))) {
+    pub async fn run(self, listeners: Listeners) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { shared.lag.watch(&shared.webhooks.metrics.lag).await });
+        let (plain, secure) = match Entrance::of(listeners) {
             Ok(entrances) => entrances,
             Err(error) => return tracing::error!(%error, "register the listeners"),
         };
@@ -53,9 +59,10 @@ impl Worker {
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
             match accepted {
+                Ok(accepted) if self.shared.lag.excessive() => self.refuse(accepted, entrance).await,
                 Ok((stream, peer)) => self.begin(entrance, stream, peer, &mut connections),
                 Err(error) => {
-                    self.webhooks.metrics.refused(Refused::System);
+                    self.shared.webhooks.metrics.refused(Refused::System);
                     tracing::warn!(%error, "accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -67,35 +74,63 @@ impl Worker {
                 self.begin(&entrance, stream, peer, &mut connections);
             }
         }
-        let finish = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.drain_timeout, finish).await.is_err() {
-            tracing::warn!(open = connections.len(), "drain timeout: closing what is still open");
+        self.finish(connections).await;
+    }
+
+    /// Ends the connections: those in use with their next answer, idle ones after a grace, any at the timeout.
+    async fn finish(&self, mut connections: JoinSet<()>) {
+        let closing = &self.shared.closing;
+        closing.announce();
+        let mut all = pin!(async { while connections.join_next().await.is_some() {} });
+        let grace = self.drain.grace.min(self.drain.timeout);
+        if tokio::time::timeout(grace, all.as_mut()).await.is_ok() {
+            return;
+        }
+        closing.close_idle();
+        if tokio::time::timeout(self.drain.timeout - grace, all).await.is_err() {
+            tracing::warn!("drain timeout: closing what is still open");
         }
     }
 
     fn begin(&self, entrance: &Entrance, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
         // Here as well: while connections come without a pause, nothing else is asked, and what has ended would be kept.
         while connections.try_join_next().is_some() {}
-        let trusted = self.webhooks.origins.trusts(peer.ip());
-        match self.peers.admit(peer.ip(), trusted) {
+        let webhooks = &self.shared.webhooks;
+        match self.peers.admit(peer.ip(), webhooks.origins.trusts(peer.ip())) {
             Ok(admission) => {
                 // Without it an answer in two packets would wait for the first one's acknowledgement.
                 let _ = stream.set_nodelay(true);
-                let connection = Connection {
-                    peer: Peer { address: peer.ip(), tls: entrance.tls.is_some() },
-                    admission,
-                    webhooks: Arc::clone(&self.webhooks),
-                    header_timeout: self.header_timeout,
-                    phase: self.phase.clone(),
-                };
+                let shared = Arc::clone(&self.shared);
+                let peer = Peer { address: peer.ip(), tls: entrance.tls.is_some() };
                 // Two tasks of their own kinds, as that of a plain connection is much the smaller.
                 match entrance.tls.clone() {
-                    None => connections.spawn(connection::serve(stream, connection)),
-                    Some(tls) => connections.spawn(shake_hands_and_serve(tls, stream, connection)),
+                    None => connections.spawn(connection::serve(stream, peer, admission, shared)),
+                    Some(tls) => {
+                        connections.spawn(shake_hands_and_serve(tls, stream, peer, admission, shared))
+                    }
                 };
             }
-            Err(reason) => self.webhooks.metrics.refused(reason),
+            Err(reason) => webhooks.metrics.refused(reason),
         }
+    }
+
+    /// Tells this one and others that wait that there is no place for them.
+    /// Over TLS nothing can be said without a handshake, which costs more than an answer: these are closed.
+    async fn refuse(&self, accepted: (TcpStream, SocketAddr), entrance: &Entrance) {
+        let started = Instant::now();
+        let mut next = Some(Ok(accepted));
+        while let Some(Ok((stream, _))) = next {
+            self.shared.webhooks.metrics.refused(Refused::Overloaded);
+            if entrance.tls.is_none() {
+                say_overloaded(stream);
+            }
+            if started.elapsed() > REFUSING_MAX {
+                break;
+            }
+            next = ready(tokio::task::unconstrained(entrance.listener.accept())).await;
+        }
+        // The others' turn, however many still wait.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -103,6 +138,16 @@ impl Worker {
 struct Entrance {
     listener: TcpListener,
     tls: Option<Acceptor>,
+}
+
+impl Entrance {
+    /// The plain one, and that for TLS.
+    fn of(listeners: Listeners) -> io::Result<(Self, Option<Self>)> {
+        let register =
+            |listener, tls| Ok::<_, io::Error>(Self { listener: TcpListener::from_std(listener)?, tls });
+        let secure = listeners.secure.map(|(listener, tls)| register(listener, Some(tls)));
+        Ok((register(listeners.plain, None)?, secure.transpose()?))
+    }
 }
 
 /// The next connection at an entrance; never one where there is none.
@@ -114,11 +159,26 @@ async fn accept(entrance: Option<&Entrance>) -> (&Entrance, io::Result<(TcpStrea
 }
 
 /// A handshake that fails ends the connection, and gives its place back.
-async fn shake_hands_and_serve(tls: Acceptor, stream: TcpStream, connection: Connection) {
+async fn shake_hands_and_serve(
+    tls: Acceptor,
+    stream: TcpStream,
+    peer: Peer,
+    admission: Admission,
+    shared: Arc<Shared>,
+) {
     match tls.accept(stream).await {
-        Some((stream, Protocol::Http1)) => connection::serve(stream, connection).await,
-        Some((stream, Protocol::Http2)) => http2::serve(stream, connection).await,
+        Some((stream, Protocol::Http1)) => connection::serve(stream, peer, admission, shared).await,
+        Some((stream, Protocol::Http2)) => http2::serve(stream, peer, admission, shared).await,
         None => {}
+    }
+}
+
+/// Answers without reading on, and closes. The request's first bytes, if they are there, are taken first: closing with
+/// something unread would reset the connection, and the client might never see the answer.
+fn say_overloaded(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.read(&mut [0; 4 << 10]);
+        let _ = stream.write(OVERLOADED);
     }
 }
 

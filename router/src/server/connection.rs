@@ -1,19 +1,27 @@
-//! One connection: HTTP/1.1 with limits on what a head may be and how long it may take.
+//! One connection: HTTP/1.1 with limits on what a head may be and how long anything may take.
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 
-use super::{Phase, draining};
+use super::aside::Aside;
+use super::closing::Closing;
+use super::lag::Lag;
+use crate::outcome::{Answer, Outcome};
 use crate::peers::Admission;
-use crate::webhook::{Peer, Webhooks};
+use crate::webhook::{Peer, Webhooks, endpoint};
 
 /// The largest head of a request. Twilio's are below 2 KiB; proxies add cookies and traces.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -21,41 +29,91 @@ pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// The most headers of a request.
 pub const HEADERS_MAX: usize = 100;
 
-/// What is known of a connection beside its stream.
+/// How often within its time a silent connection is looked at: it ends at most a quarter of the time too late.
+const LOOKS: u32 = 4;
+
+/// What all connections of a worker share.
 #[derive(Debug)]
-pub struct Connection {
-    /// The other end.
-    pub peer: Peer,
-    /// Its place among those that may be open; given back when it ends.
-    pub admission: Admission,
+pub struct Shared {
     /// What answers.
     pub webhooks: Arc<Webhooks>,
-    /// How long a head may take, and the connection may be idle.
-    pub header_timeout: Duration,
+    /// How long a head may take to come and an answer to go, and how long a connection may be idle.
+    pub silence_max: Duration,
+    /// Whether the worker is too slow for what comes.
+    pub lag: Lag,
     /// When to end.
-    pub phase: watch::Receiver<Phase>,
+    pub closing: Closing,
 }
 
-/// Serves requests on a stream until either end has enough. While draining, what is under way is answered and then the
-/// connection closed.
-pub async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, connection: Connection) {
-    let Connection { peer, admission, webhooks, header_timeout, mut phase } = connection;
-    webhooks.metrics.connections.inc();
+/// How far a connection is: odd while a request is worked on.
+#[derive(Debug, Default)]
+struct Progress(AtomicU64);
+
+impl Progress {
+    /// A request begins, or ends. One task alone calls it, so that nothing is lost between reading and writing.
+    fn step(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Waits until nothing has begun or ended within a time, and nothing is worked on: the client is idle, sends its
+    /// head too slowly, or doesn't take its answers. What is worked on has limits of its own.
+    async fn stalled(&self, within: Duration) {
+        let mut silence = Silence::default();
+        while silence.looks < LOOKS {
+            tokio::time::sleep(within / LOOKS).await;
+            silence.look(self.0.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// How long a connection has been silent.
+#[derive(Debug, Default)]
+struct Silence {
+    seen: u64,
+    looks: u32,
+}
+
+impl Silence {
+    fn look(&mut self, steps: u64) {
+        let idle = steps == self.seen && steps.is_multiple_of(2);
+        self.looks = if idle { self.looks + 1 } else { 0 };
+        self.seen = steps;
+    }
+}
+
+/// Serves requests on a stream until either end has enough.
+pub async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    admission: Admission,
+    shared: Arc<Shared>,
+) {
+    let metrics = &shared.webhooks.metrics;
+    metrics.connections.inc();
+    let progress = Progress::default();
     let service = service_fn(|request| {
-        let webhooks = &webhooks;
-        async move { Ok::<_, Infallible>(webhooks.handle(request, peer).await) }
+        let (shared, progress) = (&shared, &progress);
+        async move {
+            progress.step();
+            let response = shared.answer(request, peer).await;
+            progress.step();
+            Ok::<_, Infallible>(response)
+        }
     });
+    // No timers of hyper's: it would set one for each request.
     let http = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut http = pin!(http);
+    let stalled = pin!(progress.stalled(shared.silence_max));
+    let idle_closes = pin!(shared.closing.idle_closes());
     let ended = tokio::select! {
         biased;
         ended = http.as_mut() => ended,
-        () = draining(&mut phase) => {
+        () = Aside::new(stalled) => Ok(()),
+        () = Aside::new(idle_closes) => {
             http.as_mut().graceful_shutdown();
             http.await
         }
@@ -63,6 +121,54 @@ pub async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, connection: Connecti
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
-    webhooks.metrics.connections.dec();
+    metrics.connections.dec();
     drop(admission);
+}
+
+impl Shared {
+    /// Answers a request in whatever version of HTTP.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+        if self.lag.excessive() {
+            return self.overloaded(&request);
+        }
+        let mut response = self.webhooks.handle(request, peer).await;
+        if self.closing.announced() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Refuses before anything is read or checked, and ends the connection: see [`Lag`].
+    fn overloaded(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if let Some(endpoint) = endpoint(request.uri().path()) {
+            let kind = self.webhooks.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
+            kind.ended(Outcome::Overloaded);
+        }
+        let mut response = Answer::refusal(Outcome::Overloaded, "overloaded\n").into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_connection_on_which_nothing_happens_and_nothing_is_worked_on_is_silent() {
+        let (mut silence, progress) = (Silence::default(), Progress::default());
+        let mut look = || {
+            silence.look(progress.0.load(Ordering::Relaxed));
+            silence.looks
+        };
+        assert_eq!([look(), look()], [1, 2], "nothing has come");
+        progress.step();
+        assert_eq!([look(), look()], [0, 0], "worked on");
+        progress.step();
+        assert_eq!([look(), look()], [0, 1], "idle again");
+        progress.step();
+        progress.step();
+        assert_eq!([look(), look()], [0, 1], "a whole request since the last look");
+    }
 }

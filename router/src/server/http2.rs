@@ -4,14 +4,17 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Connection, HEAD_BYTES_MAX};
-use super::draining;
+use super::aside::Aside;
+use super::connection::{HEAD_BYTES_MAX, Shared};
+use crate::peers::Admission;
+use crate::webhook::Peer;
 
 /// Requests under way at a time on one connection. As many as RFC 9113, section 6.5.2, wants at least: each holds at
 /// most a body of 64 KiB, for the few seconds that a body may take.
@@ -27,16 +30,20 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 const RESETS_MAX: usize = 20;
 
 /// Serves requests on a stream, as [`super::connection::serve`] does.
-pub async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, connection: Connection) {
-    let Connection { peer, admission, webhooks, header_timeout, mut phase } = connection;
-    webhooks.metrics.connections.inc();
+pub async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    admission: Admission,
+    shared: Arc<Shared>,
+) {
+    let metrics = &shared.webhooks.metrics;
+    metrics.connections.inc();
     let begun = Arc::new(AtomicU64::new(0));
     let service = service_fn(|request| {
         begun.fetch_add(1, Ordering::Relaxed);
-        let webhooks = Arc::clone(&webhooks);
-        let under_way = Arc::clone(&begun);
+        let (shared, under_way) = (Arc::clone(&shared), Arc::clone(&begun));
         async move {
-            let response = webhooks.handle(request, peer).await;
+            let response = shared.answer(request, peer).await;
             drop(under_way);
             Ok::<_, Infallible>(response)
         }
@@ -50,37 +57,43 @@ pub async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, connection: Connecti
         .max_pending_accept_reset_streams(RESETS_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut http = pin!(http);
-    // A connection is idle when no request began in the time that a head may take, and none is under way. It is told
-    // to end; another such time later it is closed. Asking an idle peer whether it still lives has no use then.
-    let mut ending = false;
-    let mut seen = 0;
-    let mut looks = tokio::time::interval(header_timeout);
-    looks.reset();
-    let ended = loop {
-        tokio::select! {
-            biased;
-            ended = http.as_mut() => break ended,
-            () = draining(&mut phase), if !ending => {
-                http.as_mut().graceful_shutdown();
-                ending = true;
-            }
-            _ = looks.tick() => {
-                let now = begun.load(Ordering::Relaxed);
-                let idle = now == seen && Arc::strong_count(&begun) == 1;
-                seen = now;
-                if idle && ending {
-                    break Ok(());
-                }
-                if idle {
-                    http.as_mut().graceful_shutdown();
-                    ending = true;
-                }
+    let mut idle = pin!(idle(&begun, shared.silence_max));
+    let mut idle_closes = pin!(shared.closing.idle_closes());
+    // Told to end, a client sends nothing new; what is under way is answered.
+    let told = tokio::select! {
+        biased;
+        ended = http.as_mut() => Some(ended),
+        () = Aside::new(idle.as_mut()) => None,
+        () = Aside::new(idle_closes.as_mut()) => None,
+    };
+    let ended = match told {
+        Some(ended) => ended,
+        None => {
+            http.as_mut().graceful_shutdown();
+            idle.set(self::idle(&begun, shared.silence_max));
+            tokio::select! {
+                biased;
+                ended = http.as_mut() => ended,
+                () = Aside::new(idle) => Ok(()),
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
-    webhooks.metrics.connections.dec();
+    metrics.connections.dec();
     drop(admission);
+}
+
+/// Waits until no request began within a time and none is under way. Asking an idle client whether it still lives has no
+/// use then.
+async fn idle(begun: &Arc<AtomicU64>, within: Duration) {
+    loop {
+        let before = begun.load(Ordering::Relaxed);
+        tokio::time::sleep(within).await;
+        // Each request that is under way holds it once more.
+        if begun.load(Ordering::Relaxed) == before && Arc::strong_count(begun) == 1 {
+            return;
+        }
+    }
 }

@@ -1,14 +1,19 @@
 //! Connections: accepted, bounded, served by one of several single-threaded runtimes, drained at the end.
 //!
-//! `listen` has the sockets, `accept` a worker's loop over them, `connection` what is done with one that is open, and
-//! `http2` with one that speaks HTTP/2.
+//! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them,
+//! `connection` what is done with one that is open, `http2` with one that speaks HTTP/2. `lag` says when a worker has
+//! more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
 //! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
 //! router by mistake on the same port is told so, which sockets that share a port would hide.
 
 mod accept;
+mod aside;
+pub mod closing;
 pub mod connection;
+pub mod handover;
 mod http2;
+pub mod lag;
 pub mod listen;
 
 use std::io;
@@ -23,6 +28,9 @@ use crate::peers::Peers;
 use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 use accept::Worker;
+use closing::Closing;
+use connection::Shared;
+use lag::Lag;
 
 /// What the workers are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,34 +58,53 @@ pub struct Listeners {
     pub secure: Option<(TcpListener, Acceptor)>,
 }
 
+impl Listeners {
+    fn try_clone(&self) -> io::Result<Self> {
+        let secure = self
+            .secure
+            .as_ref()
+            .map(|(listener, tls)| Ok::<_, io::Error>((listener.try_clone()?, tls.clone())));
+        Ok(Self { plain: self.plain.try_clone()?, secure: secure.transpose()? })
+    }
+
+    fn set_nonblocking(&self) -> io::Result<()> {
+        self.plain.set_nonblocking(true)?;
+        self.secure.as_ref().map_or(Ok(()), |(listener, _)| listener.set_nonblocking(true))
+    }
+}
+
 /// Starts the workers on bound listeners.
 ///
 /// # Errors
 /// When the system has no thread or no descriptor left.
 pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -> io::Result<Workers> {
-    let Listeners { plain, secure } = listeners;
-    plain.set_nonblocking(true)?;
-    if let Some((listener, _)) = secure {
-        listener.set_nonblocking(true)?;
-    }
+    listeners.set_nonblocking()?;
     let peers = Arc::new(Peers::new(config.limits));
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
     for index in 0..config.workers {
-        let worker = Worker {
+        let shared = Shared {
             webhooks: Arc::clone(webhooks),
+            silence_max: config.limits.header_timeout,
+            lag: Lag::new(config.limits.lag_max),
+            closing: Closing::default(),
+        };
+        let worker = Worker {
+            shared: Arc::new(shared),
             peers: Arc::clone(&peers),
             phase: phase.subscribe(),
-            header_timeout: config.limits.header_timeout,
-            drain_timeout: config.drain.timeout,
+            drain: config.drain,
         };
-        let plain = plain.try_clone()?;
-        let secure =
-            secure.as_ref().map(|(listener, tls)| Ok::<_, io::Error>((listener.try_clone()?, tls.clone())));
-        let secure = secure.transpose()?;
+        let listeners = listeners.try_clone()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(thread.spawn(move || runtime.block_on(worker.run(plain, secure)))?);
+        threads.push(thread.spawn(move || {
+            // As one task among many: what `block_on` runs itself has a turn before each few of the others.
+            let ended = runtime.block_on(async { tokio::spawn(worker.run(listeners)).await });
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker ended");
+            }
+        })?);
     }
     Ok(Workers { threads, phase, peers })
 }
