@@ -106,23 +106,23 @@ fn call(c: &mut Criterion) {
             || calls.next().unwrap().to.parse().unwrap(),
             |number| {
                 let number = snapshot.number(number).unwrap();
-                let tenant = snapshot.tenant(number.tenant_id).unwrap();
-                let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
+                let (_, tenant) = number.tenant().unwrap();
+                let agent = number.agent().unwrap();
                 black_box((tenant.suspended, &agent.target));
             },
             BatchSize::SmallInput,
         );
     });
     let number = snapshot.number(one.to.parse().unwrap()).unwrap();
-    let tenant = snapshot.tenant(number.tenant_id).unwrap();
+    let owner @ (_, tenant) = number.tenant().unwrap();
     let subject = snapshot.subject(Some(number), tenant);
     let facts = Facts { caller: Caller::Withheld, call_id: "CA1", now: NOW.seconds(), live: &() };
     c.bench_function("decide", |b| b.iter(|| decide(black_box(&subject), &facts).chain.len()));
-    let agent = snapshot.agent(number.tenant_id, number.agent_id.unwrap()).unwrap();
+    let agent = number.agent().unwrap();
     let Ok(Event::Call(call)) = twilio.event(voice.kind, &read) else { panic!("not a call") };
     let AgentTarget::Stream { url } = &agent.target else { panic!("not a stream") };
-    let owner = (number.tenant_id, tenant);
-    let location = snapshot.location(one.to.parse().ok(), Some(number), owner, Some(agent), NOW.seconds());
+    let location =
+        snapshot.location(one.to.parse().ok(), (Some(number), None), owner, Some(agent), NOW.seconds());
     c.bench_function("render", |b| {
         b.iter(|| {
             twilio.render(black_box(&Reply {

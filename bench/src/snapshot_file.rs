@@ -8,14 +8,14 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Manifest};
 use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{Digest, Epoch, FEED_VERSION, FRAMES_BYTES_MAX, Revision};
-use dialplane_router::snapshot::{Snapshot, file};
+use dialplane_router::snapshot::{Loading, Snapshot, file};
 use uuid::Uuid;
 
 use crate::workload::{ACCOUNT, Location, account_record, location};
 
 /// Builds a snapshot record by record.
 pub struct Builder<'a> {
-    snapshot: Snapshot,
+    loading: Loading,
     keys: &'a Keyring,
     frames: Vec<u8>,
     chunks: u32,
@@ -27,7 +27,7 @@ impl<'a> Builder<'a> {
     pub fn new(keys: &'a Keyring) -> Self {
         let epoch = Epoch(Uuid::from_u128(1));
         let manifest = Manifest { epoch, revision: Revision(1), digest: Digest::default(), records: 0 };
-        Self { snapshot: Snapshot::begin(&manifest), keys, frames: Vec::new(), chunks: 0 }
+        Self { loading: Loading::begin(&manifest), keys, frames: Vec::new(), chunks: 0 }
     }
 
     /// Adds a record.
@@ -57,11 +57,11 @@ impl<'a> Builder<'a> {
     }
 
     fn flush(&mut self) -> Result<(), String> {
-        let serving = self.snapshot.serving();
+        let serving = self.loading.serving();
         let frames = std::mem::take(&mut self.frames);
         let (epoch, revision, index) = (serving.epoch, serving.revision, self.chunks);
         let chunk = Chunk { epoch, revision, index, last: false, frames: &frames };
-        self.snapshot.add(&chunk, self.keys).map_err(|error| error.to_string())?;
+        self.loading.add(&chunk, self.keys).map_err(|error| error.to_string())?;
         self.chunks += 1;
         Ok(())
     }
@@ -72,8 +72,12 @@ impl<'a> Builder<'a> {
     /// As [`Builder::add`].
     pub fn finish(mut self) -> Result<Snapshot, String> {
         self.flush()?;
-        match self.snapshot.unreadable_records() {
-            0 => Ok(self.snapshot),
+        let serving = self.loading.serving();
+        let manifest =
+            Manifest { epoch: serving.epoch, revision: serving.revision, digest: serving.digest, records: 0 };
+        let snapshot = self.loading.complete(&manifest, self.keys).map_err(|error| error.to_string())?;
+        match snapshot.unreadable_records() {
+            0 => Ok(snapshot),
             records => Err(format!("{records} records can't be read back: a mistake of the workload")),
         }
     }
@@ -154,6 +158,6 @@ pub fn write(
     out: &Path,
 ) -> Result<Snapshot, String> {
     let snapshot = build(source, account_sid, auth_token, keys)?;
-    file::write(out, &snapshot, keys).map_err(|error| format!("--out {}: {error}", out.display()))?;
+    file::write(out, &snapshot, keys, || {}).map_err(|error| format!("--out {}: {error}", out.display()))?;
     Ok(snapshot)
 }

@@ -9,6 +9,7 @@ pub mod country;
 pub mod e164;
 pub mod explain;
 pub mod feed;
+pub mod form;
 pub mod ids;
 pub mod location;
 pub mod provider;

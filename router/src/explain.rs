@@ -4,24 +4,26 @@ use dialplane_common::call;
 use dialplane_common::explain::{Explanation, Known, KnownNumber, KnownTenant, Question, explain};
 
 use crate::live::{Limited, LiveCallCounts};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Number, Snapshot};
 
 /// Explains what the snapshot says of a call.
 #[must_use]
 pub fn explain_from(snapshot: &Snapshot, live: &LiveCallCounts, question: &Question) -> Explanation {
     let number = call::address(&question.to).and_then(|number| snapshot.number(number));
-    let tenant_id = number.map(|number| number.tenant_id).or_else(|| snapshot.unknown_numbers());
+    let tenant_id = number.map(Number::tenant_id).or_else(|| snapshot.unknown_numbers());
     let tenant = tenant_id.and_then(|id| Some((id, snapshot.tenant(id)?)));
     let agent = |id| tenant_id.and_then(|tenant| snapshot.agent(tenant, id));
     let limited = tenant.map_or_else(Limited::default, |(id, tenant)| Limited::of(id, tenant, number));
+    let place = number.and_then(Number::place);
+    let accounts: Vec<_> = number.into_iter().flat_map(Number::accounts).collect();
     let known = Known {
         number: number.map(|number| KnownNumber {
-            id: number.id,
-            display_name: number.place().map_or("", |place| &place.display_name),
-            active: number.active,
+            id: number.id(),
+            display_name: place.as_ref().map_or("", |place| &place.get().display_name),
+            active: number.active(),
             timezone: number.timezone(),
-            agent_id: number.agent_id,
-            accounts: number.accounts(),
+            agent_id: number.agent_id(),
+            accounts: &accounts,
         }),
         tenant: tenant.map(|(id, tenant)| KnownTenant {
             id,

@@ -56,7 +56,7 @@ impl Keeper {
         }
         let metrics = &self.webhooks.metrics;
         let started = Instant::now();
-        match file::write(&self.path, &snapshot, &self.webhooks.keys) {
+        match file::write(&self.path, &snapshot, &self.webhooks.keys, || {}) {
             Ok(()) => {
                 self.written = Some(serving);
                 self.failed = false;

@@ -55,10 +55,10 @@ impl Limited {
 
     /// The limits of a tenant and its number.
     #[must_use]
-    pub fn of(id: TenantId, tenant: &Tenant, number: Option<&Number>) -> Self {
+    pub fn of(id: TenantId, tenant: &Tenant, number: Option<Number<'_>>) -> Self {
         Self {
             tenant: tenant.calls_max.map(|most| (id, most)),
-            number: number.and_then(|number| Some((number.id, number.calls_max?))),
+            number: number.and_then(|number| Some((number.id(), number.calls_max()?))),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The signed messages of the feed: deltas in the stream; manifest and chunks of a checkpoint, in Redis and in the
-//! snapshot file alike.
+//! The signed messages of the feed: deltas in the stream; manifest and chunks of a checkpoint; and manifest and parts
+//! of a router's snapshot file.
 //!
 //! ```text
 //! delta     "DPD1" · epoch 16 · revision u64 · digest u128 · committed i64 · frames · MAC 32
 //! manifest  "DPM1" · epoch 16 · revision u64 · digest u128 · records u64 · MAC 32
 //! chunk     "DPC1" · epoch 16 · revision u64 · index u32 · last u8 · stored frames · MAC 32
+//! part      "DPF1" · epoch 16 · revision u64 · index u32 · last u8 · content u8 · bytes · MAC 32
 //! ```
 //!
 //! Integers are little-endian. The MAC covers all before it, so that no message passes for one of another kind,
@@ -18,6 +19,7 @@ use super::{Digest, Epoch, Revision};
 const DELTA: &[u8; 4] = b"DPD1";
 const MANIFEST: &[u8; 4] = b"DPM1";
 const CHUNK: &[u8; 4] = b"DPC1";
+const PART: &[u8; 4] = b"DPF1";
 
 /// What takes the state before `revision` to `revision`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +62,23 @@ pub struct Chunk<'a> {
     pub last: bool,
     /// The records: [`super::frame::StoredFrames`].
     pub frames: &'a [u8],
+}
+
+/// A part of a snapshot file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part<'a> {
+    /// Whose revision.
+    pub epoch: Epoch,
+    /// The state's number.
+    pub revision: Revision,
+    /// Which part, from 0.
+    pub index: u32,
+    /// No part follows.
+    pub last: bool,
+    /// What its bytes are, as the router that wrote it numbers them.
+    pub content: u8,
+    /// The bytes.
+    pub bytes: &'a [u8],
 }
 
 /// Why bytes aren't a message.
@@ -153,6 +172,34 @@ impl<'a> Chunk<'a> {
     }
 }
 
+impl<'a> Part<'a> {
+    /// The message's bytes.
+    #[must_use]
+    pub fn sign(&self, keys: &Keyring) -> Vec<u8> {
+        let mut out = head(PART, self.epoch, self.revision);
+        out.extend_from_slice(&self.index.to_le_bytes());
+        out.extend_from_slice(&[u8::from(self.last), self.content]);
+        out.extend_from_slice(self.bytes);
+        seal(out, keys)
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// See [`MessageError`]; never panics on any bytes.
+    pub fn verify(bytes: &'a [u8], keys: &Keyring) -> Result<Self, MessageError> {
+        let mut fields = Fields::verify(bytes, PART, keys)?;
+        Ok(Self {
+            epoch: fields.epoch()?,
+            revision: fields.revision()?,
+            index: u32::from_le_bytes(*fields.take()?),
+            last: *fields.take::<1>()? == [1],
+            content: fields.take::<1>()?[0],
+            bytes: fields.rest,
+        })
+    }
+}
+
 fn head(magic: &[u8; 4], epoch: Epoch, revision: Revision) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(magic);
@@ -226,6 +273,9 @@ mod tests {
         assert_eq!(Manifest::verify(&manifest.sign(&keys()), &keys()), Ok(manifest));
         let chunk = Chunk { epoch: EPOCH, revision: Revision(7), index: 3, last: true, frames: b"stored" };
         assert_eq!(Chunk::verify(&chunk.sign(&keys()), &keys()), Ok(chunk));
+        let Chunk { epoch, revision, index, last, .. } = chunk;
+        let part = Part { epoch, revision, index, last, content: 4, bytes: b"numbers" };
+        assert_eq!(Part::verify(&part.sign(&keys()), &keys()), Ok(part));
     }
 
     #[test]
@@ -258,5 +308,6 @@ mod tests {
         let signed = manifest.sign(&keys());
         assert_eq!(Delta::verify(&signed, &keys()), Err(MessageError::Malformed));
         assert_eq!(Chunk::verify(&signed, &keys()), Err(MessageError::Malformed));
+        assert_eq!(Part::verify(&signed, &keys()), Err(MessageError::Malformed));
     }
 }

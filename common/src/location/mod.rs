@@ -6,6 +6,7 @@
 mod effective;
 mod people;
 mod profile;
+mod stored_place;
 mod variables;
 
 pub use effective::{EffectiveConversation, EffectiveVoice};
@@ -13,6 +14,7 @@ use jiff::tz::TimeZone;
 pub use people::{Person, Service};
 pub use profile::{Conversation, Intent, Percent, Profile, Voice};
 use serde::{Deserialize, Serialize};
+pub use stored_place::StoredPlace;
 pub use variables::{NAMES as VARIABLE_NAMES, Variables};
 
 use crate::e164::E164;
@@ -74,7 +76,7 @@ pub struct Location<'a> {
     /// The business.
     pub business: &'a Business,
     /// The place; absent when nothing is set for it.
-    pub place: Option<&'a Place>,
+    pub place: Option<&'a StoredPlace<'a>>,
     /// How the agent speaks that answers, where one does.
     pub agent: Option<&'a Profile>,
     /// How agents of all tenants speak where nobody says.
@@ -108,34 +110,38 @@ impl<'a> Location<'a> {
 
     /// The profiles that apply, the nearest first.
     fn profiles(&self) -> impl Iterator<Item = &'a Profile> + use<'a> {
-        let nearer = [self.place.map(|place| &place.profile), self.agent];
+        let nearer = [self.place().map(|place| &place.profile), self.agent];
         let further = [Some(&self.business.profile), self.platform];
         nearer.into_iter().chain(further).flatten()
+    }
+
+    fn place(&self) -> Option<&'a Place> {
+        self.place.map(StoredPlace::get)
     }
 
     /// Who works there.
     #[must_use]
     pub fn staff(&self) -> &'a [Person] {
-        self.place.and_then(|place| place.staff.as_deref()).unwrap_or(&self.business.staff)
+        self.place().and_then(|place| place.staff.as_deref()).unwrap_or(&self.business.staff)
     }
 
     /// What it offers.
     #[must_use]
     pub fn services(&self) -> &'a [Service] {
-        self.place.and_then(|place| place.services.as_deref()).unwrap_or(&self.business.services)
+        self.place().and_then(|place| place.services.as_deref()).unwrap_or(&self.business.services)
     }
 
     /// The place's name; the business's where it has none.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        let own = self.place.map(|place| place.display_name.as_str()).filter(|name| !name.is_empty());
+        let own = self.place().map(|place| place.display_name.as_str()).filter(|name| !name.is_empty());
         own.unwrap_or(&self.business.name)
     }
 
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> Option<&'a str> {
-        self.place.and_then(|place| place.address.as_deref())
+        self.place().and_then(|place| place.address.as_deref())
     }
 
     /// Whether it is open now.

@@ -9,7 +9,6 @@ mod agent_facts;
 pub mod credentials;
 pub mod documents;
 pub mod event;
-pub mod form;
 mod hmac_sha256;
 mod json_text;
 mod jwt;
@@ -32,7 +31,7 @@ mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
-mod twiml_form;
+pub mod twiml_form;
 mod vapi;
 mod vonage;
 
@@ -54,6 +53,7 @@ use request::{ParseError, VerifyError, WebhookRequest};
 use serde_json::{Map, Value};
 
 use crate::call::InboundCall;
+pub use crate::form;
 use crate::time::UnixMillis;
 
 /// All providers.

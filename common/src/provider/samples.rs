@@ -87,7 +87,7 @@ pub fn with_reply_in(
         phone_number_id: Some(PhoneNumberId(Uuid::from_u128(2))),
         number: "+12125550001".parse().ok(),
         business: &business,
-        place: Some(&place),
+        place: Some(&place.into()),
         agent: None,
         platform: None,
         hours: [None; 3],

@@ -91,7 +91,7 @@ fn ask_of(
         phone_number_id: Some(PhoneNumberId(uuid::Uuid::from_u128(2))),
         number: "+12125550001".parse().ok(),
         business,
-        place: Some(&place),
+        place: Some(&place.into()),
         agent: None,
         platform: None,
         hours: [Some(hours), None, None],

@@ -21,7 +21,7 @@ pub use reporter::Standing;
 use source::Source;
 use tokio::sync::watch;
 
-use crate::snapshot::{ApplyError, Snapshot};
+use crate::snapshot::{ApplyError, Loading, Snapshot};
 use crate::webhook::Webhooks;
 
 /// The doorbell may be lost: the stream is looked at this often in any case.
@@ -337,7 +337,7 @@ impl Follower {
             Ok(_) => return Ok(Err("the checkpoint is of another epoch".into())),
             Err(error) => return Ok(Err(rejected(&error))),
         };
-        let mut snapshot = Snapshot::begin(&manifest);
+        let mut snapshot = Loading::begin(&manifest);
         for index in 0.. {
             let Some(bytes) = source.chunk(epoch, manifest.revision, index).await? else {
                 return Ok(Err(format!("chunk {index} of the checkpoint is missing")));
@@ -354,7 +354,7 @@ impl Follower {
                 break;
             }
         }
-        Ok(snapshot.complete(&manifest).map_err(|error: ApplyError| {
+        Ok(snapshot.complete(&manifest, keys).map_err(|error: ApplyError| {
             self.webhooks.metrics.digest_mismatches.inc();
             error.to_string()
         }))

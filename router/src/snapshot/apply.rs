@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use dialplane_common::e164::E164;
-use dialplane_common::feed::frame::{Frame, FrameError, Frames, RawKey, RecordKey, StoredFrames, Unreadable};
+use dialplane_common::feed::frame::{Frame, FrameError, Frames, RawKey, RecordKey, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::feed::message::{Chunk, Delta, Manifest};
-use dialplane_common::feed::record::Record;
+use dialplane_common::feed::message::Delta;
+use dialplane_common::feed::record::{NumberRecord, Record};
 use dialplane_common::feed::{Digest, RecordHash, Revision};
 use dialplane_common::ids::AccountId;
 
+use super::map::MapKey;
+use super::number::{Number, NumberSlots, Parts, has_number_ids};
+use super::numbers::{Fields, Numbers, Own};
+use super::plan::Plan;
 use super::prepared::{external_key, number_id_key};
-use super::table::{Table, TableKey};
-use super::{Account, Number, Snapshot, Tenant, UnreadableRecord};
+use super::slots::Slots;
+use super::{Account, Snapshot, Tenant, UnreadableRecord};
 
 /// Why a delta or checkpoint can't be applied. The snapshot that it was meant for is as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub enum ApplyError {
     /// Its bytes aren't frames.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A whole state has a record twice.
+    #[error("a record is there twice")]
+    Twice,
     /// The records don't add up to what the feed says.
     #[error("digest differs from the feed's")]
     Digest,
@@ -47,35 +54,6 @@ impl Snapshot {
         Ok((next, agrees))
     }
 
-    /// The empty state that a checkpoint's chunks are then added to.
-    #[must_use]
-    pub fn begin(manifest: &Manifest) -> Self {
-        Self { revision: manifest.revision, ..Self::empty(manifest.epoch) }
-    }
-
-    /// Adds the chunk that follows.
-    ///
-    /// # Errors
-    /// See [`ApplyError`]; the snapshot is then of no use.
-    pub fn add(&mut self, chunk: &Chunk<'_>, keys: &Keyring) -> Result<(), ApplyError> {
-        if (chunk.epoch, chunk.revision) != (self.epoch, self.revision) {
-            return Err(ApplyError::OutOfOrder);
-        }
-        for stored in StoredFrames::new(chunk.frames) {
-            let (hash, frame) = stored?;
-            self.put(Some(hash), &frame, keys);
-        }
-        Ok(())
-    }
-
-    /// Checks a state whose last chunk was added.
-    ///
-    /// # Errors
-    /// [`ApplyError::Digest`] when its records don't add up to what the manifest says.
-    pub fn complete(self, manifest: &Manifest) -> Result<Self, ApplyError> {
-        if self.digest == manifest.digest { Ok(self) } else { Err(ApplyError::Digest) }
-    }
-
     /// Takes from `served` the last good state of each record that this state has and can't read: a whole state that
     /// is loaded anew holds only what can't be read.
     #[must_use]
@@ -93,27 +71,37 @@ impl Snapshot {
     fn copy(&mut self, key: RecordKey, from: &Self) {
         match key {
             RecordKey::Platform => self.platform.clone_from(&from.platform),
-            RecordKey::Tenant(id) => copy_entry(&mut self.tenants, &from.tenants, id),
+            RecordKey::Tenant(id) => copy_slot(&mut self.tenants, &from.tenants, id),
             RecordKey::Account(id) => {
-                copy_entry(&mut self.accounts, &from.accounts, id);
+                copy_slot(&mut self.accounts, &from.accounts, id);
                 if let Some(account) = from.accounts.get(&id) {
                     self.link_account(id, account);
                 }
             }
-            RecordKey::Agent(id) => copy_entry(&mut self.agents, &from.agents, id),
+            RecordKey::Agent(id) => copy_slot(&mut self.agents, &from.agents, id),
             RecordKey::Number(number) => {
-                copy_entry(&mut self.numbers, &from.numbers, number);
-                if let Some(copied) = from.numbers.get(&number) {
-                    self.link_number(number, copied);
+                if let Some(found) = from.numbers.get(number.to_u64()) {
+                    let (record, hash) = (Number::new(from, found).record(), found.0.hash());
+                    // It was prepared before, so it can be again.
+                    let _ = self.set_number(number, record, hash);
                 }
             }
-            RecordKey::Range(prefix) => copy_entry(&mut self.ranges, &from.ranges, prefix),
-            RecordKey::Token(hash) => copy_entry(&mut self.tokens, &from.tokens, hash),
+            RecordKey::Range(prefix) => {
+                if let Some(found) = from.ranges.get(prefix.to_u64()) {
+                    let (record, hash) = (Number::new(from, found).record(), found.0.hash());
+                    let _ = self.set_range(prefix.to_u64(), record, hash);
+                }
+            }
+            RecordKey::Token(hash) => {
+                if let Some(token) = from.tokens.get(&hash) {
+                    self.tokens.insert(hash, token.clone());
+                }
+            }
         }
     }
 
     /// Sets or removes one record. One that can't be read is kept as it is, beside the last state that could.
-    fn put(&mut self, hash: Option<RecordHash>, frame: &Frame<'_>, keys: &Keyring) {
+    pub(super) fn put(&mut self, hash: Option<RecordHash>, frame: &Frame<'_>, keys: &Keyring) {
         let raw = (frame.key.kind, frame.key.key.to_vec());
         let key = RecordKey::from_raw(frame.key);
         let known = self.unreadable.get(&raw).map(|record| record.hash);
@@ -135,32 +123,48 @@ impl Snapshot {
         }
     }
 
+    /// Sets one record, as a delta does.
+    #[cfg(test)]
+    pub(super) fn put_record(&mut self, record: &Record, keys: &Keyring) {
+        use dialplane_common::feed::FEED_VERSION;
+        use dialplane_common::feed::frame::Payload;
+        let (key, bytes) = (record.key().to_bytes(), record.encode());
+        let key = RawKey { kind: record.key().kind() as u8, key: &key };
+        let frame = Frame { key, payload: Some(Payload { version: FEED_VERSION, bytes: &bytes }) };
+        self.put(frame.hash(), &frame, keys);
+    }
+
     fn hash(&self, key: RecordKey) -> Option<RecordHash> {
+        let entry = |numbers: &Numbers, key| numbers.get(key).map(|(entry, _)| entry.hash());
         match key {
             RecordKey::Platform => self.platform.as_ref().map(|(hash, _)| *hash),
-            RecordKey::Tenant(id) => self.tenants.entry(&id).map(|entry| entry.hash),
-            RecordKey::Account(id) => self.accounts.entry(&id).map(|entry| entry.hash),
-            RecordKey::Agent(id) => self.agents.entry(&id).map(|entry| entry.hash),
-            RecordKey::Number(number) => self.numbers.entry(&number).map(|entry| entry.hash),
-            RecordKey::Range(prefix) => self.ranges.entry(&prefix).map(|entry| entry.hash),
-            RecordKey::Token(hash) => self.tokens.entry(&hash).map(|entry| entry.hash),
+            RecordKey::Tenant(id) => self.tenants.hash(&id),
+            RecordKey::Account(id) => self.accounts.hash(&id),
+            RecordKey::Agent(id) => self.agents.hash(&id),
+            RecordKey::Number(number) => entry(&self.numbers, number.to_u64()),
+            RecordKey::Range(prefix) => entry(&self.ranges, prefix.to_u64()),
+            RecordKey::Token(hash) => self.tokens.get(&hash).map(|(hash, _)| *hash),
         }
     }
 
     fn remove(&mut self, key: RecordKey) {
         match key {
             RecordKey::Platform => self.platform = None,
-            RecordKey::Tenant(id) => self.tenants.remove(&id),
+            RecordKey::Tenant(id) => self.tenants.clear(&id),
             RecordKey::Account(id) => {
                 self.unlink_account(id);
-                self.accounts.remove(&id);
+                self.accounts.clear(&id);
             }
-            RecordKey::Agent(id) => self.agents.remove(&id),
+            RecordKey::Agent(id) => self.agents.clear(&id),
             RecordKey::Number(number) => {
                 self.unlink_number(number);
-                self.numbers.remove(&number);
+                release_plan(self, |snapshot| &snapshot.numbers, number.to_u64());
+                self.numbers.remove(number.to_u64());
             }
-            RecordKey::Range(prefix) => self.ranges.remove(&prefix),
+            RecordKey::Range(prefix) => {
+                release_plan(self, |snapshot| &snapshot.ranges, prefix.to_u64());
+                self.ranges.remove(prefix.to_u64());
+            }
             RecordKey::Token(hash) => self.tokens.remove(&hash),
         }
     }
@@ -170,40 +174,66 @@ impl Snapshot {
             None => {}
             Some(Record::Platform(record)) => self.platform = Some((hash, Arc::new(record))),
             Some(Record::Tenant(id, record)) => {
-                self.tenants.insert(id, hash, Arc::new(Tenant::prepare(id, record, keys)?));
+                let tenant = Tenant::prepare(id, record, keys)?;
+                self.tenants.set(id, hash, Arc::new(tenant)).ok_or(Unreadable::Malformed)?;
             }
             Some(Record::Account(id, record)) => {
-                let account = Account::prepare(id, record, keys)?;
+                let account = Arc::new(Account::prepare(id, record, keys)?);
                 self.unlink_account(id);
                 self.link_account(id, &account);
-                self.accounts.insert(id, hash, Arc::new(account));
+                self.accounts.set(id, hash, account).ok_or(Unreadable::Malformed)?;
             }
-            Some(Record::Agent(id, record)) => self.agents.insert(id, hash, Arc::new(record)),
-            Some(Record::Number(number, record)) => {
-                let prepared = Number::prepare(record)?;
-                self.unlink_number(number);
-                self.link_number(number, &prepared);
-                self.numbers.insert(number, hash, Arc::new(prepared));
+            Some(Record::Agent(id, record)) => {
+                self.agents.set(id, hash, Arc::new(record)).ok_or(Unreadable::Malformed)?;
             }
-            Some(Record::Range(prefix, record)) => {
-                self.ranges.insert(prefix, hash, Arc::new(Number::prepare(record)?));
-            }
-            Some(Record::Token(token, record)) => self.tokens.insert(token, hash, Arc::new(record)),
+            Some(Record::Number(number, record)) => self.set_number(number, record, hash)?,
+            Some(Record::Range(prefix, record)) => self.set_range(prefix.to_u64(), record, hash)?,
+            Some(Record::Token(token, record)) => self.tokens.insert(token, (hash, Arc::new(record))),
         }
         Ok(())
     }
 
-    fn link_number(&mut self, number: E164, prepared: &Number) {
-        for (account, id) in prepared.number_ids() {
-            self.numbers_by_id.insert(number_id_key(account, id), RecordHash(0), Arc::new((account, number)));
+    fn set_number(&mut self, number: E164, record: NumberRecord, hash: RecordHash) -> Result<(), Unreadable> {
+        let mut parts = Parts::of(record);
+        let (fields, plan) = self.settle(number.to_u64(), &mut parts, hash)?;
+        self.unlink_number(number);
+        release_plan(self, |snapshot| &snapshot.numbers, number.to_u64());
+        self.numbers.insert(fields, Own { plan: plan.as_ref(), place: &parts.text });
+        self.link_number(number);
+        Ok(())
+    }
+
+    fn set_range(&mut self, prefix: u64, record: NumberRecord, hash: RecordHash) -> Result<(), Unreadable> {
+        let mut parts = Parts::of(record);
+        let (fields, plan) = self.settle(prefix, &mut parts, hash)?;
+        release_plan(self, |snapshot| &snapshot.ranges, prefix);
+        self.ranges.insert(fields, Own { plan: plan.as_ref(), place: &parts.text });
+        Ok(())
+    }
+
+    /// Finds slots and plan for a number.
+    pub(super) fn settle(
+        &mut self,
+        key: u64,
+        parts: &mut Parts,
+        hash: RecordHash,
+    ) -> Result<(Fields, Option<Arc<Plan>>), Unreadable> {
+        let slots = parts.slots(self)?;
+        let plan = self.plans.get(std::mem::take(&mut parts.routing))?;
+        let NumberSlots { tenant, agent, account } = slots;
+        Ok((Fields { key, hash, id: parts.id, tenant, agent, account }, plan))
+    }
+
+    /// Makes a number known by its providers' names.
+    pub(super) fn link_number(&mut self, number: E164) {
+        for (account, id) in self.number_ids(number) {
+            self.numbers_by_id.insert(number_id_key(account, &id), (account, number));
         }
     }
 
     fn unlink_number(&mut self, number: E164) {
-        let Some(entry) = self.numbers.entry(&number) else { return };
-        let before = Arc::clone(&entry.value);
-        for (account, id) in before.number_ids() {
-            let key = number_id_key(account, id);
+        for (account, id) in self.number_ids(number) {
+            let key = number_id_key(account, &id);
             // The name may have gone over to another number in the meantime.
             if self.numbers_by_id.get(&key).is_some_and(|(_, named)| *named == number) {
                 self.numbers_by_id.remove(&key);
@@ -211,14 +241,21 @@ impl Snapshot {
         }
     }
 
-    fn link_account(&mut self, id: AccountId, account: &Account) {
+    fn number_ids(&self, number: E164) -> Vec<(AccountId, String)> {
+        match self.numbers.get(number.to_u64()) {
+            Some(found) if has_number_ids(found.1.place) => Number::new(self, found).number_ids().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn link_account(&mut self, id: AccountId, account: &Account) {
         if account.record.external_id.is_empty() {
             return;
         }
         let key = external_key(&account.record.provider, &account.record.external_id);
-        let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
-        ids.push(id);
-        self.accounts_by_external_id.insert(key, RecordHash(0), Arc::new(ids));
+        let known = self.accounts_by_external_id.get(&key).map_or(&[][..], |ids| ids);
+        let ids = known.iter().copied().chain([id]).collect();
+        self.accounts_by_external_id.insert(key, ids);
     }
 
     fn unlink_account(&mut self, id: AccountId) {
@@ -227,12 +264,12 @@ impl Snapshot {
             return;
         };
         let key = external_key(&account.record.provider, &account.record.external_id);
-        let mut ids = self.accounts_by_external_id.get(&key).cloned().unwrap_or_default();
-        ids.retain(|other| *other != id);
+        let known = self.accounts_by_external_id.get(&key).map_or(&[][..], |ids| ids);
+        let ids: Arc<[AccountId]> = known.iter().copied().filter(|other| *other != id).collect();
         if ids.is_empty() {
             self.accounts_by_external_id.remove(&key);
         } else {
-            self.accounts_by_external_id.insert(key, RecordHash(0), Arc::new(ids));
+            self.accounts_by_external_id.insert(key, ids);
         }
     }
 
@@ -243,9 +280,18 @@ impl Snapshot {
     }
 }
 
-fn copy_entry<K: TableKey, V>(to: &mut Table<K, V>, from: &Table<K, V>, key: K) {
-    if let Some(entry) = from.entry(&key) {
-        to.insert(key, entry.hash, Arc::clone(&entry.value));
+fn copy_slot<K: MapKey, V>(to: &mut Slots<K, V>, from: &Slots<K, V>, key: K) {
+    let slot = from.find(&key).and_then(|index| from.slot(index));
+    if let Some((hash, value)) = slot.and_then(|slot| Some((slot.hash()?, slot.value.clone()?))) {
+        to.set(key, hash, value);
+    }
+}
+
+/// The number that is replaced or removed doesn't have its plan any more.
+fn release_plan(snapshot: &mut Snapshot, numbers: fn(&Snapshot) -> &Numbers, key: u64) {
+    let plan = numbers(snapshot).get(key).and_then(|(_, own)| own.plan).cloned();
+    if let Some(plan) = plan {
+        snapshot.plans.release(&plan);
     }
 }
 
@@ -335,7 +381,7 @@ mod tests {
         assert!(agrees);
         assert_eq!(second.unreadable_records(), 2);
         assert_eq!(second.tenant(TENANT).unwrap().about.business.name, "a");
-        assert_eq!(second.number(number()).unwrap().zone, None);
+        assert_eq!(second.number(number()).unwrap().zone(), None);
         let (readable, digest) =
             frames(&[(tenant_named("c"), FEED_VERSION), (number_in(None), FEED_VERSION)]);
         let (third, agrees) = apply(&second, &readable, digest);

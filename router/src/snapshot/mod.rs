@@ -2,9 +2,16 @@
 
 mod apply;
 pub mod file;
+mod load;
+mod map;
+mod number;
+mod numbers;
+mod plan;
+mod prefetch;
 mod prepared;
+mod slots;
 mod store;
-pub mod table;
+mod trie;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,13 +22,18 @@ use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TokenHash, Tok
 use dialplane_common::feed::report::Serving;
 use dialplane_common::feed::{Digest, Epoch, RecordHash, Revision};
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
-use dialplane_common::location::Location;
+use dialplane_common::location::{Location, StoredPlace};
 use dialplane_common::route::Subject;
 use dialplane_common::time::UnixSeconds;
 use jiff::tz::TimeZone;
-pub use prepared::{Account, Number, Tenant, TenantAbout};
+pub use load::Loading;
+use map::Map;
+pub use number::Number;
+use numbers::Numbers;
+use plan::Plans;
+pub use prepared::{Account, Tenant, TenantAbout};
+use slots::Slots;
 pub use store::SnapshotStore;
-use table::Table;
 
 /// The routing data at one revision. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -30,16 +42,17 @@ pub struct Snapshot {
     revision: Revision,
     digest: Digest,
     platform: Option<(RecordHash, Arc<PlatformRecord>)>,
-    tenants: Table<TenantId, Tenant>,
-    accounts: Table<AccountId, Account>,
+    tenants: Slots<TenantId, Tenant>,
+    accounts: Slots<AccountId, Account>,
     /// Which accounts have this name at a provider; the key is its hash, so the accounts are to be asked again.
-    accounts_by_external_id: Table<u128, Vec<AccountId>>,
-    agents: Table<AgentId, AgentRecord>,
-    numbers: Table<E164, Number>,
+    accounts_by_external_id: Map<u128, Arc<[AccountId]>>,
+    agents: Slots<AgentId, AgentRecord>,
+    numbers: Numbers,
     /// Which number has this name at the provider of this account; the key is their hash.
-    numbers_by_id: Table<u128, (AccountId, E164)>,
-    ranges: Table<Prefix, Number>,
-    tokens: Table<TokenHash, TokenRecord>,
+    numbers_by_id: Map<u128, (AccountId, E164)>,
+    ranges: Numbers,
+    plans: Plans,
+    tokens: Map<TokenHash, (RecordHash, Arc<TokenRecord>)>,
     unreadable: Arc<BTreeMap<(u8, Vec<u8>), UnreadableRecord>>,
 }
 
@@ -61,14 +74,15 @@ impl Snapshot {
             revision: Revision(0),
             digest: Digest::default(),
             platform: None,
-            tenants: Table::default(),
-            accounts: Table::default(),
-            accounts_by_external_id: Table::default(),
-            agents: Table::default(),
-            numbers: Table::default(),
-            numbers_by_id: Table::default(),
-            ranges: Table::default(),
-            tokens: Table::default(),
+            tenants: Slots::default(),
+            accounts: Slots::default(),
+            accounts_by_external_id: Map::default(),
+            agents: Slots::default(),
+            numbers: Numbers::default(),
+            numbers_by_id: Map::default(),
+            ranges: Numbers::default(),
+            plans: Plans::default(),
+            tokens: Map::default(),
             unreadable: Arc::default(),
         }
     }
@@ -91,9 +105,9 @@ impl Snapshot {
         use dialplane_common::feed::frame::Kind;
         [
             (Kind::Platform.label(), usize::from(self.platform.is_some())),
-            (Kind::Tenant.label(), self.tenants.len()),
-            (Kind::Account.label(), self.accounts.len()),
-            (Kind::Agent.label(), self.agents.len()),
+            (Kind::Tenant.label(), self.tenants.present()),
+            (Kind::Account.label(), self.accounts.present()),
+            (Kind::Agent.label(), self.agents.present()),
             (Kind::Number.label(), self.numbers.len()),
             (Kind::Range.label(), self.ranges.len()),
             (Kind::Token.label(), self.tokens.len()),
@@ -114,18 +128,24 @@ impl Snapshot {
         external_id: &'n str,
     ) -> impl Iterator<Item = (AccountId, &'s Account)> + use<'s, 'n> {
         let ids = self.accounts_by_external_id.get(&prepared::external_key(provider, external_id));
-        ids.into_iter().flatten().filter_map(move |id| Some((*id, self.account(*id)?))).filter(
-            move |(_, account)| {
-                account.record.provider == provider && account.record.external_id == external_id
-            },
-        )
+        let ids = ids.map_or(&[][..], |ids| ids);
+        ids.iter().filter_map(move |id| Some((*id, self.account(*id)?))).filter(move |(_, account)| {
+            account.record.provider == provider && account.record.external_id == external_id
+        })
     }
 
     /// A number; else the longest block that it lies in.
     #[must_use]
-    pub fn number(&self, number: E164) -> Option<&Number> {
-        let range = || Prefix::of(number).find_map(|prefix| self.ranges.get(&prefix));
-        self.numbers.get(&number).or_else(|| if self.ranges.is_empty() { None } else { range() })
+    pub fn number(&self, number: E164) -> Option<Number<'_>> {
+        let range = || Prefix::of(number).find_map(|prefix| self.ranges.get(prefix.to_u64()));
+        let found = self.numbers.get(number.to_u64());
+        let found = found.or_else(|| if self.ranges.is_empty() { None } else { range() })?;
+        Some(Number::new(self, found))
+    }
+
+    /// Asks for the memory where a number is, if it is one. See [`Number::prefetch`].
+    pub fn prefetch(&self, number: E164) {
+        self.numbers.prefetch(number.to_u64());
     }
 
     /// The number that the provider of this account calls so.
@@ -138,7 +158,7 @@ impl Snapshot {
     /// Who may ask with this token.
     #[must_use]
     pub fn token(&self, hash: TokenHash) -> Option<&TokenRecord> {
-        self.tokens.get(&hash)
+        self.tokens.get(&hash).map(|(_, token)| &**token)
     }
 
     /// What holds for all tenants.
@@ -170,7 +190,7 @@ impl Snapshot {
     pub fn location<'s>(
         &'s self,
         called: Option<E164>,
-        number: Option<&'s Number>,
+        (number, place): (Option<Number<'s>>, Option<&'s StoredPlace<'s>>),
         (tenant_id, tenant): (TenantId, &'s Tenant),
         agent: Option<&'s AgentRecord>,
         now: UnixSeconds,
@@ -178,10 +198,10 @@ impl Snapshot {
         let subject = self.subject(number, tenant);
         Location {
             tenant_id,
-            phone_number_id: number.map(|number| number.id),
+            phone_number_id: number.map(Number::id),
             number: called,
             business: &tenant.about.business,
-            place: number.and_then(Number::place),
+            place,
             agent: agent.map(|agent| &agent.profile),
             platform: self.platform().map(|platform| &platform.profile),
             hours: subject.hours,
@@ -192,17 +212,17 @@ impl Snapshot {
 
     /// What decides about a call for this number of this tenant, or for no number that anybody has.
     #[must_use]
-    pub fn subject<'s>(&'s self, number: Option<&'s Number>, tenant: &'s Tenant) -> Subject<'s> {
+    pub fn subject<'s>(&'s self, number: Option<Number<'s>>, tenant: &'s Tenant) -> Subject<'s> {
         let platform = self.platform.as_ref().map(|(_, platform)| &**platform);
-        let zone: &TimeZone = number.and_then(|number| number.zone.as_ref()).unwrap_or(&tenant.zone);
+        let zone: &TimeZone = number.and_then(Number::zone).unwrap_or(&tenant.zone);
         Subject {
             rules: [
-                number.and_then(|number| number.rules.as_deref()),
+                number.and_then(Number::rules),
                 tenant.rules.as_deref(),
                 platform.and_then(|platform| platform.rules.as_deref()),
             ],
             hours: [
-                number.and_then(|number| number.hours.as_deref()),
+                number.and_then(Number::hours),
                 tenant.hours.as_deref(),
                 platform.and_then(|platform| platform.hours.as_ref()),
             ],

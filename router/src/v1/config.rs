@@ -91,15 +91,15 @@ pub(super) fn answer(
 ) -> Result<Vec<u8>, Problem> {
     let number = address(number)?;
     let known =
-        snapshot.number(number).filter(|known| sees(asker, known.tenant_id)).ok_or(Problem::NotFound)?;
-    let tenant = snapshot.tenant(known.tenant_id).ok_or(Problem::NotFound)?;
+        snapshot.number(number).filter(|known| sees(asker, known.tenant_id())).ok_or(Problem::NotFound)?;
+    let owner @ (tenant_id, tenant) = known.tenant().ok_or(Problem::NotFound)?;
     let subject = snapshot.subject(Some(known), tenant);
     let agent_id = match asker {
         TokenHolder::Agent(_, agent) if answers(agent, known, &subject.rules) => Some(agent),
         TokenHolder::Agent(..) => return Err(Problem::NotFound),
-        TokenHolder::Operator | TokenHolder::Tenant(_) => known.agent_id,
+        TokenHolder::Operator | TokenHolder::Tenant(_) => known.agent_id(),
     };
-    let agent = agent_id.and_then(|id| Some((id, snapshot.agent(known.tenant_id, id)?)));
+    let agent = agent_id.and_then(|id| Some((id, snapshot.agent(tenant_id, id)?)));
     let form = Form::parse(query.as_bytes()).map_err(|error| Problem::Malformed(error.to_string()))?;
     let text = |name| form.get(name).unwrap_or_default().to_owned().into();
     let call = InboundCall {
@@ -109,13 +109,14 @@ pub(super) fn answer(
         number_id: None,
         context: "".into(),
     };
-    let owner = (known.tenant_id, tenant);
-    let location = snapshot.location(Some(number), Some(known), owner, agent.map(|(_, agent)| agent), now);
+    let place = known.place();
+    let known_place = (Some(known), place.as_ref());
+    let location = snapshot.location(Some(number), known_place, owner, agent.map(|(_, agent)| agent), now);
     let (voice, conversation) = (location.voice(), location.conversation());
     let config = Config {
         phone_number: number.to_string(),
-        phone_number_id: known.id,
-        tenant_id: known.tenant_id,
+        phone_number_id: known.id(),
+        tenant_id,
         tenant_name: &tenant.about.business.name,
         display_name: location.name(),
         address: location.address(),
@@ -189,14 +190,18 @@ fn address(text: &str) -> Result<E164, Problem> {
 }
 
 /// Whether an agent answers calls for a number: as its own, or as one that a rule names.
-fn answers(agent: AgentId, number: &Number, rules: &[Option<&[dialplane_common::route::Rule]>; 3]) -> bool {
+fn answers(
+    agent: AgentId,
+    number: Number<'_>,
+    rules: &[Option<&[dialplane_common::route::Rule]>; 3],
+) -> bool {
     let rules = rules.iter().flatten().next().copied().unwrap_or_default();
     let named = |step: &Step| match step {
         Step::Agent { agent: Some(named) } => *named == agent,
         Step::Split { agents } => agents.iter().any(|share| share.agent == agent),
         _ => false,
     };
-    number.agent_id == Some(agent) || rules.iter().flat_map(|rule| &rule.then).any(named)
+    number.agent_id() == Some(agent) || rules.iter().flat_map(|rule| &rule.then).any(named)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub(super) fn answer(
     match owner(snapshot, asker, &request.to) {
         Ok((tenant_id, tenant, number)) => {
             response.tenant_id = Some(tenant_id);
-            response.phone_number_id = number.map(|number| number.id);
+            response.phone_number_id = number.map(Number::id);
             let limited = Limited::of(tenant_id, tenant, number);
             let facts = Facts {
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
@@ -92,7 +92,7 @@ pub(super) fn answer(
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });
-            let own = number.and_then(|number| number.agent_id);
+            let own = number.and_then(Number::agent_id);
             let steps = decision.chain.iter();
             response.route =
                 steps.filter_map(|step| view(snapshot, tenant_id, own, &request.call_id, step)).collect();
@@ -117,10 +117,10 @@ fn owner<'s>(
     snapshot: &'s Snapshot,
     asker: TokenHolder,
     to: &str,
-) -> Result<(TenantId, &'s Tenant, Option<&'s Number>), Refusal> {
+) -> Result<(TenantId, &'s Tenant, Option<Number<'s>>), Refusal> {
     let known = call::address(to).and_then(|number| snapshot.number(number));
     let tenant_id = match known {
-        Some(number) => number.tenant_id,
+        Some(number) => number.tenant_id(),
         None => snapshot.unknown_numbers().ok_or(Refusal::UnknownNumber)?,
     };
     if !sees(asker, tenant_id) {
@@ -130,7 +130,7 @@ fn owner<'s>(
     if tenant.suspended {
         return Err(Refusal::SuspendedTenant);
     }
-    if known.is_some_and(|number| !number.active) {
+    if known.is_some_and(|number| !number.active()) {
         return Err(Refusal::InactiveNumber);
     }
     Ok((tenant_id, tenant, known))

@@ -25,7 +25,7 @@ impl<'a> Webhook<'a> {
         let claim = self.endpoint.provider.claim(self.endpoint.kind, self.request);
         let called =
             claim.to.as_deref().and_then(call::address).and_then(|number| self.snapshot.number(number));
-        let bound = called.map_or(&[][..], Number::accounts);
+        let bound: Vec<AccountId> = called.into_iter().flat_map(Number::accounts).collect();
         let mut candidates: Vec<(AccountId, &Account)> = match &claim.external_id {
             Some(external_id) => self.snapshot.accounts_named(provider, external_id).collect(),
             None => Vec::new(),
@@ -83,7 +83,10 @@ impl<'a> Webhook<'a> {
     /// `None`: the account doesn't ask for proof.
     fn verify(&self, account: &Account) -> Option<Result<(), VerifyError>> {
         let asks = account.record.signature_policy != SignaturePolicy::Off;
-        asks.then(|| account.verifier.verify(self.endpoint.kind, self.request, self.now))
+        self.foreseen.find();
+        let proof = asks.then(|| account.verifier.verify(self.endpoint.kind, self.request, self.now));
+        self.foreseen.settle();
+        proof
     }
 }
 

@@ -6,7 +6,7 @@ use dialplane_common::call::{self, InboundCall};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
-use dialplane_common::location::Location;
+use dialplane_common::location::{Location, StoredPlace};
 use dialplane_common::provider::event::{Event, StepEnd};
 use dialplane_common::provider::reply::{Action, Refusal, Reply};
 use dialplane_common::provider::request::WebhookRequest;
@@ -14,6 +14,7 @@ use dialplane_common::route::{Decision, Dialable, Facts, Step, decide};
 use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
+use super::foreseen::Foreseen;
 use super::{Endpoint, Reaction, Webhooks};
 use crate::live::Limited;
 use crate::outcome::{Answer, Outcome};
@@ -25,6 +26,7 @@ pub struct Webhook<'a> {
     pub snapshot: &'a Snapshot,
     pub endpoint: &'a Endpoint,
     pub request: &'a WebhookRequest<'a>,
+    pub foreseen: Foreseen<'a>,
     pub now: UnixMillis,
 }
 
@@ -35,10 +37,20 @@ pub struct Owner<'a> {
     /// The called number, when it is one.
     pub called: Option<E164>,
     /// What is known of it; absent when nobody has it and the tenant takes such calls.
-    pub number: Option<&'a Number>,
+    pub number: Option<Number<'a>>,
+    /// What is said of its place.
+    pub place: Option<StoredPlace<'a>>,
 }
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    fn new(
+        (tenant_id, tenant): (TenantId, &'a Tenant),
+        called: Option<E164>,
+        number: Option<Number<'a>>,
+    ) -> Self {
+        Self { tenant_id, tenant, called, number, place: number.and_then(Number::place) }
+    }
+
     /// The call with the number that was called, where the provider gave nothing but its own name of that.
     pub(super) fn complete<'c>(&self, call: &'c InboundCall<'c>) -> Cow<'c, InboundCall<'c>> {
         match self.called.filter(|_| call.to.is_empty()) {
@@ -105,7 +117,7 @@ impl<'a> Webhook<'a> {
         if !limited.is_any() || matches!(taken(), Some(Step::Reject { .. })) {
             return;
         }
-        let number = owner.number.map(|number| number.id);
+        let number = owner.number.map(Number::id);
         let known_by = (source.account_id, &*call.call_id);
         self.router.live.begin(owner.tenant_id, number, limited, known_by, self.now.seconds());
     }
@@ -114,9 +126,7 @@ impl<'a> Webhook<'a> {
     /// calls to.
     fn transfer(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
-        let own_agent = owner.number.and_then(|number| number.agent_id);
-        let agent = own_agent.and_then(|id| self.snapshot.agent(owner.tenant_id, id));
-        let location = self.location(&owner, agent);
+        let location = self.location(&owner, owner.number.and_then(Number::agent));
         let to = location.transfer_to().or_else(|| first_dialable(self.decide(source, &owner, call).chain));
         let to = to.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let action = Action::Dial { to: std::slice::from_ref(to), timeout_s: TRANSFER_TIMEOUT_S };
@@ -143,7 +153,7 @@ impl<'a> Webhook<'a> {
         if owner.tenant.suspended {
             return Err(self.refuse(call, Refusal::SuspendedTenant));
         }
-        if owner.number.is_some_and(|number| !number.active) {
+        if owner.number.is_some_and(|number| !number.active()) {
             return Err(self.refuse(call, Refusal::InactiveNumber));
         }
         Ok(owner)
@@ -153,10 +163,10 @@ impl<'a> Webhook<'a> {
     /// that it may speak of everybody's numbers.
     fn owner(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
         let called = self.called(source, call);
-        let known = called.and_then(|number| self.snapshot.number(number));
-        let number = known.filter(|number| number.accounts().contains(&source.account_id));
-        let tenant_id = match number {
-            Some(number) => number.tenant_id,
+        let known = called.and_then(|number| self.foreseen.number(number));
+        let number = known.filter(|number| number.is_bound_to(source.account_id));
+        let tenant = match number {
+            Some(number) => number.tenant(),
             // Numbers that nobody has may go to one tenant, but never from another tenant's own account. A number
             // that somebody has isn't one of them only because this account may not speak of it.
             None => self
@@ -164,10 +174,11 @@ impl<'a> Webhook<'a> {
                 .unknown_numbers()
                 .filter(|_| known.is_none())
                 .filter(|tenant| source.account.record.tenant_id.is_none_or(|owner| owner == *tenant))
+                .map(|id| Some((id, self.snapshot.tenant(id)?)))
                 .ok_or_else(|| self.refuse(call, Refusal::UnknownNumber))?,
         };
-        let tenant = self.snapshot.tenant(tenant_id).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
-        Ok(Owner { tenant_id, tenant, called, number })
+        let tenant = tenant.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
+        Ok(Owner::new(tenant, called, number))
     }
 
     /// The called number: by the provider's own name of it, as it stands, or as a national one.
@@ -189,10 +200,10 @@ impl<'a> Webhook<'a> {
                 Answer::refusal(Outcome::Malformed, reason)
             })?;
         let number = remainder.number.and_then(|number| self.snapshot.number(number));
-        let number = number.filter(|number| number.tenant_id == remainder.tenant);
+        let number = number.filter(|number| number.tenant_id() == remainder.tenant);
         let tenant =
             self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
-        let owner = Owner { tenant_id: remainder.tenant, tenant, called: remainder.number, number };
+        let owner = Owner::new((remainder.tenant, tenant), remainder.number, number);
         let is_due = !tenant.suspended && remainder.is_next_due(end.result, self.now.seconds());
         let due = if is_due { &*remainder.rest } else { &[] };
         // A call that was answered can't be rejected any more: where nothing can be done, it ends.
@@ -210,9 +221,13 @@ impl<'a> Webhook<'a> {
     }
 
     /// A location as it stands now.
-    pub(super) fn location(&self, owner: &Owner<'a>, agent: Option<&'a AgentRecord>) -> Location<'a> {
-        let tenant = (owner.tenant_id, owner.tenant);
-        self.snapshot.location(owner.called, owner.number, tenant, agent, self.now.seconds())
+    pub(super) fn location<'o>(
+        &'o self,
+        owner: &'o Owner<'a>,
+        agent: Option<&'o AgentRecord>,
+    ) -> Location<'o> {
+        let (tenant, number) = ((owner.tenant_id, owner.tenant), (owner.number, owner.place.as_ref()));
+        self.snapshot.location(owner.called, number, tenant, agent, self.now.seconds())
     }
 
     fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {

@@ -4,6 +4,7 @@ mod after;
 mod authenticate;
 mod body;
 mod call;
+mod foreseen;
 mod origin;
 mod path;
 mod step;
@@ -19,6 +20,7 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::provider::request::{Content, ParseError, WebhookRequest};
 use dialplane_common::provider::{Body, Size};
 use dialplane_common::time::UnixMillis;
+use foreseen::Foreseen;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
@@ -106,14 +108,14 @@ impl Webhooks {
             Ok(body) => body,
             Err(error) => return self.unread(&endpoint, error),
         };
-        let started = std::time::Instant::now();
+        let started = SystemTime::now();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let reaction = match &*self.store.load() {
             Some(snapshot) => {
                 let authority = parts.uri.authority().map(Authority::as_str);
                 let (method, headers) = (&parts.method, &parts.headers);
                 let received = Received { method, authority, target, headers, body: &body, peer };
-                self.react(snapshot, &endpoint, &received, now())
+                self.react(snapshot, &endpoint, &received, millis(started))
             }
             None => Reaction::Now(Answer::refusal(Outcome::NotReady, "no routing data yet\n")),
         };
@@ -122,7 +124,7 @@ impl Webhooks {
             Reaction::Later(work) => {
                 drop(body);
                 // What a tenant's own server takes isn't this program's time to answer.
-                metrics.duration.observe(started.elapsed().as_secs_f64());
+                metrics.duration.observe(since(started));
                 let answer = work.finish(&self.outbound).await;
                 metrics.ended(answer.outcome);
                 return answer.into_response();
@@ -130,7 +132,7 @@ impl Webhooks {
         };
         metrics.ended(answer.outcome);
         let response = answer.into_response();
-        metrics.duration.observe(started.elapsed().as_secs_f64());
+        metrics.duration.observe(since(started));
         response
     }
 
@@ -152,7 +154,8 @@ impl Webhooks {
         if let Some(wanted) = unexpected(endpoint, &request) {
             return Reaction::Now(ParseError::ContentType(wanted).into());
         }
-        let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, now };
+        let foreseen = Foreseen::new(snapshot, &request);
+        let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, foreseen, now };
         webhook.react().unwrap_or_else(Reaction::Now)
     }
 
@@ -231,8 +234,17 @@ fn unexpected(endpoint: &Endpoint, request: &WebhookRequest<'_>) -> Option<&'sta
 /// The clock.
 #[must_use]
 pub fn now() -> UnixMillis {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    millis(SystemTime::now())
+}
+
+fn millis(time: SystemTime) -> UnixMillis {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Seconds since then, by the clock that was read then: one that is set back meanwhile gives nothing.
+fn since(started: SystemTime) -> f64 {
+    started.elapsed().unwrap_or_default().as_secs_f64()
 }
 
 fn method_not_allowed(get: bool) -> Response<Full<Bytes>> {

@@ -2,7 +2,6 @@
 
 use dialplane_common::call::InboundCall;
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, HostedAgent};
-use dialplane_common::ids::AgentId;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::provider::reply::{Action, After, Refusal, Reply};
 use dialplane_common::provider::{AFTER, provider};
@@ -49,13 +48,14 @@ impl<'a> Webhook<'a> {
         step: &'s Step,
     ) -> Option<Resolved<'s>> {
         let resolved = match step {
-            Step::Agent { agent } => {
-                let id = agent.or_else(|| owner.number.and_then(|number| number.agent_id))?;
-                self.reach(owner, id, None)?
+            Step::Agent { agent: None } => self.reach(owner.number?.agent()?, None)?,
+            Step::Agent { agent: Some(id) } => {
+                self.reach(self.snapshot.agent(owner.tenant_id, *id)?, None)?
             }
             Step::Split { agents } => {
                 let share = choose(agents, &call.call_id)?;
-                self.reach(owner, share.agent, share.version.as_deref())?
+                let agent = self.snapshot.agent(owner.tenant_id, share.agent)?;
+                self.reach(agent, share.version.as_deref())?
             }
             other => Resolved { action: without_agent(other)?, agent: None },
         };
@@ -63,8 +63,7 @@ impl<'a> Webhook<'a> {
     }
 
     /// How the call reaches an agent.
-    fn reach<'s>(&'s self, owner: &Owner<'a>, id: AgentId, version: Option<&'s str>) -> Option<Resolved<'s>> {
-        let agent = self.snapshot.agent(owner.tenant_id, id)?;
+    fn reach<'s>(&self, agent: &'s AgentRecord, version: Option<&'s str>) -> Option<Resolved<'s>> {
         let action = match &agent.target {
             AgentTarget::Stream { url } => Action::Stream(url),
             AgentTarget::Sip { uri } => Action::AgentSip(uri),

@@ -10,6 +10,7 @@ use super::Reaction;
 use super::call::{Source, Webhook};
 use crate::outbound::{Outbound, ToolCalls};
 use crate::outcome::{Answer, Outcome};
+use crate::snapshot::Number;
 
 /// What an agent is told when its tenant has nothing that does what it wants.
 const NO_SUCH_TOOL: &str = "I can't do that here.";
@@ -54,9 +55,7 @@ impl<'a> Webhook<'a> {
                 return Err(Answer::document(refused.outcome, provider.tool_results(&results)));
             }
         };
-        let own_agent = owner.number.and_then(|number| number.agent_id);
-        let location =
-            self.location(&owner, own_agent.and_then(|id| self.snapshot.agent(owner.tenant_id, id)));
+        let location = self.location(&owner, owner.number.and_then(Number::agent));
         let server = owner.tenant.about.tool_server.as_ref();
         let (mut results, mut places) = (Vec::with_capacity(request.calls.len()), Vec::new());
         let mut forwarded = server.map(|(server, secret)| {
