@@ -2,11 +2,12 @@
 
 use std::net::TcpStream;
 
-use dialplane_bench::system::wait_for;
+use dialplane_bench::system::{Router, TempDir, wait_for};
 use tokio_rustls::rustls::version::TLS12;
 
 use super::client::{Client, call};
 use super::{HOST, Secure};
+use crate::alone::snapshot_file;
 
 #[test]
 fn a_call_is_answered_whose_signature_covers_https() {
@@ -63,4 +64,36 @@ fn told_to_end_the_router_answers_what_is_open() {
     let answer = open.read().expect("an answer");
     assert_eq!((answer.status, answer.body), (200, secure.document()));
     assert_eq!(secure.alone.router.process.wait().code(), Some(0));
+}
+
+#[test]
+fn another_router_takes_the_port_over_and_answers_the_next() {
+    let dir = TempDir::new();
+    let socket = dir.path("handover").display().to_string();
+    let mut secure = Secure::start_with(&[("ROUTER_HANDOVER_SOCKET", &socket)]);
+    let client = secure.client();
+    let mut open = client.connect(secure.address, HOST).expect("a handshake");
+    let (head, body) = call(&secure.alone.salon, "Expect: 100-continue\r\n");
+    open.send(head.as_bytes());
+    assert_eq!(open.read().map(|answer| answer.status).ok(), Some(100));
+
+    let file = dir.path("snapshot").display().to_string();
+    let _ = snapshot_file(&file);
+    let old = &secure.alone.router;
+    let next = Router::start(&[
+        ("ROUTER_SNAPSHOT_FILE", &file),
+        ("ROUTER_HANDOVER_SOCKET", &socket),
+        ("ROUTER_LISTEN", &old.address.to_string()),
+        ("ROUTER_OPS_LISTEN", &old.ops.to_string()),
+        ("ROUTER_TLS_LISTEN", &secure.address.to_string()),
+        ("ROUTER_TLS_CERTIFICATES", &secure.folder.display().to_string()),
+    ]);
+    assert_eq!(next.tls, Some(secure.address));
+    open.send(body.as_bytes());
+    assert_eq!(open.read().map(|answer| (answer.status, answer.body)).ok(), Some((200, secure.document())));
+    drop(open);
+    assert_eq!(secure.alone.router.process.wait().code(), Some(0));
+    let mut new = client.connect(secure.address, HOST).expect("a handshake");
+    assert_eq!(new.ring(&secure.alone.salon).body, secure.document());
+    assert_eq!(secure.handshakes("full"), 1.0, "the new one's operations port tells");
 }
