@@ -20,11 +20,9 @@ use crate::webhook::Peer;
 /// most a body of 64 KiB, for the few seconds that a body may take.
 const STREAMS_MAX: u32 = 100;
 
-/// How much of a body may be under way before it is read: more only fills memory. A usual one is below 2 KiB.
-const STREAM_WINDOW_BYTES: u32 = 64 << 10;
-
-/// The same of all bodies of one connection: with 50 ms there and back, a conversation of 8 MiB takes half a second.
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// How much of one body, and of all bodies of a connection, may be under way before it is read: with 50 ms there and
+/// back, a conversation of 8 MiB takes half a second, and a connection holds no more than this unread.
+const WINDOW_BYTES: u32 = 1 << 20;
 
 /// How many requests a peer may take back before they are begun; one more ends the connection (CVE-2023-44487).
 const RESETS_MAX: usize = 20;
@@ -51,8 +49,8 @@ pub async fn serve(
     let http = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_pending_accept_reset_streams(RESETS_MAX)
         .serve_connection(TokioIo::new(io), service);
