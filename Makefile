@@ -22,6 +22,7 @@ bench: services-installed ## criterion for each step of a call, the load run, an
 	$(CARGO) bench -p dialplane-bench --benches
 	$(CARGO) build --release --workspace --bins
 	$(RELEASE)/dialplane-bench load
+	$(RELEASE)/dialplane-bench tls
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
 
 check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use dialplane_common::time::UnixMillis;
 use dialplane_router::outbound::Outbound;
 use dialplane_router::outcome::Outcome;
 use dialplane_router::snapshot::Snapshot;
-use dialplane_router::webhook::{Origins, Reaction, Received, Webhooks, endpoint};
+use dialplane_router::webhook::{Origins, Peer, Reaction, Received, Webhooks, endpoint};
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -276,10 +275,11 @@ fn answers(c: &mut Criterion) {
         let endpoint = endpoint(&target).unwrap();
         let received = Received {
             method: &Method::POST,
+            authority: None,
             target: &target,
             headers: &headers,
             body: vector.body.as_bytes(),
-            peer: IpAddr::from([127, 0, 0, 1]),
+            peer: Peer { address: [127, 0, 0, 1].into(), tls: false },
         };
         let now = UnixMillis(vector.now.max(1_793_534_400) * 1000);
         let answer = || match webhooks.react(&snapshot, &endpoint, black_box(&received), now) {

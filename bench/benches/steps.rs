@@ -6,7 +6,6 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark whose workload is wrong can only stop")]
 
 use std::hint::black_box;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use dialplane_common::route::{Date, Facts, Holiday, Hours, Interval, Weekly, dec
 use dialplane_common::time::UnixMillis;
 use dialplane_router::outbound::Outbound;
 use dialplane_router::snapshot::Snapshot;
-use dialplane_router::webhook::{Origins, Reaction, Received, Webhooks, endpoint};
+use dialplane_router::webhook::{Origins, Peer, Reaction, Received, Webhooks, endpoint};
 use http::{HeaderMap, Method};
 use jiff::tz::TimeZone;
 
@@ -141,10 +140,11 @@ fn call(c: &mut Criterion) {
             |call| {
                 let received = Received {
                     method: &Method::POST,
+                    authority: None,
                     target: &target,
                     headers: &call.headers,
                     body: call.body.as_bytes(),
-                    peer: IpAddr::from([127, 0, 0, 1]),
+                    peer: Peer { address: [127, 0, 0, 1].into(), tls: false },
                 };
                 match webhooks.react(&snapshot, &voice, &received, NOW) {
                     Reaction::Now(answer) => answer.into_response(),

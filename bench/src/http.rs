@@ -69,7 +69,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> io::Result<Response> {
 ///
 /// # Errors
 /// As [`request`].
-pub fn read(stream: &mut TcpStream) -> io::Result<Response> {
+pub fn read(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 << 10];
     let (head_end, head) = loop {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use dialplane_bench::snapshot_file::{self, Source};
-use dialplane_bench::{documents, load, propagation, workload};
+use dialplane_bench::{documents, load, plots, propagation, rivals, tls, workload};
 use dialplane_common::feed::keyring::Keyring;
 
 /// Measures Dialplane.
@@ -17,6 +17,15 @@ enum Command {
     Snapshot(Snapshot),
     /// The router beside a bare hyper server, in turn: processor time a request and the ratio.
     Load(load::Options),
+    /// The router beside other servers, in turn: rates, processor time and memory. Those with PostgreSQL want
+    /// DATABASE_URL: deploy/services exec.
+    Rivals(rivals::Options),
+    /// One of the rivals that are written here.
+    Rival(rivals::servers::Options),
+    /// Draws what `rivals --json` wrote.
+    Plots(plots::Options),
+    /// What TLS costs, beside nginx and HAProxy: handshakes, requests, and those who don't use it.
+    Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
     /// Every answer that every provider renders, as JSON lines.
@@ -66,6 +75,10 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Snapshot(snapshot) => snapshot.write(),
         Command::Load(options) => load::run(&options),
+        Command::Rivals(options) => rivals::run(&options),
+        Command::Rival(options) => rivals::servers::serve(&options),
+        Command::Plots(options) => plots::run(&options),
+        Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),

@@ -92,6 +92,21 @@ impl Process {
         (process, address)
     }
 
+    /// Starts a program that announces nothing, and waits until it listens on the port that it was told.
+    ///
+    /// # Errors
+    /// When it ends instead: what it said on standard error.
+    pub fn listening(mut command: Command, port: u16) -> Result<(Self, SocketAddr), String> {
+        let mut process = Self::spawn_quiet(command.stdout(Stdio::null()));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut ended = false;
+        wait_for("a program to listen", || {
+            ended = process.child.try_wait().is_ok_and(|status| status.is_some());
+            ended || TcpStream::connect(address).is_ok()
+        });
+        if ended { Err(process.log()) } else { Ok((process, address)) }
+    }
+
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -181,13 +196,20 @@ fn announced<const N: usize>(
     stdout: &mut impl BufRead,
     names: [&str; N],
 ) -> [SocketAddr; N] {
+    let line = first_line(stdout);
+    names.map(|name| must(address(&line, name).ok_or_else(|| process.log()), "start"))
+}
+
+fn first_line(stdout: &mut impl BufRead) -> String {
     let mut line = String::new();
     must(stdout.read_line(&mut line), "read the first line");
-    names.map(|name| {
-        let mut words = line.split_whitespace().skip_while(|word| *word != name).skip(1);
-        let address = words.next().and_then(|url| url.strip_prefix("http://")?.parse().ok());
-        must(address.ok_or_else(|| process.log()), "start")
-    })
+    line
+}
+
+/// The address behind a word of a line.
+fn address(line: &str, name: &str) -> Option<SocketAddr> {
+    let url = line.split_whitespace().skip_while(|word| *word != name).nth(1)?;
+    url.split_once("://")?.1.parse().ok()
 }
 
 /// A port that nothing listens on. Below those that the system gives out by itself, so that no connection of another
@@ -340,6 +362,8 @@ pub struct Router {
     pub process: Process,
     /// Where webhooks go.
     pub address: SocketAddr,
+    /// Where they go over TLS.
+    pub tls: Option<SocketAddr>,
     /// Where operations go.
     pub ops: SocketAddr,
 }
@@ -352,8 +376,10 @@ impl Router {
         command.envs([("ROUTER_LISTEN", "127.0.0.1:0"), ("ROUTER_OPS_LISTEN", "127.0.0.1:0")]);
         command.envs(settings.iter().copied());
         let (process, mut stdout) = Process::spawn(command);
-        let [address, ops] = announced(&process, &mut stdout, ["webhooks", "ops"]);
-        Self { process, address, ops }
+        let line = first_line(&mut stdout);
+        let [webhooks, ops] =
+            ["webhooks", "ops"].map(|name| must(address(&line, name).ok_or_else(|| process.log()), "start"));
+        Self { process, address: webhooks, tls: address(&line, "tls"), ops }
     }
 
     /// Starts one that is meant to fail; its exit status and what it says.

@@ -15,8 +15,9 @@ use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
 use crate::server::handover::{self, Predecessor, Successor};
-use crate::server::{self, Phase, listen};
+use crate::server::{self, Listeners, Phase, listen};
 use crate::snapshot::file;
+use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 
 /// Why the router can't start.
@@ -54,6 +55,9 @@ pub enum StartError {
     /// No requests can be made.
     #[error(transparent)]
     Outbound(#[from] outbound::StartError),
+    /// No handshakes can be made.
+    #[error("TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// A mistake in the metrics.
     #[error(transparent)]
     Metrics(#[from] prometheus::Error),
@@ -63,12 +67,16 @@ pub enum StartError {
 ///
 /// # Errors
 /// See [`StartError`].
-pub fn run(config: Config) -> Result<(), StartError> {
+pub fn run(mut config: Config) -> Result<(), StartError> {
+    let tls = config.tls.take();
     check_descriptors(&config);
     let mut predecessor = predecessor(&config)?;
-    let listener = bind("ROUTER_LISTEN", config.listen, predecessor.as_mut())?;
+    let plain = bind("ROUTER_LISTEN", config.listen, predecessor.as_mut())?;
+    let secure =
+        tls.as_ref().map(|tls| bind("ROUTER_TLS_LISTEN", tls.listen, predecessor.as_mut())).transpose()?;
     let ops_listener = bind("ROUTER_OPS_LISTEN", config.ops_listen, predecessor.as_mut())?;
-    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
+    let (address, ops_address) = (plain.local_addr()?, ops_listener.local_addr()?);
+    let tls_address = secure.as_ref().map(TcpListener::local_addr).transpose()?;
     let id = config.id.clone().unwrap_or_else(|| format!("{}:{}", host_name(), address.port()));
     let (standing, _) = watch::channel(Standing { id: id.clone(), ..Standing::default() });
     let (phase, _) = watch::channel(Phase::Serving);
@@ -101,6 +109,15 @@ pub fn run(config: Config) -> Result<(), StartError> {
         let _inside = control.enter();
         Box::pin(ended()?)
     };
+    let secure = secure.zip(tls).map(|(listener, tls)| {
+        let metrics = &webhooks.metrics.tls;
+        let acceptor =
+            Acceptor::new(tls.certificates.current(), config.limits.header_timeout, metrics.clone())?;
+        let _inside = control.enter();
+        control.spawn(tls.certificates.watch(signal(SignalKind::hangup())?, metrics.clone()));
+        Ok::<_, StartError>((listener, acceptor))
+    });
+    let listeners = Listeners { plain, secure: secure.transpose()? };
     if predecessor.is_some() {
         // The other router answers on until this one can.
         let serving = stands.wait_for(|standing| standing.serving.is_some());
@@ -115,7 +132,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
         }
     }
 
-    let workers = server::start(&listener, &webhooks, &config)?;
+    let workers = server::start(&listeners, &webhooks, &config)?;
     let ops_serve = control.spawn(ops::serve(ops_listener.try_clone()?, ops));
     let successors = match &config.handover_socket {
         Some(path) => Some(handover::listen(path).map_err(|error| handover_error(path, error))?),
@@ -136,9 +153,10 @@ pub fn run(config: Config) -> Result<(), StartError> {
         })
     });
     let keeper = keeper.transpose()?;
-    announce(address, ops_address, &id);
+    announce(address, tls_address, ops_address, &id);
 
-    let sockets = [("ROUTER_LISTEN", &listener), ("ROUTER_OPS_LISTEN", &ops_listener)];
+    let mut sockets = vec![("ROUTER_LISTEN", &listeners.plain), ("ROUTER_OPS_LISTEN", &ops_listener)];
+    sockets.extend(listeners.secure.as_ref().map(|(listener, _)| ("ROUTER_TLS_LISTEN", listener)));
     let successor = control.block_on(async {
         tokio::select! {
             () = ended => None,
@@ -153,7 +171,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     } else {
         std::thread::sleep(config.drain.delay);
     }
-    drop((listener, ops_listener));
+    drop((listeners, ops_listener));
     let open = workers.drain();
     // After the webhooks, which give it what to do; what they wait for is within their own time.
     webhooks.outbound.drain(config.drain.timeout);
@@ -240,8 +258,9 @@ fn read_file(
 
 /// One line on standard output, for people and for scripts that let the system choose ports.
 #[expect(clippy::print_stdout, reason = "the one line that is output, not log")]
-fn announce(address: SocketAddr, ops: SocketAddr, id: &str) {
-    println!("dialplane-router: webhooks http://{address} ops http://{ops} id {id}");
+fn announce(address: SocketAddr, tls: Option<SocketAddr>, ops: SocketAddr, id: &str) {
+    let tls = tls.map(|address| format!(" tls https://{address}")).unwrap_or_default();
+    println!("dialplane-router: webhooks http://{address}{tls} ops http://{ops} id {id}");
 }
 
 /// Resolves once the process is told to end; from now on a signal doesn't kill it.

@@ -14,6 +14,7 @@ use dialplane_common::provider::public_url::PublicUrl;
 use crate::network::Network;
 use crate::outbound::settings::{self, Settings};
 use crate::telemetry::LogFormat;
+use crate::tls::{self, watched::Watched};
 use crate::webhook::Origins;
 
 /// Answers telephony and voice-AI webhooks from memory.
@@ -23,6 +24,15 @@ pub struct Arguments {
     /// Address for webhooks. Port 0: any free one.
     #[arg(long, env = "ROUTER_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
+
+    /// Address for webhooks over TLS, like 0.0.0.0:8443. Without one there is no TLS.
+    #[arg(long, env = "ROUTER_TLS_LISTEN")]
+    tls_listen: Option<String>,
+
+    /// Folder of certificates (NAME.crt) and their keys (NAME.key), in PEM. Which one is shown follows from the host
+    /// names in them. Read again when they change.
+    #[arg(long, env = "ROUTER_TLS_CERTIFICATES")]
+    tls_certificates: Option<OsString>,
 
     /// Address for /metrics, /healthz, /readyz and /debug/explain. Not for the public.
     #[arg(long, env = "ROUTER_OPS_LISTEN", default_value = "127.0.0.1:8081")]
@@ -73,8 +83,8 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_LAG_MAX_MS", default_value = "100")]
     lag_max_ms: String,
 
-    /// How long a request's head may take, an answer may lie unread, and a connection may be idle, in milliseconds; it
-    /// is closed at most a quarter later.
+    /// How long a request's head may take, a TLS handshake, an answer may lie unread, and a connection may be idle, in
+    /// milliseconds; it is closed at most a quarter later.
     #[arg(long, env = "ROUTER_HEADER_TIMEOUT_MS", default_value = "15000")]
     header_timeout_ms: String,
 
@@ -124,6 +134,8 @@ pub struct Arguments {
 pub struct Config {
     /// Address for webhooks.
     pub listen: SocketAddr,
+    /// TLS.
+    pub tls: Option<tls::Settings>,
     /// Address for operations.
     pub ops_listen: SocketAddr,
     /// The snapshot file.
@@ -163,7 +175,7 @@ pub struct Limits {
     pub connections_per_peer_max: usize,
     /// How long a request may wait for its turn.
     pub lag_max: Duration,
-    /// Time for a request's head, for an answer to be taken, and for idleness.
+    /// Time for a request's head, for a TLS handshake, for an answer to be taken, and for idleness.
     pub header_timeout: Duration,
     /// Time for a request's body.
     pub body_timeout: Duration,
@@ -232,6 +244,7 @@ impl Arguments {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             listen: setting("ROUTER_LISTEN", &self.listen, "wanted an address like 127.0.0.1:8080")?,
+            tls: tls(self.tls_listen, self.tls_certificates)?,
             ops_listen: setting(
                 "ROUTER_OPS_LISTEN",
                 &self.ops_listen,
@@ -267,6 +280,23 @@ impl Arguments {
             log_level: self.log_level,
         })
     }
+}
+
+fn tls(listen: Option<String>, certificates: Option<OsString>) -> Result<Option<tls::Settings>, ConfigError> {
+    let Some(listen) = listen.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let listen = setting("ROUTER_TLS_LISTEN", &listen, "wanted an address like 0.0.0.0:8443")?;
+    let certificates = certificates.filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = certificates.ok_or_else(|| ConfigError {
+        setting: "ROUTER_TLS_CERTIFICATES",
+        value: None,
+        wanted: "wanted a folder with NAME.crt and NAME.key, as ROUTER_TLS_LISTEN is set".into(),
+    })?;
+    let certificates = Watched::open(folder.clone()).map_err(|unusable| ConfigError {
+        setting: "ROUTER_TLS_CERTIFICATES",
+        value: Some(folder.join(unusable.file).to_string_lossy().into_owned()),
+        wanted: unusable.wanted,
+    })?;
+    Ok(Some(tls::Settings { listen, certificates }))
 }
 
 fn outbound(private_networks: &[String], ca_file: Option<OsString>) -> Result<Settings, ConfigError> {
@@ -342,6 +372,7 @@ mod tests {
             ["--public-urls", ""],
             ["--tool-private-networks", ""],
             ["--tool-ca-file", ""],
+            ["--tls-listen", ""],
             ["--log-format", "text"],
         ];
         let usual = usual.iter().filter(|[flag, _]| *flag != changed[0]).chain([changed]).flatten();
@@ -373,6 +404,10 @@ mod tests {
             line(&["--tool-ca-file", "/nowhere/ca.pem"])
                 .starts_with("ROUTER_TOOL_CA_FILE=\"/nowhere/ca.pem\": wanted a file with certificates")
         );
+        assert_eq!(
+            line(&["--tls-listen", "8443"]),
+            "ROUTER_TLS_LISTEN=\"8443\": wanted an address like 0.0.0.0:8443"
+        );
         assert!(line(&["--redis-namespace", "a b"]).starts_with("REDIS_NAMESPACE=\"a b\": "));
     }
 
@@ -382,6 +417,18 @@ mod tests {
         assert!(line.starts_with("REDIS_URL: wanted") && !line.contains("hunter2"), "{line}");
         let line = check(&["--feed-key", "hunter2"]).unwrap_err().to_string();
         assert!(line.starts_with("FEED_KEY: ") && !line.contains("hunter2"), "{line}");
+    }
+
+    #[test]
+    fn an_address_for_tls_wants_certificates() {
+        let flags = ["--feed-key", "a-feed-key-of-some-length", "--snapshot-file", "x"];
+        let tls = ["--tls-listen", "0.0.0.0:8443", "--tls-certificates"];
+        let line = |folder: &str| {
+            let flags = ["dialplane-router"].iter().chain(&flags).chain(&tls).chain([&folder]);
+            Arguments::try_parse_from(flags).unwrap().check().unwrap_err().to_string()
+        };
+        assert!(line("").starts_with("ROUTER_TLS_CERTIFICATES: wanted a folder"), "{}", line(""));
+        assert!(line("/nowhere").starts_with("ROUTER_TLS_CERTIFICATES=\"/nowhere"), "{}", line("/nowhere"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The data plane: answers webhooks from memory.
 //!
-//! In the order of a call: [`server`] accepts a connection, counted by [`peers`]; [`webhook`] answers a request from the
+//! In the order of a call: [`server`] accepts a connection, counted by [`peers`], over [`tls`] or not; [`webhook`] answers a request from the
 //! one [`snapshot`] that it loads, with one [`outcome`]; what it can't answer itself, [`outbound`] asks of others. In the
 //! order of a change: [`follower`] reads the feed and stores the next snapshot;
 //! [`keeper`] writes it to the file from which the router starts when everything else is gone.
@@ -22,5 +22,6 @@ pub mod peers;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;
+pub mod tls;
 pub mod v1;
 pub mod webhook;

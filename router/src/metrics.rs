@@ -2,6 +2,7 @@
 
 use dialplane_common::feed::frame::Kind as RecordKind;
 use dialplane_common::provider::PROVIDERS;
+use dialplane_common::time::UnixSeconds;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -40,6 +41,32 @@ pub enum Refused {
     Overloaded,
 }
 
+/// How a TLS handshake ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handshake {
+    /// With a certificate shown.
+    Full,
+    /// With a ticket of an earlier one.
+    Resumed,
+    /// What came wasn't TLS, or the two have nothing in common.
+    Failed,
+    /// It wasn't done in time.
+    TooSlow,
+}
+
+impl Handshake {
+    const ALL: [Self; 4] = [Self::Full, Self::Resumed, Self::Failed, Self::TooSlow];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::Failed => "failed",
+            Self::TooSlow => "too_slow",
+        }
+    }
+}
+
 /// The metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -58,6 +85,8 @@ pub struct Metrics {
     /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
+    /// TLS.
+    pub tls: TlsMetrics,
     /// How long what is ready waits for a worker's turn.
     pub lag: Histogram,
     revision: IntGauge,
@@ -153,6 +182,60 @@ impl OutboundMetrics {
     }
 }
 
+/// The metrics of TLS.
+#[derive(Clone, Debug)]
+pub struct TlsMetrics {
+    handshakes: Vec<IntCounter>,
+    loads: IntCounterVec,
+    not_after: IntGaugeVec,
+}
+
+impl TlsMetrics {
+    fn new(register: &Register<'_>) -> prometheus::Result<Self> {
+        let handshakes = register.counters(
+            "tls_handshakes_total",
+            "TLS handshakes, by how they ended: full, resumed (with a ticket), failed, too_slow.",
+            &["result"],
+        )?;
+        let loads = register.counters(
+            "tls_certificate_loads_total",
+            "Changes of the certificates' files: ok, or error where one can't be used and the one before is kept.",
+            &["result"],
+        )?;
+        for result in ["ok", "error"] {
+            loads.with_label_values(&[result]);
+        }
+        let not_after = register.gauges(
+            "tls_certificate_not_after_seconds",
+            "Until when a certificate holds, by its file's name, in seconds since 1970.",
+            &["name"],
+        )?;
+        let of = |ended: Handshake| handshakes.with_label_values(&[ended.label()]);
+        Ok(Self { handshakes: Handshake::ALL.map(of).to_vec(), loads, not_after })
+    }
+
+    /// Counts a handshake.
+    pub fn handshake(&self, ended: Handshake) {
+        self.handshakes[ended as usize].inc();
+    }
+
+    /// Counts a change of files.
+    pub fn loaded(&self, ok: bool) {
+        self.loads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
+    }
+
+    /// Notes a certificate that is shown from now on.
+    pub fn shown(&self, name: &str, not_after: UnixSeconds) {
+        self.not_after.with_label_values(&[name]).set(not_after.0);
+    }
+
+    /// Forgets a certificate that is shown no more.
+    pub fn forget(&self, name: &str) {
+        // An error says that it wasn't known.
+        let _ = self.not_after.remove_label_values(&[name]);
+    }
+}
+
 impl Metrics {
     /// Makes and registers all, and registers those of the requests that this program makes.
     ///
@@ -235,6 +318,7 @@ impl Metrics {
             )?,
             connections: register.gauge("connections", "Open webhook connections.")?,
             connections_refused,
+            tls: TlsMetrics::new(&register)?,
             lag: register.add(Histogram::with_opts(lag.buckets(LAG_BUCKETS_S.to_vec()))?)?,
             revision: register
                 .gauge("snapshot_revision", "The revision that is served; 0 before the first.")?,

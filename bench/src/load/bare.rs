@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 /// 300 bytes, as many as a usual answer has.
-static ANSWER: [u8; 300] = {
+pub static ANSWER: [u8; 300] = {
     let text = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Connect><Stream/></Connect></Response>";
     let mut answer = [b' '; 300];
     let mut index = 0;

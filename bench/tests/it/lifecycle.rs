@@ -16,7 +16,7 @@ use crate::call::{CALL, stream, twiml};
 use crate::installation::Installation;
 use crate::ops;
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the router accepts");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     stream
@@ -31,7 +31,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 /// Head and body of a call, with one more header.
-fn call(salon: &Salon, router: SocketAddr, header: &str) -> (String, String) {
+pub fn call(salon: &Salon, router: SocketAddr, header: &str) -> (String, String) {
     let (target, parameters) = (salon.webhook_path("voice"), salon.call(CALL));
     let signature = twilio::signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
     let body = form(&parameters);

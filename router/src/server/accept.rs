@@ -1,7 +1,8 @@
 //! One worker: accepts, asks whether a connection may be, begins to serve it, and sees to the end of all at last.
 
-use std::io::{Read, Write};
-use std::net::{self, SocketAddr};
+use std::future::pending;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,10 +13,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Shared};
-use super::{Phase, draining};
+use super::{Listeners, Phase, draining, http2};
 use crate::config::Drain;
 use crate::metrics::Refused;
-use crate::peers::Peers;
+use crate::peers::{Admission, Peers};
+use crate::tls::{Acceptor, Protocol};
+use crate::webhook::Peer;
 
 /// How long to wait before accepting again when the system has no socket left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,36 +41,39 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Serves until the router drains.
-    pub async fn run(self, listener: net::TcpListener) {
+    pub async fn run(self, listeners: Listeners) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.lag.watch(&shared.webhooks.metrics.lag).await });
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "register the listener"),
+        let (plain, secure) = match Entrance::of(listeners) {
+            Ok(entrances) => entrances,
+            Err(error) => return tracing::error!(%error, "register the listeners"),
         };
         let mut connections = JoinSet::new();
         let mut phase = self.phase.clone();
         loop {
-            tokio::select! {
-                biased;
+            // In no fixed order: connections that come without a pause at one entrance must not keep the other waiting.
+            let (entrance, accepted) = tokio::select! {
                 () = draining(&mut phase) => break,
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) if self.shared.lag.excessive() => self.refuse(accepted, &listener).await,
-                    Ok((stream, peer)) => self.begin(stream, peer, &mut connections),
-                    Err(error) => {
-                        self.shared.webhooks.metrics.refused(Refused::System);
-                        tracing::warn!(%error, "accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                accepted = plain.listener.accept() => (&plain, accepted),
+                accepted = accept(secure.as_ref()) => accepted,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            };
+            match accepted {
+                Ok(accepted) if self.shared.lag.excessive() => self.refuse(accepted, entrance).await,
+                Ok((stream, peer)) => self.begin(entrance, stream, peer, &mut connections),
+                Err(error) => {
+                    self.shared.webhooks.metrics.refused(Refused::System);
+                    tracing::warn!(%error, "accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
-        // What already waits in the socket's queue would be reset when it closes: those callers are served, too.
-        while let Some(Ok((stream, peer))) = ready(listener.accept()).await {
-            self.begin(stream, peer, &mut connections);
+        // What already waits in the sockets' queues would be reset when they close: those callers are served, too.
+        for entrance in [Some(plain), secure].into_iter().flatten() {
+            while let Some(Ok((stream, peer))) = ready(entrance.listener.accept()).await {
+                self.begin(&entrance, stream, peer, &mut connections);
+            }
         }
-        drop(listener);
         self.finish(connections).await;
     }
 
@@ -86,7 +92,7 @@ impl Worker {
         }
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+    fn begin(&self, entrance: &Entrance, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
         // Here as well: while connections come without a pause, nothing else is asked, and what has ended would be kept.
         while connections.try_join_next().is_some() {}
         let webhooks = &self.shared.webhooks;
@@ -95,26 +101,75 @@ impl Worker {
                 // Without it an answer in two packets would wait for the first one's acknowledgement.
                 let _ = stream.set_nodelay(true);
                 let shared = Arc::clone(&self.shared);
-                connections.spawn(connection::serve(stream, peer.ip(), admission, shared));
+                let peer = Peer { address: peer.ip(), tls: entrance.tls.is_some() };
+                // Two tasks of their own kinds, as that of a plain connection is much the smaller.
+                match entrance.tls.clone() {
+                    None => connections.spawn(connection::serve(stream, peer, admission, shared)),
+                    Some(tls) => {
+                        connections.spawn(shake_hands_and_serve(tls, stream, peer, admission, shared))
+                    }
+                };
             }
             Err(reason) => webhooks.metrics.refused(reason),
         }
     }
 
     /// Tells this one and others that wait that there is no place for them.
-    async fn refuse(&self, accepted: (TcpStream, SocketAddr), listener: &TcpListener) {
+    /// Over TLS nothing can be said without a handshake, which costs more than an answer: these are closed.
+    async fn refuse(&self, accepted: (TcpStream, SocketAddr), entrance: &Entrance) {
         let started = Instant::now();
         let mut next = Some(Ok(accepted));
         while let Some(Ok((stream, _))) = next {
             self.shared.webhooks.metrics.refused(Refused::Overloaded);
-            say_overloaded(stream);
+            if entrance.tls.is_none() {
+                say_overloaded(stream);
+            }
             if started.elapsed() > REFUSING_MAX {
                 break;
             }
-            next = ready(tokio::task::unconstrained(listener.accept())).await;
+            next = ready(tokio::task::unconstrained(entrance.listener.accept())).await;
         }
         // The others' turn, however many still wait.
         tokio::task::yield_now().await;
+    }
+}
+
+/// A socket, and what makes its connections secure.
+struct Entrance {
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+}
+
+impl Entrance {
+    /// The plain one, and that for TLS.
+    fn of(listeners: Listeners) -> io::Result<(Self, Option<Self>)> {
+        let register =
+            |listener, tls| Ok::<_, io::Error>(Self { listener: TcpListener::from_std(listener)?, tls });
+        let secure = listeners.secure.map(|(listener, tls)| register(listener, Some(tls)));
+        Ok((register(listeners.plain, None)?, secure.transpose()?))
+    }
+}
+
+/// The next connection at an entrance; never one where there is none.
+async fn accept(entrance: Option<&Entrance>) -> (&Entrance, io::Result<(TcpStream, SocketAddr)>) {
+    match entrance {
+        Some(entrance) => (entrance, entrance.listener.accept().await),
+        None => pending().await,
+    }
+}
+
+/// A handshake that fails ends the connection, and gives its place back.
+async fn shake_hands_and_serve(
+    tls: Acceptor,
+    stream: TcpStream,
+    peer: Peer,
+    admission: Admission,
+    shared: Arc<Shared>,
+) {
+    match tls.accept(stream).await {
+        Some((stream, Protocol::Http1)) => connection::serve(stream, peer, admission, shared).await,
+        Some((stream, Protocol::Http2)) => http2::serve(stream, peer, admission, shared).await,
+        None => {}
     }
 }
 

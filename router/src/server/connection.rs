@@ -1,7 +1,6 @@
 //! One connection: HTTP/1.1 with limits on what a head may be and how long anything may take.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +21,7 @@ use super::closing::Closing;
 use super::lag::Lag;
 use crate::outcome::{Answer, Outcome};
 use crate::peers::Admission;
-use crate::webhook::{Webhooks, endpoint};
+use crate::webhook::{Peer, Webhooks, endpoint};
 
 /// The largest head of a request. Twilio's are below 2 KiB; proxies add cookies and traces.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -85,7 +84,7 @@ impl Silence {
 /// Serves requests on a stream until either end has enough.
 pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin,
-    peer: IpAddr,
+    peer: Peer,
     admission: Admission,
     shared: Arc<Shared>,
 ) {
@@ -127,7 +126,8 @@ pub async fn serve(
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    /// Answers a request in whatever version of HTTP.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
         if self.lag.excessive() {
             return self.overloaded(&request);
         }

@@ -1,7 +1,8 @@
 //! Connections: accepted, bounded, served by one of several single-threaded runtimes, drained at the end.
 //!
-//! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them, `connection` what is done with one that is open. `lag`
-//! says when a worker has more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
+//! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them,
+//! `connection` what is done with one that is open, `http2` with one that speaks HTTP/2. `lag` says when a worker has
+//! more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
 //! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
 //! router by mistake on the same port is told so, which sockets that share a port would hide.
@@ -11,6 +12,7 @@ mod aside;
 pub mod closing;
 pub mod connection;
 pub mod handover;
+mod http2;
 pub mod lag;
 pub mod listen;
 
@@ -23,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::peers::Peers;
+use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 use accept::Worker;
 use closing::Closing;
@@ -46,12 +49,36 @@ pub struct Workers {
     peers: Arc<Peers>,
 }
 
-/// Starts the workers on a bound listener.
+/// Bound sockets.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For HTTP as it is.
+    pub plain: TcpListener,
+    /// For HTTP over TLS, and what shakes hands.
+    pub secure: Option<(TcpListener, Acceptor)>,
+}
+
+impl Listeners {
+    fn try_clone(&self) -> io::Result<Self> {
+        let secure = self
+            .secure
+            .as_ref()
+            .map(|(listener, tls)| Ok::<_, io::Error>((listener.try_clone()?, tls.clone())));
+        Ok(Self { plain: self.plain.try_clone()?, secure: secure.transpose()? })
+    }
+
+    fn set_nonblocking(&self) -> io::Result<()> {
+        self.plain.set_nonblocking(true)?;
+        self.secure.as_ref().map_or(Ok(()), |(listener, _)| listener.set_nonblocking(true))
+    }
+}
+
+/// Starts the workers on bound listeners.
 ///
 /// # Errors
 /// When the system has no thread or no descriptor left.
-pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) -> io::Result<Workers> {
-    listener.set_nonblocking(true)?;
+pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -> io::Result<Workers> {
+    listeners.set_nonblocking()?;
     let peers = Arc::new(Peers::new(config.limits));
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
@@ -68,12 +95,12 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
             phase: phase.subscribe(),
             drain: config.drain,
         };
-        let listener = listener.try_clone()?;
+        let listeners = listeners.try_clone()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
         threads.push(thread.spawn(move || {
             // As one task among many: what `block_on` runs itself has a turn before each few of the others.
-            let ended = runtime.block_on(async { tokio::spawn(worker.run(listener)).await });
+            let ended = runtime.block_on(async { tokio::spawn(worker.run(listeners)).await });
             if let Err(error) = ended {
                 tracing::error!(%error, "a worker ended");
             }

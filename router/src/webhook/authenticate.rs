@@ -92,7 +92,7 @@ impl<'a> Webhook<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::outbound::Outbound;
     use crate::snapshot::Snapshot;
-    use crate::webhook::{Origins, Reaction, Received, Webhooks, endpoint};
+    use crate::webhook::{Origins, Peer, Reaction, Received, Webhooks, endpoint};
 
     const TENANT: TenantId = TenantId(Uuid::from_u128(1));
     const STRANGER: TenantId = TenantId(Uuid::from_u128(2));
@@ -181,8 +181,10 @@ mod tests {
         let body = format!(
             r#"{{"eventType":"{event}","accountId":"5","callId":"{call}","to":"+12125550001","from":"+15105550198"}}"#
         );
-        let (method, peer) = (&Method::POST, IpAddr::from([192, 0, 2, 1]));
-        let received = Received { method, target: &target, headers: &headers, body: body.as_bytes(), peer };
+        let (method, authority) = (&Method::POST, None);
+        let peer = Peer { address: [192, 0, 2, 1].into(), tls: false };
+        let received =
+            Received { method, authority, target: &target, headers: &headers, body: body.as_bytes(), peer };
         let now = UnixMillis(1_800_000_000_000);
         let reaction = webhooks.react(snapshot, &endpoint(&target).unwrap(), &received, now);
         let Reaction::Now(answer) = reaction else { panic!("{reaction:?}") };

@@ -10,7 +10,6 @@ mod path;
 mod step;
 mod tools;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime};
@@ -25,8 +24,9 @@ use foreseen::Foreseen;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-pub use origin::Origins;
+pub use origin::{Origins, Peer};
 pub use path::{Endpoint, endpoint};
 pub use tools::ToolWork;
 
@@ -94,7 +94,7 @@ impl Webhooks {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
         let Some(endpoint) = endpoint(request.uri().path()) else {
             return self.other_path(request).await;
         };
@@ -112,8 +112,9 @@ impl Webhooks {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let reaction = match &*self.store.load() {
             Some(snapshot) => {
-                let received =
-                    Received { method: &parts.method, target, headers: &parts.headers, body: &body, peer };
+                let authority = parts.uri.authority().map(Authority::as_str);
+                let (method, headers) = (&parts.method, &parts.headers);
+                let received = Received { method, authority, target, headers, body: &body, peer };
                 self.react(snapshot, &endpoint, &received, millis(started))
             }
             None => Reaction::Now(Answer::refusal(Outcome::NotReady, "no routing data yet\n")),
@@ -144,7 +145,7 @@ impl Webhooks {
         received: &Received<'_>,
         now: UnixMillis,
     ) -> Reaction {
-        let public_urls = self.origins.of(received.headers, received.peer);
+        let public_urls = self.origins.of(received.headers, received.authority, received.peer);
         let Received { method, target, headers, body, .. } = *received;
         let request = match WebhookRequest::new(method, target, headers, body, &public_urls) {
             Ok(request) => request,
@@ -205,6 +206,8 @@ fn closing(answer: Answer) -> Response<Full<Bytes>> {
 pub struct Received<'a> {
     /// The method.
     pub method: &'a Method,
+    /// The host in the request's URL: HTTP/2's `:authority`.
+    pub authority: Option<&'a str>,
     /// Path and query, as received.
     pub target: &'a str,
     /// The headers.
@@ -212,7 +215,7 @@ pub struct Received<'a> {
     /// The body.
     pub body: &'a [u8],
     /// The other end of the connection.
-    pub peer: IpAddr,
+    pub peer: Peer,
 }
 
 /// The media type that is wanted, when the body is of another.
@@ -340,8 +343,9 @@ mod tests {
         let check = |account: AccountId, to: &str, expected: Outcome, busy: bool| {
             let target = format!("/webhooks/twilio/voice/{account}");
             let body = format!("AccountSid=AC1&CallSid=CA1&From=%2B15105550198&To=%2B{to}");
-            let (method, body, peer) = (&Method::POST, body.as_bytes(), IpAddr::from([192, 0, 2, 1]));
-            let received = Received { method, target: &target, headers: &headers, body, peer };
+            let (method, authority, body) = (&Method::POST, None, body.as_bytes());
+            let peer = Peer { address: [192, 0, 2, 1].into(), tls: false };
+            let received = Received { method, authority, target: &target, headers: &headers, body, peer };
             let now = UnixMillis(1_800_000_000_000);
             let reaction = webhooks.react(&snapshot, &endpoint(&target).unwrap(), &received, now);
             let Reaction::Now(answer) = reaction else { panic!("{reaction:?}") };

@@ -10,6 +10,15 @@ use hyper::header::HOST;
 
 use crate::network::Network;
 
+/// The other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether TLS lies between.
+    pub tls: bool,
+}
+
 /// How the public URL is found.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
@@ -20,16 +29,18 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The URLs by which a request may have been made, the likeliest first; empty when its `Host` is none.
+    /// The URLs by which a request may have been made, the likeliest first; empty when it names no host. HTTP/2 names it
+    /// in the request's own URL, and so may HTTP/1.1, whose `Host` counts otherwise (RFC 9112, section 3.2.2).
     #[must_use]
-    pub fn of(&self, headers: &HeaderMap, peer: IpAddr) -> Cow<'_, [PublicUrl]> {
+    pub fn of(&self, headers: &HeaderMap, authority: Option<&str>, peer: Peer) -> Cow<'_, [PublicUrl]> {
         if !self.public_urls.is_empty() {
             return Cow::Borrowed(&self.public_urls);
         }
         let first = |name: &str| headers.get(name)?.to_str().ok()?.split(',').next().map(str::trim);
-        let forwarded = |name: &str| if self.trusts(peer) { first(name) } else { None };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or("http");
-        let host = forwarded("x-forwarded-host").or_else(|| headers.get(HOST)?.to_str().ok());
+        let forwarded = |name: &str| if self.trusts(peer.address) { first(name) } else { None };
+        let scheme = forwarded("x-forwarded-proto").unwrap_or(if peer.tls { "https" } else { "http" });
+        let own = || authority.or_else(|| headers.get(HOST)?.to_str().ok());
+        let host = forwarded("x-forwarded-host").or_else(own);
         Cow::Owned(host.and_then(|host| PublicUrl::from_request(scheme, host)).into_iter().collect())
     }
 
@@ -51,10 +62,27 @@ mod tests {
         headers.insert("x-forwarded-proto", "https, http".parse().unwrap());
         headers.insert("x-forwarded-host", "calls.example".parse().unwrap());
         let proxied = Origins { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Origins::default() };
-        let url = |origins: &Origins, peer: &str| origins.of(&headers, peer.parse().unwrap())[0].to_string();
+        let url = |origins: &Origins, address: &str| {
+            let peer = Peer { address: address.parse().unwrap(), tls: false };
+            origins.of(&headers, None, peer)[0].to_string()
+        };
         assert_eq!(url(&proxied, "10.1.1.1"), "https://calls.example");
         assert_eq!(url(&proxied, "192.0.2.1"), "http://inner:8080");
         let fixed = Origins { public_urls: vec!["https://a.example".parse().unwrap()], ..proxied };
         assert_eq!(url(&fixed, "10.1.1.1"), "https://a.example");
+    }
+
+    #[test]
+    fn without_a_proxy_the_connection_and_the_request_tell() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "header.example".parse().unwrap());
+        let check = |authority, tls, expected: &str| {
+            let peer = Peer { address: [192, 0, 2, 1].into(), tls };
+            let urls = Origins::default().of(&headers, authority, peer).into_owned();
+            assert_eq!(urls.iter().map(PublicUrl::as_str).collect::<Vec<_>>(), [expected]);
+        };
+        check(None, true, "https://header.example");
+        check(Some("url.example:8443"), true, "https://url.example:8443");
+        check(None, false, "http://header.example");
     }
 }
