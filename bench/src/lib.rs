@@ -2,13 +2,14 @@
 //!
 //! [`workload`] makes routing data of any size and requests about it, [`signing`] signs them as the providers do; [`system`] starts the real
 //! programs with a Redis and a database of their own; [`http`] asks them,
-//! [`operator`] as one who holds the operator key. [`load`] and [`propagation`] are the
+//! [`operator`] as one who holds the operator key. [`load`], [`pressure`] and [`propagation`] are the
 //! measurements that need processes; the others are in `benches/`.
 
 pub mod documents;
 pub mod http;
 pub mod load;
 pub mod operator;
+pub mod pressure;
 pub mod propagation;
 pub mod signing;
 pub mod snapshot_file;
