@@ -8,14 +8,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Shared};
+use super::spread::{Passed, Place, Spread};
 use super::{Phase, draining};
 use crate::config::Drain;
 use crate::metrics::Refused;
-use crate::peers::Peers;
+use crate::peers::{Admission, Peers};
 
 /// How long to wait before accepting again when the system has no socket left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -30,6 +32,8 @@ static OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: t
 
 /// What a worker's thread holds.
 pub(super) struct Worker {
+    pub index: usize,
+    pub spread: Spread,
     pub shared: Arc<Shared>,
     pub peers: Arc<Peers>,
     pub phase: watch::Receiver<Phase>,
@@ -38,7 +42,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Serves until the router drains.
-    pub async fn run(self, listener: net::TcpListener) {
+    pub async fn run(self, listener: net::TcpListener, mut inbox: UnboundedReceiver<Passed>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.lag.watch(&shared.webhooks.metrics.lag).await });
         let listener = match TcpListener::from_std(listener) {
@@ -53,21 +57,27 @@ impl Worker {
                 () = draining(&mut phase) => break,
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) if self.shared.lag.excessive() => self.refuse(accepted, &listener).await,
-                    Ok((stream, peer)) => self.begin(stream, peer, &mut connections),
+                    Ok((stream, peer)) => self.admit(stream, peer, &mut connections),
                     Err(error) => {
                         self.shared.webhooks.metrics.refused(Refused::System);
                         tracing::warn!(%error, "accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
+                Some(passed) = inbox.recv() => self.receive(passed, &mut connections),
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
             }
         }
         // What already waits in the socket's queue would be reset when it closes: those callers are served, too.
         while let Some(Ok((stream, peer))) = ready(listener.accept()).await {
-            self.begin(stream, peer, &mut connections);
+            self.admit(stream, peer, &mut connections);
         }
         drop(listener);
+        // From now on whoever would pass one on serves it.
+        inbox.close();
+        while let Some(passed) = inbox.recv().await {
+            self.receive(passed, &mut connections);
+        }
         self.finish(connections).await;
     }
 
@@ -86,19 +96,49 @@ impl Worker {
         }
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+    /// Begins a connection here or with the worker that has the fewest, unless a limit is reached.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let webhooks = &self.shared.webhooks;
+        let admission = match self.peers.admit(peer.ip(), webhooks.origins.trusts(peer.ip())) {
+            Ok(admission) => admission,
+            Err(reason) => return webhooks.metrics.refused(reason),
+        };
+        // Without it an answer in two packets would wait for the first one's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let place = self.spread.place(self.index);
+        if place.worker() == self.index {
+            return self.begin(stream, peer, admission, place, connections);
+        }
+        // Only a socket that the runtime can't let go of is lost here.
+        let Ok(stream) = stream.into_std() else { return };
+        if let Err(refused) = self.spread.pass(Passed { stream, peer, admission, place }) {
+            self.receive(*refused, connections);
+        }
+    }
+
+    fn receive(&self, passed: Passed, connections: &mut JoinSet<()>) {
+        let Passed { stream, peer, admission, place } = passed;
+        match TcpStream::from_std(stream) {
+            Ok(stream) => self.begin(stream, peer, admission, place, connections),
+            Err(error) => tracing::warn!(%error, "register a connection"),
+        }
+    }
+
+    fn begin(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        admission: Admission,
+        place: Place,
+        connections: &mut JoinSet<()>,
+    ) {
         // Here as well: while connections come without a pause, nothing else is asked, and what has ended would be kept.
         while connections.try_join_next().is_some() {}
-        let webhooks = &self.shared.webhooks;
-        match self.peers.admit(peer.ip(), webhooks.origins.trusts(peer.ip())) {
-            Ok(admission) => {
-                // Without it an answer in two packets would wait for the first one's acknowledgement.
-                let _ = stream.set_nodelay(true);
-                let shared = Arc::clone(&self.shared);
-                connections.spawn(connection::serve(stream, peer.ip(), admission, shared));
-            }
-            Err(reason) => webhooks.metrics.refused(reason),
-        }
+        let shared = Arc::clone(&self.shared);
+        connections.spawn(async move {
+            connection::serve(stream, peer.ip(), admission, shared).await;
+            drop(place);
+        });
     }
 
     /// Tells this one and others that wait that there is no place for them.

@@ -3,8 +3,9 @@
 //! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them, `connection` what is done with one that is open. `lag`
 //! says when a worker has more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
-//! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
-//! router by mistake on the same port is told so, which sockets that share a port would hide.
+//! All workers accept from one listening socket, and `spread` sees to it that all have as many connections. A second
+//! router by mistake on the same port is told so, which sockets that share a port would hide; and the socket can be handed
+//! over with its queue.
 
 mod accept;
 mod aside;
@@ -13,6 +14,7 @@ pub mod connection;
 pub mod handover;
 pub mod lag;
 pub mod listen;
+pub mod spread;
 
 use std::io;
 use std::net::TcpListener;
@@ -28,6 +30,7 @@ use accept::Worker;
 use closing::Closing;
 use connection::Shared;
 use lag::Lag;
+use spread::Spread;
 
 /// What the workers are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +58,8 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
     let peers = Arc::new(Peers::new(config.limits));
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
-    for index in 0..config.workers {
+    let (spread, inboxes) = Spread::new(config.workers);
+    for (index, inbox) in inboxes.into_iter().enumerate() {
         let shared = Shared {
             webhooks: Arc::clone(webhooks),
             silence_max: config.limits.header_timeout,
@@ -63,6 +67,8 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
             closing: Closing::default(),
         };
         let worker = Worker {
+            index,
+            spread: spread.clone(),
             shared: Arc::new(shared),
             peers: Arc::clone(&peers),
             phase: phase.subscribe(),
@@ -73,7 +79,7 @@ pub fn start(listener: &TcpListener, webhooks: &Arc<Webhooks>, config: &Config) 
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
         threads.push(thread.spawn(move || {
             // As one task among many: what `block_on` runs itself has a turn before each few of the others.
-            let ended = runtime.block_on(async { tokio::spawn(worker.run(listener)).await });
+            let ended = runtime.block_on(async { tokio::spawn(worker.run(listener, inbox)).await });
             if let Err(error) = ended {
                 tracing::error!(%error, "a worker ended");
             }
