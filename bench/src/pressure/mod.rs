@@ -49,6 +49,9 @@ pub struct Options {
     slow: usize,
 }
 
+/// A setting's name and value.
+type Setting<'a> = (&'a str, &'a str);
+
 const SEED: [u8; 32] = [7; 32];
 const CONNECTION_ID: &str = "1568109700606592442";
 const NUMBERS: u64 = 1_000;
@@ -72,7 +75,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     file::write(&file, &snapshot(&keys)?, &keys).map_err(|error| error.to_string())?;
     let requests: Arc<[Vec<u8>]> = (0..NUMBERS).filter_map(request).collect();
     let settings = [("ROUTER_SNAPSHOT_FILE", file.display().to_string())];
-    let start = |more: &[(&str, &str)]| {
+    let start = |more: &[Setting<'_>]| {
         let own = settings.iter().map(|(name, value)| (*name, value.as_str()));
         let common = [
             ("ROUTER_WORKERS", "1"),
@@ -84,7 +87,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         router
     };
     let mut out = std::io::stdout().lock();
-    let _ = write!(out, "{}", overload(options, &start, &requests)?);
+    let _ = write!(out, "{}", overload(options, start, &requests)?);
     let _ = write!(out, "{}", idle::measure(options, &start(&[]), &requests)?);
     Ok(())
 }
@@ -92,7 +95,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 /// The router at its limit, then far above it; with refusing, and without for comparison.
 fn overload(
     options: &Options,
-    start: &dyn Fn(&[(&str, &str)]) -> Router,
+    start: impl Fn(&[Setting<'_>]) -> Router,
     requests: &Arc<[Vec<u8>]>,
 ) -> Result<String, String> {
     let (refusing, patient) = (start(&[]), start(&[("ROUTER_LAG_MAX_MS", "3600000")]));
