@@ -198,7 +198,7 @@ mod tests {
         check_of(
             "vapi",
             r#"{"type":"hosted","id":"d4fa3a0e","version":"prod","sip_uri":"sip:front@sip.vapi.ai"}"#,
-            Ok(AgentTarget::Hosted(hosted)),
+            Ok(AgentTarget::Hosted(Box::new(hosted))),
         );
         check_of("vapi", r#"{"type":"hosted"}"#, Err("target.id"));
         check_of("vapi", r#"{"type":"hosted","id":"a b"}"#, Err("target.id"));

@@ -2,7 +2,7 @@
 //!
 //! [`workload`] makes routing data of any size and requests about it, [`signing`] signs them as the providers do; [`system`] starts the real
 //! programs with a Redis and a database of their own; [`http`] asks them,
-//! [`operator`] as one who holds the operator key. [`load`], [`rivals`] and [`propagation`] are the
+//! [`operator`] as one who holds the operator key. [`load`], [`rivals`], [`pressure`] and [`propagation`] are the
 //! measurements that need processes; the others are in `benches/`. [`plots`] draws what they found.
 
 pub mod documents;
@@ -10,6 +10,7 @@ pub mod http;
 pub mod load;
 pub mod operator;
 pub mod plots;
+pub mod pressure;
 pub mod propagation;
 pub mod rivals;
 pub mod signing;

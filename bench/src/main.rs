@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use dialplane_bench::snapshot_file::{self, Source};
-use dialplane_bench::{documents, load, plots, propagation, rivals, tls, workload};
+use dialplane_bench::{documents, load, plots, pressure, propagation, rivals, tls, workload};
 use dialplane_common::feed::keyring::Keyring;
 
 /// Measures Dialplane.
@@ -28,6 +28,8 @@ enum Command {
     Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
+    /// The router at several times its limit, and among connections that say nothing.
+    Pressure(pressure::Options),
     /// Every answer that every provider renders, as JSON lines.
     Documents,
     /// The bare hyper server by itself.
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Plots(options) => plots::run(&options),
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
+        Command::Pressure(options) => pressure::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),
     };

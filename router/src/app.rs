@@ -4,8 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use dialplane_common::feed::report::Serving;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -121,13 +123,7 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     if predecessor.is_some() {
         // The other router answers on until this one can.
         let serving = stands.wait_for(|standing| standing.serving.is_some());
-        let stopped = control.block_on(async {
-            tokio::select! {
-                () = ended.as_mut() => true,
-                _ = serving => false,
-            }
-        });
-        if stopped {
+        if !control.block_on(before(&mut ended, serving)) {
             return Ok(());
         }
     }
@@ -142,17 +138,7 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
         // If it ended just now, there is nobody to relieve.
         let _ = predecessor.relieve();
     }
-    let keeper = config.snapshot_file.clone().map(|path| {
-        let keeper = Keeper::new(Arc::clone(&webhooks), path, from_file);
-        std::thread::Builder::new().name("snapshot-file".into()).spawn(move || {
-            // A file has one writer.
-            if let Some(predecessor) = predecessor {
-                predecessor.gone();
-            }
-            keeper.run(kept);
-        })
-    });
-    let keeper = keeper.transpose()?;
+    let keeper = keep(&config, &webhooks, from_file, kept, predecessor)?;
     announce(address, tls_address, ops_address, &id);
 
     let mut sockets = vec![("ROUTER_LISTEN", &listeners.plain), ("ROUTER_OPS_LISTEN", &ops_listener)];
@@ -182,6 +168,37 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     }
     tracing::info!(open, "ended");
     Ok(())
+}
+
+/// Whether something happens before the router is told to end.
+async fn before<T>(
+    ended: &mut (impl Future<Output = ()> + Unpin),
+    something: impl Future<Output = T>,
+) -> bool {
+    tokio::select! {
+        biased;
+        () = ended => false,
+        _ = something => true,
+    }
+}
+
+/// Keeps the snapshot file fresh from now on; after a predecessor has ended, as a file has one writer.
+fn keep(
+    config: &Config,
+    webhooks: &Arc<Webhooks>,
+    written: Option<Serving>,
+    standing: watch::Receiver<Standing>,
+    predecessor: Option<Predecessor>,
+) -> std::io::Result<Option<JoinHandle<()>>> {
+    let Some(path) = config.snapshot_file.clone() else { return Ok(None) };
+    let keeper = Keeper::new(Arc::clone(webhooks), path, written);
+    let thread = std::thread::Builder::new().name("snapshot-file".into()).spawn(move || {
+        if let Some(predecessor) = predecessor {
+            predecessor.gone();
+        }
+        keeper.run(standing);
+    });
+    thread.map(Some)
 }
 
 /// Raises the limit on descriptors, and says so where it stays below what the settings allow.
@@ -232,7 +249,7 @@ fn read_file(
     config: &Config,
     webhooks: &Webhooks,
     standing: &watch::Sender<Standing>,
-) -> Result<Option<dialplane_common::feed::report::Serving>, StartError> {
+) -> Result<Option<Serving>, StartError> {
     let Some(path) = &config.snapshot_file else { return Ok(None) };
     let problem = match file::read(path, &config.keys) {
         Ok(Some(snapshot)) => {

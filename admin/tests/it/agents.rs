@@ -41,7 +41,7 @@ async fn an_agent_at_a_provider_is_named_by_it() {
     let patch = json!({"greeting": null, "voice_id": "v2"});
     let changed = admin.expect(StatusCode::OK, Method::PATCH, &path, patch).await;
     assert_eq!((&changed["version"], &changed["target"]["version"]), (&json!(2), &json!("3")));
-    let voice = record(&admin).await.profile.voice;
+    let voice = record(&admin).await.profile.voice.clone();
     assert_eq!((voice.greeting, voice.voice_id.as_deref()), (None, Some("v2")));
     admin.refused(Method::PATCH, &path, json!({"version": 7}), "version").await;
 }

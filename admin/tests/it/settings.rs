@@ -100,7 +100,7 @@ async fn variables_are_inherited_name_by_name_and_lists_whole() {
     );
     let conversation = number_record(&admin).await.place.profile.conversation;
     assert_eq!((conversation.duration_max_s, conversation.prompt), (Some(600), None));
-    let behind = tenant_record(&admin).await.business.profile.conversation;
+    let behind = tenant_record(&admin).await.business.profile.conversation.clone();
     assert_eq!(behind.transfer_to, Some(Dialable::Number("+12125550199".parse().unwrap())));
 }
 

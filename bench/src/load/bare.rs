@@ -2,16 +2,16 @@
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use bytes::Bytes;
+use dialplane_router::server::connection::{HEAD_BYTES_MAX, HEADERS_MAX};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 /// 300 bytes, as many as a usual answer has.
@@ -41,10 +41,9 @@ pub fn serve() -> std::io::Result<()> {
             stream.set_nodelay(true)?;
             tokio::spawn(
                 http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(Duration::from_secs(15))
-                    .max_buf_size(32 << 10)
-                    .max_headers(100)
+                    .header_read_timeout(None)
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .max_headers(HEADERS_MAX)
                     .serve_connection(TokioIo::new(stream), service_fn(answer)),
             );
         }

@@ -9,10 +9,12 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Shared};
+use super::spread::{Begun, Passed, Spread};
 use super::{Listeners, Phase, draining, http2};
 use crate::config::Drain;
 use crate::metrics::Refused;
@@ -33,6 +35,9 @@ static OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: t
 
 /// What a worker's thread holds.
 pub(super) struct Worker {
+    /// Its place among the workers.
+    pub index: usize,
+    pub spread: Spread,
     pub shared: Arc<Shared>,
     pub peers: Arc<Peers>,
     pub phase: watch::Receiver<Phase>,
@@ -41,7 +46,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Serves until the router drains.
-    pub async fn run(self, listeners: Listeners) {
+    pub async fn run(self, listeners: Listeners, mut inbox: UnboundedReceiver<Passed>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.lag.watch(&shared.webhooks.metrics.lag).await });
         let (plain, secure) = match Entrance::of(listeners) {
@@ -56,11 +61,15 @@ impl Worker {
                 () = draining(&mut phase) => break,
                 accepted = plain.listener.accept() => (&plain, accepted),
                 accepted = accept(secure.as_ref()) => accepted,
+                Some(passed) = inbox.recv() => {
+                    self.receive(passed, &mut connections);
+                    continue;
+                }
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
             match accepted {
                 Ok(accepted) if self.shared.lag.excessive() => self.refuse(accepted, entrance).await,
-                Ok((stream, peer)) => self.begin(entrance, stream, peer, &mut connections),
+                Ok((stream, peer)) => self.admit(entrance, stream, peer, &mut connections),
                 Err(error) => {
                     self.shared.webhooks.metrics.refused(Refused::System);
                     tracing::warn!(%error, "accept a connection");
@@ -71,8 +80,13 @@ impl Worker {
         // What already waits in the sockets' queues would be reset when they close: those callers are served, too.
         for entrance in [Some(plain), secure].into_iter().flatten() {
             while let Some(Ok((stream, peer))) = ready(entrance.listener.accept()).await {
-                self.begin(&entrance, stream, peer, &mut connections);
+                self.admit(&entrance, stream, peer, &mut connections);
             }
+        }
+        // From now on whoever would pass one on serves it.
+        inbox.close();
+        while let Some(passed) = inbox.recv().await {
+            self.receive(passed, &mut connections);
         }
         self.finish(connections).await;
     }
@@ -92,26 +106,51 @@ impl Worker {
         }
     }
 
-    fn begin(&self, entrance: &Entrance, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+    /// Begins a connection here or with the worker that has the fewest, unless a limit is reached.
+    fn admit(&self, entrance: &Entrance, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let webhooks = &self.shared.webhooks;
+        let admission = match self.peers.admit(peer.ip(), webhooks.origins.trusts(peer.ip())) {
+            Ok(admission) => admission,
+            Err(reason) => return webhooks.metrics.refused(reason),
+        };
+        // Without it an answer in two packets would wait for the first one's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let (place, tls) = (self.spread.place(self.index), entrance.tls.clone());
+        let peer = Peer { address: peer.ip(), tls: tls.is_some() };
+        if place.worker() == self.index {
+            return self.begin(stream, Begun { tls, peer, admission, place }, connections);
+        }
+        // Only a socket that the runtime can't let go of is lost here.
+        let Ok(stream) = stream.into_std() else { return };
+        let passed = Passed { stream, begun: Begun { tls, peer, admission, place } };
+        if let Err(refused) = self.spread.pass(passed) {
+            self.receive(*refused, connections);
+        }
+    }
+
+    fn receive(&self, passed: Passed, connections: &mut JoinSet<()>) {
+        match TcpStream::from_std(passed.stream) {
+            Ok(stream) => self.begin(stream, passed.begun, connections),
+            Err(error) => tracing::warn!(%error, "register a connection"),
+        }
+    }
+
+    fn begin(&self, stream: TcpStream, begun: Begun, connections: &mut JoinSet<()>) {
         // Here as well: while connections come without a pause, nothing else is asked, and what has ended would be kept.
         while connections.try_join_next().is_some() {}
-        let webhooks = &self.shared.webhooks;
-        match self.peers.admit(peer.ip(), webhooks.origins.trusts(peer.ip())) {
-            Ok(admission) => {
-                // Without it an answer in two packets would wait for the first one's acknowledgement.
-                let _ = stream.set_nodelay(true);
-                let shared = Arc::clone(&self.shared);
-                let peer = Peer { address: peer.ip(), tls: entrance.tls.is_some() };
-                // Two tasks of their own kinds, as that of a plain connection is much the smaller.
-                match entrance.tls.clone() {
-                    None => connections.spawn(connection::serve(stream, peer, admission, shared)),
-                    Some(tls) => {
-                        connections.spawn(shake_hands_and_serve(tls, stream, peer, admission, shared))
-                    }
-                };
-            }
-            Err(reason) => webhooks.metrics.refused(reason),
-        }
+        let Begun { tls, peer, admission, place } = begun;
+        let shared = Arc::clone(&self.shared);
+        // Two tasks of their own kinds, as that of a plain connection is much the smaller.
+        match tls {
+            None => connections.spawn(async move {
+                connection::serve(stream, peer, admission, shared).await;
+                drop(place);
+            }),
+            Some(tls) => connections.spawn(async move {
+                shake_hands_and_serve(tls, stream, peer, admission, shared).await;
+                drop(place);
+            }),
+        };
     }
 
     /// Tells this one and others that wait that there is no place for them.

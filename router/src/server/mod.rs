@@ -4,8 +4,9 @@
 //! `connection` what is done with one that is open, `http2` with one that speaks HTTP/2. `lag` says when a worker has
 //! more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
-//! All workers accept from one listening socket. A busy worker accepts less, so load spreads by itself, and a second
-//! router by mistake on the same port is told so, which sockets that share a port would hide.
+//! All workers accept from one listening socket, and `spread` sees to it that all have as many connections. A second
+//! router by mistake on the same port is told so, which sockets that share a port would hide; and the socket can be handed
+//! over with its queue.
 
 mod accept;
 mod aside;
@@ -15,6 +16,7 @@ pub mod handover;
 mod http2;
 pub mod lag;
 pub mod listen;
+pub mod spread;
 
 use std::io;
 use std::net::TcpListener;
@@ -31,6 +33,7 @@ use accept::Worker;
 use closing::Closing;
 use connection::Shared;
 use lag::Lag;
+use spread::Spread;
 
 /// What the workers are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,7 +85,8 @@ pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -
     let peers = Arc::new(Peers::new(config.limits));
     let (phase, _) = watch::channel(Phase::Serving);
     let mut threads = Vec::with_capacity(config.workers);
-    for index in 0..config.workers {
+    let (spread, inboxes) = Spread::new(config.workers);
+    for (index, inbox) in inboxes.into_iter().enumerate() {
         let shared = Shared {
             webhooks: Arc::clone(webhooks),
             silence_max: config.limits.header_timeout,
@@ -90,6 +94,8 @@ pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -
             closing: Closing::default(),
         };
         let worker = Worker {
+            index,
+            spread: spread.clone(),
             shared: Arc::new(shared),
             peers: Arc::clone(&peers),
             phase: phase.subscribe(),
@@ -100,7 +106,7 @@ pub fn start(listeners: &Listeners, webhooks: &Arc<Webhooks>, config: &Config) -
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
         threads.push(thread.spawn(move || {
             // As one task among many: what `block_on` runs itself has a turn before each few of the others.
-            let ended = runtime.block_on(async { tokio::spawn(worker.run(listeners)).await });
+            let ended = runtime.block_on(async { tokio::spawn(worker.run(listeners, inbox)).await });
             if let Err(error) = ended {
                 tracing::error!(%error, "a worker ended");
             }
