@@ -231,3 +231,28 @@ fn now_us() -> i64 {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use dialplane_router::snapshot::Snapshot;
+
+    use super::*;
+
+    #[test]
+    fn each_delta_leads_from_the_state_before_to_the_digest_that_it_names() {
+        let population = Population { own_settings: 0.5, ..Population::of(40) };
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let snapshot = population.snapshot(&keys, true).unwrap();
+        let mut feed = Feed::behind(snapshot.serving(), Arc::clone(&keys), population);
+        let places = [0, 7, 7, 39, 0];
+        let mut deltas: Vec<_> = places.iter().map(|place| feed.rename(*place).unwrap()).collect();
+        deltas.extend([feed.rename_tenant(0).unwrap(), feed.rename_tenant(5).unwrap()]);
+        let next = |snapshot: Snapshot, delta: &SignedDelta| {
+            let delta = Delta::verify(delta.bytes(), &keys).unwrap();
+            let (next, agrees) = snapshot.apply(&delta, &keys).unwrap();
+            assert!(agrees, "{}", next.revision());
+            next
+        };
+        assert_eq!(deltas.iter().fold(snapshot, next).revision(), feed.revision());
+    }
+}

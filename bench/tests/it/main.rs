@@ -18,6 +18,7 @@ mod ops;
 mod personalisation;
 mod propagation;
 mod providers;
+mod published;
 mod rest_refusals;
 mod rls;
 mod rules;
