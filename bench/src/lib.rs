@@ -20,6 +20,7 @@ pub mod load;
 pub mod operator;
 pub mod population;
 pub mod propagation;
+pub mod report;
 pub mod signing;
 pub mod snapshot_file;
 pub mod start;

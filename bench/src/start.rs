@@ -16,6 +16,7 @@ use crate::cores::{CLIENT, SERVER, keep_on};
 use crate::feed::{Checkpoint, Feed};
 use crate::http;
 use crate::population::Population;
+use crate::report::say;
 use crate::stats::median;
 use crate::system::{FEED_KEY, Redis, Router, TempDir};
 
@@ -159,8 +160,4 @@ fn read_raw(redis: &Redis, checkpoint: &Checkpoint) -> Result<f64, String> {
         };
     }
     Ok(started.elapsed().as_secs_f64())
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

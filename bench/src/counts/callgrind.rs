@@ -27,10 +27,15 @@ fn counted_by_callgrind(run: &mut impl FnMut()) {
     run();
 }
 
+/// Whether there is a valgrind to count with.
+pub fn is_installed() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
 /// Instructions of one run of a step, of `runs`.
 ///
 /// # Errors
-/// When valgrind isn't installed, or the step fails under it.
+/// When the step fails under it.
 pub fn instructions(step: &str, runs: u64) -> Result<f64, String> {
     let dir = TempDir::new();
     let mut valgrind = Command::new("valgrind");

@@ -10,13 +10,13 @@ mod callgrind;
 pub mod steps;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use steps::{Fixture, Measure};
 
 use crate::population::Population;
+use crate::report::say;
 
 /// Enough for the tables to be as deep as they ever are at small sizes, and few enough for callgrind to build them.
 const NUMBERS: u64 = 10_000;
@@ -137,7 +137,14 @@ pub fn run(options: &Options) -> Result<(), String> {
         return each_step(&mut callgrind::Executed(step));
     }
     let mut counts = Counts::of_this_program()?;
-    if !options.only_allocations {
+    let has_valgrind = callgrind::is_installed();
+    if !options.only_allocations && !has_valgrind {
+        say("valgrind isn't installed (apt-get install valgrind): instructions are not counted");
+        if options.write.is_some() {
+            return Err("--write wants valgrind: the committed figures have instructions".into());
+        }
+    }
+    if !options.only_allocations && has_valgrind {
         for (step, count) in &mut counts.steps {
             count.instructions = Some(callgrind::instructions(step, RUNS)?);
         }
@@ -186,10 +193,6 @@ impl Measure for Counted {
             Count { allocations: each(allocated.count), bytes: each(allocated.bytes), instructions: None };
         self.0.insert(name.to_owned(), count);
     }
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 #[cfg(test)]

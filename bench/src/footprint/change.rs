@@ -8,11 +8,11 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::Delta;
 use dialplane_router::snapshot::Snapshot;
 
-use super::say;
 use crate::counts::steps::Fixture;
 use crate::feed::{Feed, SignedDelta};
 use crate::histogram::Histogram;
 use crate::population::Population;
+use crate::report::say;
 
 const CHANGES: u64 = 20_000;
 const CALLS: u64 = 20_000;

@@ -2,7 +2,6 @@
 
 mod change;
 
-use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use dialplane_common::feed::keyring::Keyring;
 
 use crate::counts::allocator::grown;
 use crate::population::Population;
+use crate::report::say;
 use crate::system::{FEED_KEY, program};
 
 /// How to measure.
@@ -95,8 +95,4 @@ fn resident_bytes() -> Result<f64, String> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     kib.map(|kib| kib * 1024.0).ok_or_else(|| "/proc/self/status has no VmRSS".into())
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

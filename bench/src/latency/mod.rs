@@ -9,7 +9,6 @@ mod arrivals;
 mod changes;
 mod client;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::cores::{CLIENT, SERVER, keep_on};
 use crate::feed::{Appender, Feed};
 use crate::histogram::Histogram;
 use crate::population::Population;
+use crate::report::say;
 use crate::start;
 use crate::stats::median;
 use crate::system::{FEED_KEY, Process, Redis, Router, program, wait_for};
@@ -211,8 +211,4 @@ impl Bench<'_> {
 
 fn us(run: &Histogram, share: f64) -> f64 {
     run.percentile(share) as f64 / 1e3
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
