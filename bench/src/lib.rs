@@ -18,6 +18,7 @@ pub mod http;
 pub mod latency;
 pub mod load;
 pub mod operator;
+pub mod others;
 pub mod population;
 pub mod propagation;
 pub mod report;

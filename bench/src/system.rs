@@ -255,6 +255,12 @@ impl Redis {
         }
     }
 
+    /// Its process id; absent while it is stopped.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

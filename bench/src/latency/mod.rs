@@ -22,6 +22,7 @@ use crate::calls::{PUBLIC_URL, calls};
 use crate::cores::{CLIENT, SERVER, keep_on};
 use crate::feed::{Appender, Feed};
 use crate::histogram::Histogram;
+use crate::others::{SHARE_MAX, Used};
 use crate::population::Population;
 use crate::report::say;
 use crate::start;
@@ -94,12 +95,15 @@ struct Bench<'a> {
     elsewhere: Feed,
     router: Router,
     bare: SocketAddr,
+    /// All processes that belong to the measurement.
+    own: Vec<u32>,
 }
 
 /// Measures and prints.
 ///
 /// # Errors
-/// When a server doesn't start, or answers anything else than a document, or can't keep up with the rate.
+/// When a server doesn't start, or answers anything else than a document, or can't keep up with the rate; and when other
+/// processes took so much of the cores that the figures, which are printed all the same, don't count.
 pub fn run(options: &Options) -> Result<(), String> {
     // What is started from here on, Redis among it, stays on the client's core.
     keep_on(CLIENT, std::process::id());
@@ -117,13 +121,25 @@ pub fn run(options: &Options) -> Result<(), String> {
 
     let requests: Vec<Vec<u8>> =
         calls(options.requests, options.numbers).map(|call| call.to_bytes()).collect();
-    let mut bench =
-        Bench { options, requests: &requests, redis, elsewhere: feed.clone(), feed, router, bare };
+    let own = [Some(std::process::id()), redis.id(), Some(router.process.id()), Some(bare_process.id())];
+    let own = own.into_iter().flatten().collect();
+    let elsewhere = feed.clone();
+    let mut bench = Bench { options, requests: &requests, redis, elsewhere, feed, router, bare, own };
+    let before = Used::now(&bench.own)?;
     let rate = match options.rate {
         Some(rate) => rate,
         None => bench.reachable()? * options.share,
     };
-    bench.compare(rate)
+    bench.compare(rate)?;
+    let others = Used::now(&bench.own)?.by_others_since(&before);
+    say(&format!("others took {:.1} % of the cores meanwhile", others * 100.0));
+    if others <= SHARE_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "these figures don't count: other processes took more than {:.0} % of the cores",
+        SHARE_MAX * 100.0
+    ))
 }
 
 impl Bench<'_> {
