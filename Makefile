@@ -18,11 +18,15 @@ test: services-installed lint ## format, lints and every test, against private P
 	$(CARGO) build --workspace --bins --tests
 	deploy/services exec --ephemeral -- $(CARGO) test --workspace
 
-bench: services-installed ## criterion for each step of a call, the load run, and commit to answer
+bench: services-installed ## criterion for each step of a call; load, latency, counts, memory, start; commit to answer
 	$(CARGO) bench -p dialplane-bench --benches
 	$(CARGO) build --release --workspace --bins
 	$(RELEASE)/dialplane-bench load
 	$(RELEASE)/dialplane-bench tls
+	$(RELEASE)/dialplane-bench latency
+	$(RELEASE)/dialplane-bench counts
+	$(RELEASE)/dialplane-bench footprint
+	$(RELEASE)/dialplane-bench start
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
 
 check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans

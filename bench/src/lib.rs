@@ -2,19 +2,32 @@
 //!
 //! [`workload`] makes routing data of any size and requests about it, [`signing`] signs them as the providers do; [`system`] starts the real
 //! programs with a Redis and a database of their own; [`http`] asks them,
-//! [`operator`] as one who holds the operator key. [`load`], [`rivals`], [`pressure`] and [`propagation`] are the
-//! measurements that need processes; the others are in `benches/`. [`plots`] draws what they found.
+//! [`operator`] as one who holds the operator key. [`population`] makes numbers with settings of their own, [`calls`] signed
+//! calls to them, [`feed`] what the admin plane would publish of them. [`load`], [`rivals`], [`latency`], [`pressure`],
+//! [`tls`], [`start`] and [`propagation`] are the measurements that need processes; [`counts`] and [`footprint`] measure the
+//! router's parts in this one; the others are in `benches/`. [`plots`] draws what they found.
 
+pub mod calls;
+pub mod cores;
+pub mod counts;
 pub mod documents;
+pub mod feed;
+pub mod footprint;
+pub mod histogram;
 pub mod http;
+pub mod latency;
 pub mod load;
 pub mod operator;
+pub mod others;
 pub mod plots;
+pub mod population;
 pub mod pressure;
 pub mod propagation;
+pub mod report;
 pub mod rivals;
 pub mod signing;
 pub mod snapshot_file;
+pub mod start;
 pub mod stats;
 pub mod system;
 pub mod tls;

@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
+use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
-use dialplane_bench::{documents, load, plots, pressure, propagation, rivals, tls, workload};
+use dialplane_bench::{
+    counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, start, tls, workload,
+};
 use dialplane_common::feed::keyring::Keyring;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// Measures Dialplane.
 #[derive(Parser)]
@@ -30,6 +36,14 @@ enum Command {
     Propagation(propagation::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
+    /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
+    Latency(latency::Options),
+    /// Allocations and instructions of each step, compared with the committed figures.
+    Counts(counts::Options),
+    /// Memory a number, and the time of one change.
+    Footprint(footprint::Options),
+    /// From a router's start until it serves: from its file, from Redis.
+    Start(start::Options),
     /// Every answer that every provider renders, as JSON lines.
     Documents,
     /// The bare hyper server by itself.
@@ -83,6 +97,10 @@ fn main() -> ExitCode {
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
         Command::Pressure(options) => pressure::run(&options),
+        Command::Latency(options) => latency::run(&options),
+        Command::Counts(options) => counts::run(&options),
+        Command::Footprint(options) => footprint::run(&options),
+        Command::Start(options) => start::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),
     };

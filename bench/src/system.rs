@@ -261,8 +261,7 @@ impl Redis {
         command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no"]);
         // A pipe that nobody reads would end it at its first word.
         let process = Process::spawn_quiet(command.stdout(Stdio::null()));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        wait_for("Redis", || TcpStream::connect(address).is_ok());
+        wait_for("Redis", || TcpStream::connect(self.address()).is_ok());
         self.process = Some(process);
     }
 
@@ -278,10 +277,22 @@ impl Redis {
         }
     }
 
+    /// Its process id; absent while it is stopped.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.address())
     }
 
     /// A connection.

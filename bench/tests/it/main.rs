@@ -20,6 +20,7 @@ mod personalisation;
 mod pressure;
 mod propagation;
 mod providers;
+mod published;
 mod rest_refusals;
 mod rls;
 mod rules;
