@@ -11,6 +11,7 @@ pub mod load;
 pub mod operator;
 pub mod propagation;
 pub mod signing;
+pub mod simulation;
 pub mod snapshot_file;
 pub mod stats;
 pub mod system;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use dialplane_bench::snapshot_file::{self, Source};
-use dialplane_bench::{documents, load, propagation, workload};
+use dialplane_bench::{documents, load, propagation, simulation, workload};
 use dialplane_common::feed::keyring::Keyring;
 
 /// Measures Dialplane.
@@ -19,6 +19,8 @@ enum Command {
     Load(load::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
+    /// Publisher and followers on virtual time, with faults: ten thousand seeds.
+    Simulate(simulation::Options),
     /// Every answer that every provider renders, as JSON lines.
     Documents,
     /// The bare hyper server by itself.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Snapshot(snapshot) => snapshot.write(),
         Command::Load(options) => load::run(&options),
         Command::Propagation(options) => propagation::run(&options),
+        Command::Simulate(options) => simulation::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),
     };
