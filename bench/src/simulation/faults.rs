@@ -61,6 +61,7 @@ impl Faults {
             }
         }
         self.undo(world, |_| true);
+        self.note("everything is well again");
         world.heal();
         sleep(Duration::from_millis(1)).await;
     }
@@ -70,7 +71,10 @@ impl Faults {
             match self.later.remove(index).1 {
                 Later::Redis => world.around.redis.start_again(),
                 Later::Postgres => world.around.postgres.start_again(),
-                Later::Admin(index) => world.start_admin(index),
+                Later::Admin(index) => {
+                    world.admins[index].kill();
+                    world.start_admin(index);
+                }
                 Later::Router(index, found) => world.start_router(index, found),
                 Later::Link(link, way) => link.set(way),
                 Later::Failover(replica) => {
