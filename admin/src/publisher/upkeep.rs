@@ -81,7 +81,12 @@ impl<S: Outbox> Publisher<S> {
                 true => within(progress.lease.digest_at(serving.revision)).await?,
                 false => None,
             };
-            if is_impossible((serving.revision, serving.digest), alarm, recorded, state.revision) {
+            if is_impossible(
+                (serving.revision, serving.digest),
+                alarm,
+                recorded,
+                (state.revision, state.digest),
+            ) {
                 tracing::warn!(router = router.report.id, "a router reports a state that Postgres never had");
                 progress.report_epoch = Some(Instant::now());
                 return Ok(Some(EpochReason::Report));

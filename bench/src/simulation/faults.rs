@@ -27,7 +27,8 @@ enum Later {
 /// The faults of one run.
 pub struct Faults {
     later: Vec<(Instant, Later)>,
-    backup: Option<Tables>,
+    /// Of Postgres, and of Redis at the same instant.
+    backup: Option<(Tables, Keyspace)>,
     /// What went wrong, for whoever replays a seed.
     pub log: Vec<String>,
     began: Instant,
@@ -136,9 +137,9 @@ impl Faults {
             }
             _ => (world.routers[world.dice.place(count as usize)].link.clone(), "a router's"),
         };
-        let way = link.way();
+        let mut way = link.way();
         let mut worse = way;
-        let what = match world.dice.of(0..5) {
+        let what = match world.dice.of(0..6) {
             0 => {
                 (worse.latency_ms, worse.jitter_ms) =
                     (way.latency_ms + world.dice.of(0..900), world.dice.of(0..900));
@@ -155,6 +156,11 @@ impl Faults {
             3 => {
                 (worse.blocked_there, worse.blocked_back) = (true, true);
                 "lets nothing through"
+            }
+            4 => {
+                (worse.blocked_there, worse.blocked_back) = (true, true);
+                way.forgotten += 1;
+                "lets nothing through, and forgets its connections"
             }
             _ => {
                 worse.bells_lost = 0.1 + 0.9 * world.dice.of(0..100) as f64 / 100.0;
@@ -228,13 +234,21 @@ impl Faults {
                 self.after(length, Later::Postgres);
             }
             5..8 => {
-                self.backup = Some(postgres.tables());
-                self.note("a backup of Postgres is made");
+                self.backup = Some((postgres.tables(), world.around.redis.keys(|space| space.clone())));
+                self.note("a backup is made");
             }
             _ => {
-                let Some(backup) = self.backup.take() else { return };
+                let Some((tables, keys)) = self.backup.take() else { return };
                 postgres.stop();
-                postgres.restore(backup);
+                postgres.restore(tables);
+                if world.dice.chance(0.4) {
+                    // One machine with both: nothing there contradicts the backup, only the routers can.
+                    world.truth.restored_whole();
+                    world.around.redis.stop();
+                    world.around.redis.keys(|space| *space = keys);
+                    world.around.redis.start_again();
+                    self.note("Redis comes back from the backup that Postgres comes back from");
+                }
                 self.note("Postgres is away, and comes back from its backup");
                 let length = world.dice.ms(1..4_000);
                 self.after(length, Later::Postgres);

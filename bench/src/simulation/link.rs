@@ -16,13 +16,22 @@ pub struct Way {
     pub blocked_back: bool,
     /// The share of doorbells that are lost, and of those that ring twice, late.
     pub bells_lost: f64,
+    /// How often whatever stands between forgot its connections: nobody is told, and nothing comes any more.
+    pub forgotten: u32,
 }
 
 impl Way {
     /// One without faults.
     #[must_use]
     pub const fn good(latency_ms: u64) -> Self {
-        Self { latency_ms, jitter_ms: 1, blocked_there: false, blocked_back: false, bells_lost: 0.0 }
+        Self {
+            latency_ms,
+            jitter_ms: 1,
+            blocked_there: false,
+            blocked_back: false,
+            bells_lost: 0.0,
+            forgotten: 0,
+        }
     }
 
     /// Whether nothing comes through in one direction.
@@ -50,6 +59,11 @@ impl Link {
     #[must_use]
     pub fn way(&self) -> Way {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes all faults away. Connections that were forgotten stay so.
+    pub fn heal(&self, latency_ms: u64) {
+        self.set(Way { forgotten: self.way().forgotten, ..Way::good(latency_ms) });
     }
 
     /// Changes it.

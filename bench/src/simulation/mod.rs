@@ -50,7 +50,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000)]
     followers: usize,
     /// Each how many seeds one has many routers; the others have five.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 500)]
     many_each: u64,
     /// From a router to Redis, one way, in milliseconds.
     #[arg(long, default_value_t = 1)]

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Duration, sleep};
 
 use super::dice::Dice;
-use super::link::{BLOCKED_LOOK, Link};
+use super::link::{self, BLOCKED_LOOK, Link};
 use super::postgres::{Change, Postgres, Tables};
 
 type Outcome<T> = Result<T, StoreError>;
@@ -36,21 +36,13 @@ impl Way {
         Self { postgres, link, dice: Arc::new(Mutex::new(dice)), keys, first }
     }
 
-    async fn travel(&self, is_blocked: fn(&Link) -> bool) {
+    async fn travel(&self, is_blocked: impl Fn(&link::Way) -> bool) {
         let way = self.link.way();
         let jitter = self.dice.lock().unwrap_or_else(PoisonError::into_inner).of(0..way.jitter_ms + 1);
         sleep(Duration::from_millis(way.latency_ms + jitter)).await;
-        while is_blocked(&self.link) {
+        while is_blocked(&self.link.way()) {
             sleep(BLOCKED_LOOK).await;
         }
-    }
-
-    async fn there(&self) {
-        self.travel(|link| link.way().blocked_there).await;
-    }
-
-    async fn back(&self) {
-        self.travel(|link| link.way().blocked_back).await;
     }
 }
 
@@ -58,6 +50,8 @@ impl Way {
 pub struct Session {
     way: Way,
     id: u64,
+    /// As the way's own when it began.
+    forgotten: u32,
 }
 
 impl Drop for Session {
@@ -68,17 +62,26 @@ impl Drop for Session {
 
 impl Session {
     async fn begin(way: &Way) -> Outcome<Self> {
-        way.there().await;
+        let forgotten = way.link.way().forgotten;
+        way.travel(|way| way.blocked_there).await;
         let id = way.postgres.connect();
-        let session = id.map(|id| Self { way: way.clone(), id });
-        way.back().await;
+        let session = id.map(|id| Self { way: way.clone(), id, forgotten });
+        way.travel(|way| way.blocked_back).await;
         session
     }
 
+    async fn there(&self) {
+        self.way.travel(|way| way.blocked_there || way.forgotten != self.forgotten).await;
+    }
+
+    async fn back(&self) {
+        self.way.travel(|way| way.blocked_back || way.forgotten != self.forgotten).await;
+    }
+
     async fn ask<T>(&self, act: impl FnOnce(&mut Tables) -> T) -> Outcome<T> {
-        self.way.there().await;
+        self.there().await;
         let done = self.way.postgres.within(self.id, act);
-        self.way.back().await;
+        self.back().await;
         done
     }
 }
@@ -137,9 +140,9 @@ impl Reading for Snapshot {
 
 impl Lease for Session {
     async fn try_lock(&mut self) -> Outcome<bool> {
-        self.way.there().await;
+        self.there().await;
         let locked = self.way.postgres.try_lock(self.id);
-        self.way.back().await;
+        self.back().await;
         locked
     }
 

@@ -92,3 +92,31 @@ async fn scenario(seed: u64, shape: Shape, keys: Arc<Keyring>) -> Outcome {
     outcome.trace = world.truth.trace();
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Arc<Keyring> {
+        Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap())
+    }
+
+    const FEW: Shape = Shape { followers: 3, router_ms: 1, admin_ms: 1 };
+
+    /// A few of the seeds; `dialplane-bench simulate` runs ten thousand.
+    #[test]
+    fn routers_agree_with_postgres_whatever_went_wrong() {
+        for seed in 0..25 {
+            let outcome = run(seed, FEW, &keys());
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
+            assert!(outcome.propagation_ms.len() >= 3, "seed {seed}: nothing was served");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_one_run() {
+        let (one, other) = (run(7, FEW, &keys()), run(7, FEW, &keys()));
+        assert_eq!((one.trace, one.catch_up_ms, one.faults), (other.trace, other.catch_up_ms, other.faults));
+        assert_ne!(one.trace, run(8, FEW, &keys()).trace);
+    }
+}

@@ -113,12 +113,12 @@ impl World {
         self.around.postgres.start_again();
         self.around.redis.start_again();
         for index in 0..self.admins.len() {
-            self.admins[index].to_redis.set(Way::good(self.shape.admin_ms));
-            self.admins[index].to_postgres.set(Way::good(self.shape.admin_ms));
+            self.admins[index].to_redis.heal(self.shape.admin_ms);
+            self.admins[index].to_postgres.heal(self.shape.admin_ms);
             self.start_admin(index);
         }
         for index in 0..self.routers.len() {
-            self.routers[index].link.set(Way::good(self.shape.router_ms));
+            self.routers[index].link.heal(self.shape.router_ms);
             self.start_router(index, Found::Newest);
         }
     }

@@ -21,5 +21,6 @@ mod providers;
 mod rest_refusals;
 mod rls;
 mod rules;
+mod simulation;
 mod tools;
 mod vectors;

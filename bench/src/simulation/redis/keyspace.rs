@@ -79,7 +79,7 @@ impl Keyspace {
             ["CLIENT", ..] => Reply::Ok,
             ["SCRIPT", "LOAD", text] => {
                 let known = Known::of_text(text).ok_or("ERR the simulation knows no such script")?;
-                self.scripts.insert(known.sha().to_owned());
+                self.load(known);
                 Reply::text(known.sha())
             }
             ["EVALSHA", sha, keys, ..] => {
@@ -138,6 +138,11 @@ impl Keyspace {
     /// Forgets a key.
     pub fn remove(&mut self, key: &str) {
         self.keys.remove(key);
+    }
+
+    /// Takes a script, to be called by its hash.
+    pub fn load(&mut self, script: Known) {
+        self.scripts.insert(script.sha().to_owned());
     }
 
     /// A restart: scripts are gone.
