@@ -56,7 +56,7 @@ fn command(dice: &mut Dice) -> Vec<String> {
     let text = format!("d:{}:checkpoint", dice.of(0..3));
     // Now and then a key that holds something else.
     let any = if dice.chance(0.1) { stream.clone() } else { text.clone() };
-    let revision = dice.of(1..30);
+    let revision = dice.of(1..9);
     let digest = |revision: u64| format!("digest-{revision}");
     let script = |script: &redis::Script, keys: &[&str], args: &[&str]| {
         let head = ["EVALSHA".to_owned(), script.get_hash().to_owned(), keys.len().to_string()];
