@@ -20,16 +20,21 @@ const ENTRIES_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub enum Change {
     /// It is this now.
-    Put(Record),
+    Put(Box<Record>),
     /// It is gone.
     Remove(RecordKey),
 }
+
+/// Kind and key.
+type RowKey = (u8, Vec<u8>);
+/// Payload and hash.
+type Stored = (Arc<[u8]>, RecordHash);
 
 /// All that Postgres holds of the feed. Cloning it is a backup.
 #[derive(Clone, Default, Debug)]
 pub struct Tables {
     state: State,
-    records: BTreeMap<(u8, Vec<u8>), (Arc<[u8]>, RecordHash)>,
+    records: BTreeMap<RowKey, Stored>,
     entries: BTreeMap<Revision, Row>,
     epochs: BTreeSet<uuid::Uuid>,
     new_epoch_wanted: bool,
@@ -212,7 +217,7 @@ impl Tables {
     /// See `feed::stored_frames`.
     #[must_use]
     pub fn stored_frames(&self) -> Vec<Vec<u8>> {
-        let stored = |((kind, key), (payload, hash)): (&(u8, Vec<u8>), &(Arc<[u8]>, RecordHash))| {
+        let stored = |((kind, key), (payload, hash)): (&RowKey, &Stored)| {
             let payload = Payload { version: FEED_VERSION, bytes: payload };
             let frame = Frame { key: RawKey { kind: *kind, key }, payload: Some(payload) };
             let mut out = Vec::new();

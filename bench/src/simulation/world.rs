@@ -64,7 +64,7 @@ impl World {
             redis: Server::start(),
             postgres: Postgres::start(),
             keys,
-            first: Change::Put(tenant),
+            first: Change::Put(Box::new(tenant)),
             checkpoint_entries: dice.of(5..60),
             chunk_bytes: dice.of(200..2_000) as usize,
         };
@@ -160,7 +160,7 @@ impl World {
         }
         self.written += 1;
         let id = PhoneNumberId(Uuid::from_u128(self.written));
-        Some(Change::Put(Record::Number(address, NumberRecord::new(id, TENANT))))
+        Some(Change::Put(Box::new(Record::Number(address, NumberRecord::new(id, TENANT)))))
     }
 
     /// Whether the routers that run serve what Postgres has, of the feed's present life.
