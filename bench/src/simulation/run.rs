@@ -113,6 +113,15 @@ mod tests {
         }
     }
 
+    /// Postgres was restored together with Redis, and there is no whole checkpoint to reload from just then.
+    #[test]
+    fn a_reload_that_fails_is_none() {
+        for seed in [2213, 4133, 5899, 9425] {
+            let outcome = run(seed, Shape { followers: 5, ..FEW }, &keys());
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
+        }
+    }
+
     #[test]
     fn a_seed_is_one_run() {
         let (one, other) = (run(7, FEW, &keys()), run(7, FEW, &keys()));

@@ -198,7 +198,12 @@ impl Follower {
                         )
                         .await;
                     }
-                    if !self.reload(source, epoch, reason).await? {
+                    let reloaded = self.reload(source, epoch, reason).await;
+                    if !matches!(reloaded, Ok(true)) {
+                        // Only what differs again after a reload that came about is worth an alarm.
+                        self.mismatched = None;
+                    }
+                    if !reloaded? {
                         return Ok(());
                     }
                 }
