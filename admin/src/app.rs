@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use dialplane_common::feed::FRAMES_BYTES_MAX;
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::secret::Secret;
 use tokio::net::TcpListener;
@@ -66,6 +67,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         wake: Arc::clone(&wake),
         is_publishing,
         checkpoint_entries: settings.checkpoint_entries,
+        chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
     // Before anybody knows that it runs: a signal that came earlier would kill it.

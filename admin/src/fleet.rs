@@ -6,16 +6,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::report::{LIVE_MS, RouterReport, Serving};
 use dialplane_common::feed::{Epoch, FEED_VERSION, Revision};
 use futures_util::StreamExt;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::redis_link::RedisLink;
+use crate::redis_link::{Redis, RedisLink};
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Behind the routers' bell, for one that wasn't heard while somebody waits.
@@ -111,13 +112,13 @@ impl Drop for Waiting<'_> {
 impl Fleet {
     /// Starts the task that keeps the view. It ends with the last [`Fleet`].
     #[must_use]
-    pub fn watch(client: redis::Client, keys: Keys, metrics: Arc<Metrics>) -> Self {
+    pub fn watch(redis: impl Redis, keys: Keys, metrics: Arc<Metrics>) -> Self {
         let empty = FleetView { taken: None, is_reachable: false, epoch: None, routers: Vec::new() };
         let (sender, view) = watch::channel(Arc::new(empty));
         let waiting = Arc::new(AtomicUsize::new(0));
         let wake = Arc::new(tokio::sync::Notify::new());
         let watcher = Watcher {
-            link: RedisLink::new(client),
+            link: RedisLink::new(redis),
             keys,
             metrics,
             sender,
@@ -140,7 +141,7 @@ impl Fleet {
         let _waiting = Waiting(&self.waiting);
         self.wake.notify_one();
         let mut view = self.view.clone();
-        let deadline = tokio::time::Instant::now() + timeout;
+        let deadline = Instant::now() + timeout;
         loop {
             let seen = Arc::clone(&view.borrow_and_update());
             if seen.is_reachable && seen.live().next().is_none() {
@@ -179,20 +180,28 @@ impl Watcher {
         }
     }
 
-    /// Looks at each bell, until the connection ends.
+    /// Looks once a second and, while somebody waits, at each bell; until the connection ends.
     async fn listen(&self, mut messages: redis::aio::PubSub) {
         let mut bells = messages.on_message();
+        let mut looked = Instant::now();
         while !self.sender.is_closed() {
             let is_waited_for = self.waiting.load(Ordering::Relaxed) > 0;
             let interval = if is_waited_for { WAITING_LOOK_INTERVAL } else { LOOK_INTERVAL };
             tokio::select! {
-                bell = bells.next() => if bell.is_none() { return },
+                biased;
+                () = tokio::time::sleep_until(looked + interval) => {}
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(interval) => {}
+                bell = bells.next() => match bell {
+                    None => return,
+                    // A thousand routers ring a thousand times a second, and each look reads what all of them say.
+                    Some(_) if !is_waited_for => continue,
+                    Some(_) => {}
+                }
             }
             // One look serves all bells that have rung by now.
             while let Some(Some(_)) = futures_util::FutureExt::now_or_never(bells.next()) {}
             self.look().await;
+            looked = Instant::now();
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult};
 use tokio::sync::Mutex;
@@ -13,17 +14,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Far above what any command here takes; a checkpoint's chunk of 1 MB takes milliseconds.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Where Redis is: an address, or whoever stands in for it.
+pub trait Redis: Send + Sync + 'static {
+    /// Connects.
+    fn connect(&self, config: AsyncConnectionConfig) -> BoxFuture<'_, RedisResult<MultiplexedConnection>>;
+    /// Connects for listening to channels.
+    fn listen(&self) -> BoxFuture<'_, RedisResult<redis::aio::PubSub>>;
+}
+
+impl Redis for redis::Client {
+    fn connect(&self, config: AsyncConnectionConfig) -> BoxFuture<'_, RedisResult<MultiplexedConnection>> {
+        Box::pin(async move { self.get_multiplexed_async_connection_with_config(&config).await })
+    }
+
+    fn listen(&self) -> BoxFuture<'_, RedisResult<redis::aio::PubSub>> {
+        Box::pin(self.get_async_pubsub())
+    }
+}
+
 /// A connection, made when it is wanted.
 pub struct RedisLink {
-    client: redis::Client,
+    redis: Box<dyn Redis>,
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl RedisLink {
     /// Takes the address; doesn't connect yet.
     #[must_use]
-    pub const fn new(client: redis::Client) -> Self {
-        Self { client, connection: Mutex::const_new(None) }
+    pub fn new(redis: impl Redis) -> Self {
+        Self { redis: Box::new(redis), connection: Mutex::const_new(None) }
     }
 
     async fn connection(&self) -> RedisResult<MultiplexedConnection> {
@@ -34,7 +53,7 @@ impl RedisLink {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = self.redis.connect(config).await?;
         *held = Some(connection.clone());
         Ok(connection)
     }
@@ -85,7 +104,7 @@ impl RedisLink {
     /// When Redis is away.
     pub async fn subscribe(&self, channel: &str) -> RedisResult<redis::aio::PubSub> {
         let subscribe = async {
-            let mut messages = self.client.get_async_pubsub().await?;
+            let mut messages = self.redis.listen().await?;
             messages.subscribe(channel).await?;
             Ok(messages)
         };

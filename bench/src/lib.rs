@@ -26,6 +26,7 @@ pub mod propagation;
 pub mod report;
 pub mod rivals;
 pub mod signing;
+pub mod simulation;
 pub mod snapshot_file;
 pub mod start;
 pub mod stats;

@@ -8,7 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, start, tls, workload,
+    counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, simulation, start,
+    tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -44,6 +45,8 @@ enum Command {
     Footprint(footprint::Options),
     /// From a router's start until it serves: from its file, from Redis.
     Start(start::Options),
+    /// Publisher and followers on virtual time, with faults: ten thousand seeds.
+    Simulate(simulation::Options),
     /// Every answer that every provider renders, as JSON lines.
     Documents,
     /// The bare hyper server by itself.
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Command::Counts(options) => counts::run(&options),
         Command::Footprint(options) => footprint::run(&options),
         Command::Start(options) => start::run(&options),
+        Command::Simulate(options) => simulation::run(&options),
         Command::Documents => documents::print(),
         Command::Bare => load::bare::serve().map_err(|error| error.to_string()),
     };

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::follower::{Follower, Standing};
+use crate::follower::{Follower, Jitter, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
@@ -100,8 +100,16 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     // The keeper writes until the standing's last sender is gone.
     let alone = match config.redis.clone() {
         Some(client) => {
-            control
-                .spawn(Follower::new(Arc::clone(&webhooks), client, &config.redis_namespace, standing).run());
+            control.spawn(
+                Follower::new(
+                    Arc::clone(&webhooks),
+                    client,
+                    &config.redis_namespace,
+                    Jitter::random(),
+                    standing,
+                )
+                .run(),
+            );
             None
         }
         None => Some(standing),

@@ -94,18 +94,24 @@ pub fn resume(
     }
 }
 
-/// Whether what a router reports of this epoch can't have come from Postgres. `recorded` is the digest there at the
-/// router's revision.
+/// Whether what a router reports of this epoch can't have come from Postgres, which is at `newest` with a digest.
+/// `recorded` is the digest there at the router's revision.
+///
+/// Another digest at the newest revision is a state that a restored backup took back, written over since: until the
+/// next change nothing tells the router.
 #[must_use]
 pub fn is_impossible(
     reported: (Revision, Digest),
     digest_alarm: bool,
     recorded: Option<Digest>,
-    newest: Revision,
+    newest: (Revision, Digest),
 ) -> bool {
     let (revision, digest) = reported;
-    // Another digest alone makes the router reload by itself; again after that it raises the alarm.
-    revision > newest || (digest_alarm && recorded.is_some_and(|recorded| recorded != digest))
+    if revision >= newest.0 {
+        return reported != newest;
+    }
+    // Another digest, met by the next delta, makes the router reload by itself; again after that it raises the alarm.
+    digest_alarm && recorded.is_some_and(|recorded| recorded != digest)
 }
 
 #[cfg(test)]
@@ -141,9 +147,11 @@ mod tests {
     fn believes_routers_that_are_behind() {
         let check = |revision, digest, alarm, recorded: Option<u128>, expected| {
             let reported = (Revision(revision), Digest(digest));
-            assert_eq!(is_impossible(reported, alarm, recorded.map(Digest), Revision(7)), expected);
+            let newest = (Revision(7), Digest(1));
+            assert_eq!(is_impossible(reported, alarm, recorded.map(Digest), newest), expected);
         };
         check(7, 1, false, Some(1), false);
+        check(7, 2, false, None, true);
         check(6, 2, false, Some(1), false);
         check(6, 2, true, Some(1), true);
         check(6, 2, true, None, false);

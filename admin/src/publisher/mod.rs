@@ -10,6 +10,7 @@
 
 pub mod checkpoint;
 pub mod decide;
+pub mod outbox;
 pub mod stream;
 mod upkeep;
 
@@ -20,8 +21,7 @@ use std::time::Duration;
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::message::Delta;
 use dialplane_common::feed::{Epoch, Revision};
-use sqlx::postgres::{PgConnection, PgListener};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -30,12 +30,12 @@ use crate::fleet::Fleet;
 use crate::metrics::{Metrics, PublishFailure};
 use crate::redis_link::RedisLink;
 use crate::store::feed::{self, Entry, Published};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Store, StoreError};
+use checkpoint::Checkpoint;
 use decide::{EpochReason, Next, Position};
+use outbox::{Lease, Outbox};
 use stream::{Appended, Stream};
 
-/// The advisory lock's key, one in each database: "dialplan" in ASCII.
-const LEASE: i64 = i64::from_be_bytes(*b"dialplan");
 /// How often a process without the lease tries for it, and the one with it looks whether all is as it left it.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// A Postgres that doesn't answer for so long counts as gone.
@@ -44,9 +44,9 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// What the publisher works with.
-pub struct Publisher {
+pub struct Publisher<S = Store> {
     /// Postgres.
-    pub store: Store,
+    pub store: S,
     /// Redis.
     pub link: Arc<RedisLink>,
     /// Names in Redis.
@@ -59,6 +59,8 @@ pub struct Publisher {
     pub is_publishing: Arc<AtomicBool>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// The most bytes of frames in a checkpoint's chunk.
+    pub chunk_bytes: usize,
     /// All metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -87,8 +89,8 @@ impl PublishError {
 }
 
 /// What the holder of the lease knows.
-struct Progress {
-    lease: PgConnection,
+struct Progress<L> {
+    lease: L,
     /// Absent: what lies in Redis has to be looked at first.
     position: Option<Position>,
     checkpoint: Revision,
@@ -104,7 +106,7 @@ struct Progress {
     report_checkpoint_pause: Duration,
 }
 
-impl Drop for Progress {
+impl<L> Drop for Progress<L> {
     fn drop(&mut self) {
         if let Some(task) = &self.checkpointing {
             task.abort();
@@ -112,7 +114,7 @@ impl Drop for Progress {
     }
 }
 
-impl Publisher {
+impl<S: Outbox> Publisher<S> {
     /// Publishes whenever it gets the lease, until told to stop.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut delay = RETRY_DELAY_MIN;
@@ -142,10 +144,8 @@ impl Publisher {
     /// Waits for the lease, then publishes until Postgres fails or, after a last round, until told to stop. Its end
     /// closes the connection, which gives the lease back.
     async fn hold_and_publish(&self, stop: &mut watch::Receiver<bool>) -> Result<(), PublishError> {
-        let mut lease = within(async { Ok(self.store.pool().connect_options().connect().await?) }).await?;
-        let set_up = "SET ROLE dialplane_operator; SET synchronous_commit TO off";
-        within(async { Ok(sqlx::raw_sql(set_up).execute(&mut lease).await?) }).await?;
-        while !within(try_lock(&mut lease)).await? {
+        let mut lease = within(self.store.connect()).await?;
+        while !within(lease.try_lock()).await? {
             pause(LOOK_INTERVAL, stop).await;
             if *stop.borrow() {
                 return Ok(());
@@ -180,6 +180,7 @@ impl Publisher {
                         return Ok(());
                     }
                     tokio::select! {
+                        biased;
                         () = self.wake.notified() => {}
                         () = pause(LOOK_INTERVAL, stop) => {}
                     }
@@ -197,7 +198,7 @@ impl Publisher {
                     pause(delay, stop).await;
                     delay = (delay * 2).min(RETRY_DELAY_MAX);
                     // Whether the lease is still ours is seen by asking over its connection.
-                    within(ping(&mut progress.lease)).await?;
+                    within(progress.lease.ping()).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -205,18 +206,15 @@ impl Publisher {
     }
 
     /// A feed always has at least one revision: a stream in Redis has no entry 0.
-    async fn write_first_record(&self, lease: &mut PgConnection) -> Result<(), PublishError> {
-        if within(feed::state(lease)).await?.revision == Revision(0) {
-            let mut tx = self.store.write(Scope::Operator).await?;
-            crate::store::settings::lock_platform(tx.conn()).await?;
-            tx.record_platform().await?;
-            tx.commit().await?;
+    async fn write_first_record(&self, lease: &mut S::Lease) -> Result<(), PublishError> {
+        if within(lease.state()).await?.revision == Revision(0) {
+            within(self.store.write_first_record()).await?;
         }
         Ok(())
     }
 
     /// Brings Redis up to Postgres, and once a second looks whether all is as it should be.
-    async fn round(&self, progress: &mut Progress) -> Result<(), PublishError> {
+    async fn round(&self, progress: &mut Progress<S::Lease>) -> Result<(), PublishError> {
         loop {
             let position = match progress.position {
                 Some(position) => position,
@@ -234,10 +232,10 @@ impl Publisher {
     }
 
     /// Looks at what lies in Redis, and goes on there or begins a new epoch.
-    async fn find_position(&self, progress: &mut Progress) -> Result<Position, PublishError> {
+    async fn find_position(&self, progress: &mut Progress<S::Lease>) -> Result<Position, PublishError> {
         let pointer = stream::pointer(&self.link, &self.keys).await?;
         let found = match pointer {
-            Some(epoch) if within(feed::is_known(&mut progress.lease, epoch)).await? => {
+            Some(epoch) if within(progress.lease.is_known(epoch)).await? => {
                 let stream = Stream { link: &self.link, keys: &self.keys, epoch };
                 Some((epoch, stream.look().await?))
             }
@@ -251,12 +249,12 @@ impl Publisher {
         let Some((epoch, look)) = found_stream else {
             return self.new_epoch(progress, EpochReason::NoStream).await;
         };
-        let recorded = within(feed::digest_at(&mut progress.lease, look.last)).await?;
-        let state = within(feed::state(&mut progress.lease)).await?;
+        let recorded = within(progress.lease.digest_at(look.last)).await?;
+        let state = within(progress.lease.state()).await?;
         match decide::resume(epoch, look.last, look.digest, recorded, state.revision) {
             Next::GoOn(position) => {
                 progress.checkpoint = look
-                    .manifest(epoch, &self.store.keys().feed)
+                    .manifest(epoch, self.store.feed_keys())
                     .map_or(Revision(0), |manifest| manifest.revision);
                 Ok(position)
             }
@@ -267,12 +265,12 @@ impl Publisher {
     /// Appends all that Postgres has behind `position`. `None`: Redis isn't as it was left.
     async fn publish(
         &self,
-        progress: &mut Progress,
+        progress: &mut Progress<S::Lease>,
         mut position: Position,
     ) -> Result<Option<Position>, PublishError> {
         let stream = Stream { link: &self.link, keys: &self.keys, epoch: position.epoch };
         loop {
-            let entries = within(feed::entries(&mut progress.lease, position.revision)).await?;
+            let entries = within(progress.lease.entries(position.revision)).await?;
             let Some(last) = entries.last() else { return Ok(Some(position)) };
             if entries[0].revision != position.revision.next() {
                 // Pruned: Redis is further behind than Postgres remembers.
@@ -301,25 +299,30 @@ impl Publisher {
         stream::SignedDelta {
             revision: entry.revision,
             digest: entry.digest,
-            bytes: delta.sign(&self.store.keys().feed),
+            bytes: delta.sign(self.store.feed_keys()),
         }
     }
 
-    async fn mark(&self, progress: &mut Progress, position: Position) -> Result<(), PublishError> {
+    async fn mark(&self, progress: &mut Progress<S::Lease>, position: Position) -> Result<(), PublishError> {
         let published = Published {
             epoch: Some(position.epoch),
             revision: position.revision,
             checkpoint: progress.checkpoint,
         };
         self.metrics.published(position.revision.0, progress.checkpoint.0, 0);
-        within(feed::mark_published(&mut progress.lease, published)).await
+        within(progress.lease.mark_published(published)).await
+    }
+
+    fn checkpoint(&self, epoch: Epoch) -> Checkpoint<S> {
+        let (store, link, keys) = (self.store.clone(), Arc::clone(&self.link), self.keys.clone());
+        Checkpoint { store, link, keys, epoch, chunk_bytes: self.chunk_bytes }
     }
 
     /// Begins a new life of the feed. The order matters: Postgres knows the epoch before Redis does, and the pointer
     /// is set once everything it points to is there.
     async fn new_epoch(
         &self,
-        progress: &mut Progress,
+        progress: &mut Progress<S::Lease>,
         reason: EpochReason,
     ) -> Result<Position, PublishError> {
         if let Some(task) = progress.checkpointing.take() {
@@ -328,14 +331,14 @@ impl Publisher {
         let epoch = Epoch(uuid::Uuid::now_v7());
         tracing::warn!(%epoch, reason = reason.label(), "the feed begins a new epoch");
         self.metrics.epoch_drawn(reason);
-        within(feed::add_epoch(&mut progress.lease, epoch)).await?;
-        let manifest = checkpoint::write(&self.store, &self.link, &self.keys, epoch).await?;
+        within(progress.lease.add_epoch(epoch)).await?;
+        let manifest = self.checkpoint(epoch).write().await?;
         let position = Position { epoch, revision: manifest.revision, digest: manifest.digest };
         // The lease may be gone by now, with another process at work: only its holder moves the pointer.
-        within(ping(&mut progress.lease)).await?;
+        within(progress.lease.ping()).await?;
         Stream { link: &self.link, keys: &self.keys, epoch }.begin(position).await?;
         if reason == EpochReason::Asked {
-            within(feed::want_new_epoch(&mut progress.lease, false)).await?;
+            within(progress.lease.want_new_epoch(false)).await?;
         }
         progress.checkpoint = manifest.revision;
         progress.appended_bytes = 0;
@@ -343,14 +346,6 @@ impl Publisher {
         self.mark(progress, position).await?;
         Ok(position)
     }
-}
-
-async fn try_lock(lease: &mut PgConnection) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEASE).fetch_one(lease).await?)
-}
-
-async fn ping(lease: &mut PgConnection) -> Result<(), StoreError> {
-    Ok(lease.ping().await?)
 }
 
 /// Waits so long, or until told to stop. A sender that is gone stops as well.

@@ -31,7 +31,7 @@ end
 ";
 
 /// KEYS: stream, manifest. Returns last id, its digest, first id, manifest; nothing when there is no stream.
-static LOOK: LazyLock<Script> = LazyLock::new(|| {
+pub static LOOK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{LAST_ENTRY}
 local id, digest, first = last_entry(KEYS[1])
@@ -42,7 +42,7 @@ return {{id, digest, first, redis.call('GET', KEYS[2]) or ''}}"
 
 /// KEYS: stream, channel. ARGV: the id and digest that the last entry must have; then id, delta, digest of each new
 /// one. Returns 1, or 0 when the stream ends otherwise.
-static APPEND: LazyLock<Script> = LazyLock::new(|| {
+pub static APPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&format!(
         "{LAST_ENTRY}
 local id, digest = last_entry(KEYS[1])
@@ -56,7 +56,7 @@ return 1"
 });
 
 /// KEYS: stream, pointer, channel. ARGV: id, digest, epoch, revision. The stream's first entry, then the pointer.
-static BEGIN: LazyLock<Script> = LazyLock::new(|| {
+pub static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"redis.call('DEL', KEYS[1])
 redis.call('XADD', KEYS[1], ARGV[1], 'delta', '', 'digest', ARGV[2])

@@ -1,17 +1,15 @@
 //! What the publisher looks after once a second: is Redis as it was left, is a checkpoint due, do the routers agree.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dialplane_common::feed::Revision;
-use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::report::FORGET_MS;
 use tokio::time::Instant;
 
 use super::decide::{EpochReason, Position, is_impossible};
+use super::outbox::{Lease, Outbox};
 use super::stream::{self, Look, Stream};
-use super::{Progress, PublishError, Publisher, checkpoint, within};
-use crate::store::{Scope, StoreError, api_keys, feed};
+use super::{Progress, PublishError, Publisher, within};
 
 /// A router that alarms in the new epoch as well isn't helped by another one right away.
 const REPORT_EPOCH_INTERVAL: Duration = Duration::from_secs(60);
@@ -28,9 +26,9 @@ const EXPIRED_KEYS: i64 = 1_000;
 /// A stream holds the deltas of two checkpoints at most: so many bytes twice is what Redis has to bear.
 const CHECKPOINT_BYTES: usize = 256 << 20;
 
-impl Publisher {
+impl<S: Outbox> Publisher<S> {
     /// Looks after everything. The position is taken away when Redis isn't as it was left.
-    pub(super) async fn look(&self, progress: &mut Progress) -> Result<(), PublishError> {
+    pub(super) async fn look(&self, progress: &mut Progress<S::Lease>) -> Result<(), PublishError> {
         let Some(position) = progress.position else { return Ok(()) };
         let stream = Stream { link: &self.link, keys: &self.keys, epoch: position.epoch };
         let pointer = stream::pointer(&self.link, &self.keys).await?;
@@ -48,8 +46,8 @@ impl Publisher {
         }
         self.tend_checkpoint(progress, position, &look).await?;
         let keep_from = progress.checkpoint.0.saturating_sub(self.checkpoint_entries);
-        within(feed::prune(&mut progress.lease, Revision(keep_from), PRUNE_ROWS)).await?;
-        let state = within(feed::state(&mut progress.lease)).await?;
+        within(progress.lease.prune(Revision(keep_from), PRUNE_ROWS)).await?;
+        let state = within(progress.lease.state()).await?;
         let backlog = state.revision.0.saturating_sub(position.revision.0);
         self.metrics.published(position.revision.0, progress.checkpoint.0, backlog);
         if progress.tidied.is_none_or(|at| at.elapsed() >= TIDY_INTERVAL) {
@@ -61,10 +59,10 @@ impl Publisher {
 
     async fn new_epoch_reason(
         &self,
-        progress: &mut Progress,
+        progress: &mut Progress<S::Lease>,
         position: Position,
     ) -> Result<Option<EpochReason>, PublishError> {
-        if within(feed::is_new_epoch_wanted(&mut progress.lease)).await? {
+        if within(progress.lease.is_new_epoch_wanted()).await? {
             return Ok(Some(EpochReason::Asked));
         }
         if progress.report_epoch.is_some_and(|at| at.elapsed() < REPORT_EPOCH_INTERVAL) {
@@ -72,7 +70,7 @@ impl Publisher {
         }
         // The reports first, then Postgres: what a router served before is in Postgres by now.
         let view = self.fleet.view();
-        let state = within(feed::state(&mut progress.lease)).await?;
+        let state = within(progress.lease.state()).await?;
         for router in view.live() {
             let Some(serving) = router.report.serving.filter(|serving| serving.epoch == position.epoch)
             else {
@@ -80,10 +78,15 @@ impl Publisher {
             };
             let alarm = router.report.digest_alarm;
             let recorded = match alarm {
-                true => within(feed::digest_at(&mut progress.lease, serving.revision)).await?,
+                true => within(progress.lease.digest_at(serving.revision)).await?,
                 false => None,
             };
-            if is_impossible((serving.revision, serving.digest), alarm, recorded, state.revision) {
+            if is_impossible(
+                (serving.revision, serving.digest),
+                alarm,
+                recorded,
+                (state.revision, state.digest),
+            ) {
                 tracing::warn!(router = router.report.id, "a router reports a state that Postgres never had");
                 progress.report_epoch = Some(Instant::now());
                 return Ok(Some(EpochReason::Report));
@@ -95,7 +98,7 @@ impl Publisher {
     /// Starts a checkpoint when one is due; takes note of one that is done.
     async fn tend_checkpoint(
         &self,
-        progress: &mut Progress,
+        progress: &mut Progress<S::Lease>,
         position: Position,
         look: &Look,
     ) -> Result<(), PublishError> {
@@ -113,14 +116,13 @@ impl Publisher {
             return Ok(());
         }
         progress.appended_bytes = 0;
-        let (store, link, keys) = (self.store.clone(), Arc::clone(&self.link), self.keys.clone());
-        progress.checkpointing =
-            Some(tokio::spawn(async move { checkpoint::renew(&store, &link, &keys, position.epoch).await }));
+        let checkpoint = self.checkpoint(position.epoch);
+        progress.checkpointing = Some(tokio::spawn(async move { checkpoint.renew().await }));
         Ok(())
     }
 
-    fn is_checkpoint_due(&self, progress: &mut Progress, position: Position, look: &Look) -> bool {
-        let Some(manifest) = look.manifest(position.epoch, &self.store.keys().feed) else { return true };
+    fn is_checkpoint_due(&self, progress: &mut Progress<S::Lease>, position: Position, look: &Look) -> bool {
+        let Some(manifest) = look.manifest(position.epoch, self.store.feed_keys()) else { return true };
         progress.checkpoint = manifest.revision;
         let is_long_ago = position.revision.0.saturating_sub(manifest.revision.0) > self.checkpoint_entries
             || progress.appended_bytes > CHECKPOINT_BYTES;
@@ -142,21 +144,11 @@ impl Publisher {
         is_long_ago || is_cut_off || is_wanted
     }
 
-    /// Takes keys that are no longer good out of the feed. Routers refuse them by themselves; nor need they hold them
-    /// for ever.
-    async fn forget_expired_keys(&self) -> Result<(), StoreError> {
-        let mut tx = self.store.write(Scope::Operator).await?;
-        for hash in api_keys::expired_in_feed(tx.conn(), EXPIRED_KEYS).await? {
-            tx.remove(RecordKey::Token(hash));
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Lets the keys of epochs that are over expire, and forgets routers and keys of the API that are gone.
     async fn tidy(&self, position: Position) -> Result<(), PublishError> {
-        // Not worth the lease: it waits for a connection beside requests.
-        if let Err(error) = within(self.forget_expired_keys()).await {
+        // Routers refuse keys that are no longer good by themselves; nor need they hold them for ever. Not worth the
+        // lease: it waits for a connection beside requests.
+        if let Err(error) = within(self.store.forget_expired_keys(EXPIRED_KEYS)).await {
             tracing::warn!(%error, "couldn't take expired keys out of the feed; trying again later");
         }
         let current = self.keys.of_epoch(position.epoch);

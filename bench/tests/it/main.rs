@@ -24,6 +24,7 @@ mod published;
 mod rest_refusals;
 mod rls;
 mod rules;
+mod simulation;
 mod tls;
 mod tools;
 mod vectors;

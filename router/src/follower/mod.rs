@@ -4,6 +4,7 @@
 //! a better one is whole.
 
 mod decide;
+mod jitter;
 mod reporter;
 mod source;
 
@@ -15,9 +16,11 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::message::{Chunk, Delta, Manifest};
 use dialplane_common::feed::{Epoch, Revision};
 use futures_util::StreamExt;
+pub use jitter::Jitter;
 use redis::RedisError;
 use redis::aio::PubSub;
-pub use reporter::Standing;
+pub use reporter::{REPORT, Standing};
+pub use source::Redis;
 use source::Source;
 use tokio::sync::watch;
 
@@ -36,8 +39,9 @@ const RELOAD_JITTER_MS: u64 = 500;
 /// Follows the feed and serves what it says.
 pub struct Follower {
     webhooks: Arc<Webhooks>,
-    client: redis::Client,
+    redis: Box<dyn Redis>,
     keys: Keys,
+    jitter: Jitter,
     /// What others may know of it: the report to the fleet, `/readyz`.
     standing: watch::Sender<Standing>,
     /// Where the digest differed once already.
@@ -88,18 +92,20 @@ impl Follower {
     #[must_use]
     pub fn new(
         webhooks: Arc<Webhooks>,
-        client: redis::Client,
+        redis: impl Redis,
         namespace: &str,
+        jitter: Jitter,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { webhooks, client, keys: Keys::new(namespace), standing, mismatched: None }
+        let (redis, keys) = (Box::new(redis), Keys::new(namespace));
+        Self { webhooks, redis, keys, jitter, standing, mismatched: None }
     }
 
     /// Follows until the task is dropped.
     pub async fn run(mut self) {
         let mut pause = RECONNECT_MIN;
         loop {
-            match Source::connect(&self.client, &self.keys).await {
+            match Source::connect(&*self.redis, &self.keys).await {
                 Ok((source, doorbell)) => {
                     tracing::info!("following the feed");
                     let began = tokio::time::Instant::now();
@@ -122,7 +128,7 @@ impl Follower {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(pause.mul_f64(0.5 + random())).await;
+            tokio::time::sleep(pause.mul_f64(0.5 + self.jitter.share())).await;
             pause = (pause * 2).min(RECONNECT_MAX);
         }
     }
@@ -137,10 +143,11 @@ impl Follower {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // A ring is a hint to look; the look is the same whoever asked for it. Only the regular one asks for what
-            // costs a round trip more.
+            // costs a round trip more, and it goes first: bells without end don't keep it off.
             let regular = tokio::select! {
-                ring = doorbell.next() => { ring.ok_or(FollowError::Doorbell)?; false }
+                biased;
                 _ = look.tick() => true,
+                ring = doorbell.next() => { ring.ok_or(FollowError::Doorbell)?; false }
             };
             self.catch_up(&mut source, regular).await?;
         }
@@ -186,9 +193,17 @@ impl Follower {
                 Batch::Stuck(Reload::Gap) => return self.reload_beyond(source, epoch).await,
                 Batch::Stuck(reason) => {
                     if reason == Reload::Digest {
-                        tokio::time::sleep(Duration::from_millis(RELOAD_JITTER_MS).mul_f64(random())).await;
+                        tokio::time::sleep(
+                            Duration::from_millis(RELOAD_JITTER_MS).mul_f64(self.jitter.share()),
+                        )
+                        .await;
                     }
-                    if !self.reload(source, epoch, reason).await? {
+                    let reloaded = self.reload(source, epoch, reason).await;
+                    if !matches!(reloaded, Ok(true)) {
+                        // Only what differs again after a reload that came about is worth an alarm.
+                        self.mismatched = None;
+                    }
+                    if !reloaded? {
                         return Ok(());
                     }
                 }
@@ -401,13 +416,6 @@ fn now_us() -> i64 {
     i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// From 0 to 1, for spreading routers over time; needn't be unguessable.
-fn random() -> f64 {
-    let mut byte = [0];
-    let _ = getrandom::fill(&mut byte);
-    f64::from(byte[0]) / 255.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,7 +432,13 @@ mod tests {
         let webhooks =
             Webhooks::new(keys, Origins::default(), Duration::from_secs(1), Outbound::default()).unwrap();
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
-        Follower::new(Arc::new(webhooks), client, "test", watch::channel(Standing::default()).0)
+        Follower::new(
+            Arc::new(webhooks),
+            client,
+            "test",
+            Jitter::new(1),
+            watch::channel(Standing::default()).0,
+        )
     }
 
     /// Entries without records, which add up to the empty state's digest.

@@ -1,5 +1,6 @@
 //! Tells the fleet how this router stands: at each change, and once a second as a sign of life.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use dialplane_common::feed::FEED_VERSION;
@@ -13,7 +14,9 @@ const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(1);
 
 /// Stored by Redis's own clock, so that the fleet's ages don't depend on anybody else's; what hasn't been heard of for
 /// long is forgotten.
-const REPORT: &str = r"
+pub static REPORT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -23,7 +26,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[3]))
   redis.call('ZREM', KEYS[2], id)
 end
 redis.call('PUBLISH', ARGV[4], ARGV[1])
-";
+",
+    )
+});
 
 /// How a router stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -61,11 +66,10 @@ impl Standing {
 
 /// Reports until Redis fails. While one report is under way, changes gather and go into the next.
 pub async fn run(mut connection: MultiplexedConnection, keys: Keys, mut standing: watch::Receiver<Standing>) {
-    let script = Script::new(REPORT);
     loop {
         let report = standing.borrow_and_update().report();
         let Ok(json) = serde_json::to_string(&report) else { return };
-        let mut call = script.key(keys.routers());
+        let mut call = REPORT.key(keys.routers());
         call.key(keys.routers_seen()).arg(&report.id).arg(json).arg(FORGET_MS).arg(keys.reports());
         if let Err(error) = call.invoke_async::<()>(&mut connection).await {
             tracing::warn!(%error, "report to the fleet");

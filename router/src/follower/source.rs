@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::{Epoch, Revision};
+use futures_util::future::BoxFuture;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncCommands, RedisError, RedisResult};
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisError, RedisResult};
 
 /// A Redis that doesn't answer for this long is away.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,6 +15,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Entries read at once: some milliseconds of work.
 const ENTRIES_MAX: usize = 512;
+
+/// Where Redis is: an address, or whoever stands in for it.
+pub trait Redis: Send + Sync + 'static {
+    /// Connects.
+    fn connect(&self, config: AsyncConnectionConfig) -> BoxFuture<'_, RedisResult<MultiplexedConnection>>;
+    /// Connects for listening to channels.
+    fn listen(&self) -> BoxFuture<'_, RedisResult<PubSub>>;
+}
+
+impl Redis for redis::Client {
+    fn connect(&self, config: AsyncConnectionConfig) -> BoxFuture<'_, RedisResult<MultiplexedConnection>> {
+        Box::pin(async move { self.get_multiplexed_async_connection_with_config(&config).await })
+    }
+
+    fn listen(&self) -> BoxFuture<'_, RedisResult<PubSub>> {
+        Box::pin(self.get_async_pubsub())
+    }
+}
 
 /// The feed.
 #[derive(Clone)]
@@ -45,13 +64,13 @@ impl Source {
     ///
     /// # Errors
     /// When Redis can't be reached.
-    pub async fn connect(client: &redis::Client, keys: &Keys) -> RedisResult<(Self, PubSub)> {
-        let config = redis::AsyncConnectionConfig::new()
+    pub async fn connect(redis: &dyn Redis, keys: &Keys) -> RedisResult<(Self, PubSub)> {
+        let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = redis.connect(config).await?;
         let subscribe = async {
-            let mut doorbell = client.get_async_pubsub().await?;
+            let mut doorbell = redis.listen().await?;
             doorbell.subscribe(keys.changes()).await?;
             RedisResult::Ok(doorbell)
         };
