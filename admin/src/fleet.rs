@@ -141,14 +141,17 @@ impl Fleet {
         let _waiting = Waiting(&self.waiting);
         self.wake.notify_one();
         let mut view = self.view.clone();
-        let deadline = Instant::now() + timeout;
+        let began = Instant::now();
+        let deadline = began + timeout;
         loop {
             let seen = Arc::clone(&view.borrow_and_update());
-            if seen.is_reachable && seen.live().next().is_none() {
+            // An older view may show an epoch that is over, where routers stood at this very revision of another state.
+            let is_fresh = seen.is_reachable && seen.taken.is_some_and(|taken| taken >= began);
+            if is_fresh && seen.live().next().is_none() {
                 return Applied::NoLiveRouters;
             }
             let late = seen.waiting_for(revision);
-            if seen.is_reachable && late.is_empty() {
+            if is_fresh && late.is_empty() {
                 return Applied::Yes;
             }
             match tokio::time::timeout_at(deadline, view.changed()).await {
@@ -210,10 +213,12 @@ impl Watcher {
         pipeline.cmd("TIME").cmd("HGETALL").arg(self.keys.routers());
         pipeline.cmd("ZRANGE").arg(self.keys.routers_seen()).arg(0).arg(-1).arg("WITHSCORES");
         pipeline.cmd("GET").arg(self.keys.epoch());
+        // Before it is asked: what comes back is no older than this.
+        let taken = Instant::now();
         type Looked = ((u64, u64), HashMap<String, String>, Vec<(String, f64)>, Option<String>);
         let view = match self.link.pipe::<Looked>(&pipeline).await {
             Ok(((seconds, micros), reports, seen, epoch)) => FleetView {
-                taken: Some(Instant::now()),
+                taken: Some(taken),
                 is_reachable: true,
                 epoch: epoch.and_then(|text| text.parse().ok()),
                 routers: routers(seconds * 1_000 + micros / 1_000, &reports, seen),
