@@ -181,11 +181,7 @@ pub fn program(name: &str) -> PathBuf {
 fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     command.env_clear();
-    command.envs(
-        ["PATH", "HOME", "TMPDIR", "GLIBC_TUNABLES"]
-            .iter()
-            .filter_map(|name| Some((name, std::env::var_os(name)?))),
-    );
+    command.envs(["PATH", "HOME", "TMPDIR"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.env("FEED_KEY", FEED_KEY);
     command
 }

@@ -199,7 +199,9 @@ impl World {
         for router in self.routers.iter().filter(|router| router.is_running()) {
             let Some(snapshot) = router.snapshot() else { continue };
             let served = (0..NUMBERS).map(|number| {
-                workload::number(number).and_then(|address| snapshot.number(address)).map(|number| number.id())
+                workload::number(number)
+                    .and_then(|address| snapshot.number(address))
+                    .map(|number| number.id())
             });
             if !served.eq(stored.iter().copied()) || snapshot.tenant(TENANT).is_none() {
                 self.truth

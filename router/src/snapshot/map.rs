@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn it_does_what_a_map_does_with_hashes_good_and_bad() {
-        let hashes: [fn(u64) -> u64; 3] = [mix, |_| 0, |key| key % 3 << 60];
+        let hashes: [fn(u64) -> u64; 3] = [mix, |_| 0, |key| (key % 3) << 60];
         for hash in hashes {
             let (mut map, mut expected, mut random) = (Map::default(), BTreeMap::new(), 1_u64);
             for step in 0..4_000 {

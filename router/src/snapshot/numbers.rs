@@ -77,7 +77,7 @@ impl Entry {
 
     /// Its bytes in a snapshot file: all fields little-endian, in their order, without what it sets itself.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; ENTRY_BYTES] {
+    pub fn to_bytes(self) -> [u8; ENTRY_BYTES] {
         let wide = [self.spread, self.hash[0], self.hash[1], self.id[0], self.id[1]];
         let narrow = [self.tenant, self.agent, self.account];
         let mut bytes = [0; ENTRY_BYTES];
