@@ -17,6 +17,32 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// A disk that is full is full for longer.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
+/// How fast the file is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pace {
+    /// While calls are answered: a large file takes seconds of a processor's time, and whoever is called meanwhile is to
+    /// notice nothing.
+    Gentle,
+    /// When the router ends.
+    Full,
+}
+
+/// At the gentle pace, how much longer than a part took to write the writer rests behind it.
+const REST: u32 = 3;
+
+impl Pace {
+    /// What is done between two parts.
+    fn pause(self) -> impl FnMut() {
+        let mut began = Instant::now();
+        move || {
+            if self == Self::Gentle {
+                std::thread::sleep(began.elapsed() * REST);
+            }
+            began = Instant::now();
+        }
+    }
+}
+
 /// Writes what is served.
 pub struct Keeper {
     webhooks: Arc<Webhooks>,
@@ -38,16 +64,16 @@ impl Keeper {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let Ok(runtime) = runtime else { return tracing::error!("no runtime for the snapshot file") };
         loop {
-            let pause = self.write();
+            let pause = self.write(Pace::Gentle);
             if runtime.block_on(ended(&mut standing, pause, self.failed)) {
-                self.write();
+                self.write(Pace::Full);
                 return;
             }
         }
     }
 
     /// Writes what is served, unless the file holds it. Returns how long to pause.
-    fn write(&mut self) -> Duration {
+    fn write(&mut self, pace: Pace) -> Duration {
         let Some(snapshot) = self.webhooks.store.load_full() else { return PAUSE_MIN };
         let serving = snapshot.serving();
         if self.written == Some(serving) {
@@ -56,7 +82,7 @@ impl Keeper {
         }
         let metrics = &self.webhooks.metrics;
         let started = Instant::now();
-        match file::write(&self.path, &snapshot, &self.webhooks.keys, || {}) {
+        match file::write(&self.path, &snapshot, &self.webhooks.keys, pace.pause()) {
             Ok(()) => {
                 self.written = Some(serving);
                 self.failed = false;

@@ -117,3 +117,189 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use dialplane_common::e164::E164;
+    use dialplane_common::feed::frame::{Frame, Payload, RawKey};
+    use dialplane_common::feed::record::{
+        AgentRecord, AgentTarget, Binding, NumberRecord, PlatformRecord, Record, TenantRecord,
+    };
+    use dialplane_common::feed::{Epoch, FEED_VERSION};
+    use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
+    use dialplane_common::location::{Place, Profile};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn keys() -> Keyring {
+        Keyring::feed("a-feed-key-of-some-length").unwrap()
+    }
+
+    fn id(number: u64) -> Uuid {
+        Uuid::from_u128(u128::from(number))
+    }
+
+    fn called(number: u64) -> E164 {
+        E164::from_u64(12_000_000_000 + number).unwrap()
+    }
+
+    fn number(number: u64) -> NumberRecord {
+        let binding = Binding {
+            account: AccountId(id(7)),
+            number_id: number.is_multiple_of(11).then(|| format!("PN{number}")),
+        };
+        NumberRecord {
+            agent_id: Some(AgentId(id(number % 50))),
+            bindings: if number.is_multiple_of(13) { vec![] } else { vec![binding] },
+            calls_max: number.is_multiple_of(3).then_some((number % 4) as u16),
+            place: Place { display_name: "x".repeat((number % 7) as usize), ..Place::default() },
+            ..NumberRecord::new(PhoneNumberId(id(number)), TenantId(id(number % 100)))
+        }
+    }
+
+    /// Of all kinds of records some: tenants that are gone, numbers whose agents aren't there, and one that can't be read.
+    fn snapshot(numbers: u64) -> Snapshot {
+        let (mut snapshot, keys) = (Snapshot::empty(Epoch(id(9))), keys());
+        let mut put = |record: Record| snapshot.put_record(&record, &keys);
+        put(Record::Platform(PlatformRecord::default()));
+        for number in 0..100 {
+            put(Record::Tenant(TenantId(id(number)), TenantRecord::new(format!("T{number}"), "UTC")));
+        }
+        for agent in 0..40 {
+            let record = AgentRecord {
+                tenant_id: TenantId(id(agent)),
+                name: "Front desk".into(),
+                profile: Profile::NONE.into(),
+                target: AgentTarget::Sip { uri: format!("sip:{agent}@a.example") },
+            };
+            put(Record::Agent(AgentId(id(agent)), record));
+        }
+        for index in 0..numbers {
+            put(Record::Number(called(index), number(index)));
+        }
+        put(Record::Range("+3312345".parse().unwrap(), number(3)));
+        for tenant in 0..5 {
+            let id = id(tenant * 20);
+            let key = RawKey { kind: 1, key: id.as_bytes() };
+            snapshot.put(None, &Frame { key, payload: None }, &keys);
+        }
+        let bytes = Record::Number(called(1), number(1)).encode();
+        let key = RawKey { kind: 4, key: &called(1).to_u64().to_be_bytes() };
+        let newer = Frame { key, payload: Some(Payload { version: FEED_VERSION + 1, bytes: &bytes }) };
+        snapshot.put(newer.hash(), &newer, &keys);
+        snapshot
+    }
+
+    /// A file of this test alone, removed at its end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+            let own = format!("dialplane-file-{name}-{}-{since}", std::process::id());
+            Self(std::env::temp_dir().join(own))
+        }
+
+        fn write(&self, snapshot: &Snapshot) -> Vec<u8> {
+            write(&self.0, snapshot, &keys(), || {}).unwrap();
+            fs::read(&self.0).unwrap()
+        }
+
+        /// What is read from these bytes.
+        fn read(&self, bytes: &[u8]) -> Result<Snapshot, FileError> {
+            fs::write(&self.0, bytes).unwrap();
+            read_one(&self.0, &keys())
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+            let _ = fs::remove_file(previous(&self.0));
+        }
+    }
+
+    fn check_same(read: &Snapshot, expected: &Snapshot, numbers: u64) {
+        assert_eq!((read.serving(), read.unreadable_records()), (expected.serving(), 1));
+        assert_eq!(read.record_counts(), expected.record_counts());
+        for index in 0..numbers {
+            let (read, expected) =
+                (read.number(called(index)).unwrap(), expected.number(called(index)).unwrap());
+            assert_eq!(read.record(), expected.record());
+            assert_eq!(
+                (read.tenant().is_some(), read.agent()),
+                (expected.tenant().is_some(), expected.agent())
+            );
+        }
+        let ranged: E164 = "+3312345678".parse().unwrap();
+        assert_eq!(read.number(ranged).unwrap().record(), number(3));
+        assert_eq!(read.number_named(AccountId(id(7)), "PN22"), Some(called(22)));
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_and_goes_on() {
+        for numbers in [100, 40_000] {
+            let (scratch, expected) = (Scratch::new("whole"), snapshot(numbers));
+            let bytes = scratch.write(&expected);
+            let mut read = scratch.read(&bytes).unwrap();
+            check_same(&read, &expected, numbers);
+            // Plans are counted and slots known: changes on both go on alike.
+            let mut expected = expected;
+            for index in 0..numbers.min(500) {
+                let record = Record::Number(called(index), number(index + 1));
+                read.put_record(&record, &keys());
+                expected.put_record(&record, &keys());
+            }
+            assert_eq!(read.serving(), expected.serving());
+            assert_eq!(scratch.read(&scratch.write(&read)).unwrap().serving(), expected.serving());
+        }
+    }
+
+    /// The file's messages with their lengths.
+    fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
+        let mut messages = Vec::new();
+        while let Some((length, _)) = bytes.split_first_chunk() {
+            let (message, rest) = bytes.split_at(4 + u32::from_le_bytes(*length) as usize);
+            messages.push(message);
+            bytes = rest;
+        }
+        messages
+    }
+
+    #[test]
+    fn damaged_files_are_no_snapshots() {
+        let (scratch, snapshot) = (Scratch::new("damaged"), snapshot(40_000));
+        let bytes = scratch.write(&snapshot);
+        let parts = messages(&bytes);
+        assert!(parts.len() > 6, "several parts of numbers");
+        let last = parts.len() - 1;
+        let mut swapped = parts.clone();
+        swapped.swap(2, 3);
+        assert!(scratch.read(&swapped.concat()).is_ok(), "parts say themselves where they belong");
+        let check = |what: &str, parts: &[&[u8]]| {
+            assert!(scratch.read(&parts.concat()).is_err(), "{what}");
+        };
+        check("nothing", &[]);
+        check("no parts", &parts[..1]);
+        check("no last part", &parts[..last]);
+        check("a part twice", &[&parts[..], &parts[3..4]].concat());
+        check("the last part twice", &[&parts[..], &parts[last..]].concat());
+        for missing in 0..=last {
+            let left: Vec<&[u8]> =
+                parts.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, part)| *part).collect();
+            check(&format!("part {missing} missing"), &left);
+        }
+        for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x20;
+            assert!(scratch.read(&changed).is_err(), "byte {at} changed");
+            assert!(scratch.read(&bytes[..at]).is_err(), "cut at {at}");
+        }
+        let other = Keyring::feed("another-feed-key-of-some-length").unwrap();
+        fs::write(&scratch.0, &bytes).unwrap();
+        assert!(read_one(&scratch.0, &other).is_err());
+    }
+}
