@@ -91,6 +91,18 @@ pub fn run(options: &Options) -> Result<(), String> {
     report.broken().map_or(Ok(()), Err)
 }
 
+/// Starts one server with so many numbers and holds its answers against what it says to do, without measuring it.
+///
+/// # Errors
+/// When there is no such row, or it would be left out.
+pub fn check(name: &str, numbers: u64) -> Result<(), LeftOut> {
+    let broken = |why| LeftOut::new(name, Absent::Broken(why));
+    let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| broken("no such row".into()))?;
+    let server = (row.start)(&Setup::new(numbers).map_err(broken)?);
+    let server = server.map_err(|absent| LeftOut::new(name, absent))?;
+    row.does.check(&server, numbers).map_err(broken)
+}
+
 impl Options {
     fn wants(&self, row: &Row) -> bool {
         self.only.is_empty() || row.name == BASELINE || self.only.iter().any(|name| name == row.name)

@@ -65,7 +65,7 @@ pub struct LeftOut {
 impl LeftOut {
     pub(super) fn new(name: &str, absent: Absent) -> Self {
         let (why, broken) = match absent {
-            Absent::NotInstalled(install) => (install, false),
+            Absent::Missing(why) => (why, false),
             Absent::Broken(why) => (why, true),
         };
         Self { name: name.to_owned(), why, broken }
@@ -147,9 +147,8 @@ impl fmt::Display for Report {
                 None => writeln!(f, " |")?,
             }
         }
-        for LeftOut { name, why, broken } in &self.left_out {
-            let what = if *broken { "is broken" } else { "is not here; to have it" };
-            writeln!(f, "\n{name} {what}: {}", why.trim_end())?;
+        for LeftOut { name, why, .. } in &self.left_out {
+            writeln!(f, "\n{name} was left out: {}", why.trim_end())?;
         }
         Ok(())
     }

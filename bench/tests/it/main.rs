@@ -19,6 +19,7 @@ mod personalisation;
 mod propagation;
 mod providers;
 mod rest_refusals;
+mod rivals;
 mod rls;
 mod rules;
 mod tools;
