@@ -98,8 +98,8 @@ pub fn run(options: &Options) -> Result<(), String> {
 pub fn check(name: &str, numbers: u64) -> Result<(), LeftOut> {
     let broken = |why| LeftOut::new(name, Absent::Broken(why));
     let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| broken("no such row".into()))?;
-    let server = (row.start)(&Setup::new(numbers).map_err(broken)?);
-    let server = server.map_err(|absent| LeftOut::new(name, absent))?;
+    let setup = Setup::new(numbers).map_err(broken)?;
+    let server = (row.start)(&setup).map_err(|absent| LeftOut::new(name, absent))?;
     row.does.check(&server, numbers).map_err(broken)
 }
 
