@@ -1,7 +1,7 @@
 //! The router beside others that answer the same webhooks: same core, same client, same requests, in turn.
 //!
-//! Each is loaded with the same numbers and asked for its answers before it is measured ([`check`]): one that says to
-//! verify signatures and doesn't is left out, as is one that isn't installed. Rounds are interleaved, each begins with
+//! Each is loaded with the same numbers and asked for its answers before it is measured: one that says to verify
+//! signatures and doesn't is left out, as is one that isn't installed. Rounds are interleaved, each begins with
 //! another server, and ratios are those to the bare hyper server in the same round.
 
 mod check;

@@ -85,6 +85,12 @@ impl Report {
         Ok(Self { numbers, connections, runs, seconds, rows, left_out })
     }
 
+    /// How much of its core the bare hyper server had. The client is the faster of the two, so it could have used most.
+    fn core_share(&self) -> f64 {
+        let baseline = self.rows.iter().find(|row| row.name == BASELINE);
+        baseline.map_or(0.0, |row| row.requests_per_s * row.cpu_us / 1e6)
+    }
+
     /// Those that are here and couldn't be measured, as one line.
     pub(super) fn broken(&self) -> Option<String> {
         let names: Vec<_> = self.left_out.iter().filter(|row| row.broken).map(|row| &*row.name).collect();
@@ -131,10 +137,12 @@ fn measured(entrant: &Entrant, baseline: &Entrant, numbers: u64) -> Measured {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { numbers, connections, runs, seconds, .. } = self;
+        let share = self.core_share() * 100.0;
         writeln!(
             f,
             "Twilio voice webhook, 25 parameters, {numbers} numbers, {connections} connections; medians of {runs} \
-             interleaved runs of {seconds} s; ratios to hyper\n\n\
+             interleaved runs of {seconds} s; ratios to hyper, which had {share:.0} % of its core (much less than 90: \
+             other work was on the machine, and rates say little)\n\n\
              | server | does | requests/s | ratio | CPU a request | ratio | memory |\n\
              | --- | --- | ---: | ---: | ---: | ---: | ---: |"
         )?;
