@@ -127,6 +127,6 @@ pub fn pin_client() {
 }
 
 /// Keeps a process and its threads on one core; where that isn't allowed, the runs are only noisier.
-fn on_core(core: &str, pid: u32) {
+pub(crate) fn on_core(core: &str, pid: u32) {
     let _ = Command::new("taskset").args(["-a", "-c", "-p", core, &pid.to_string()]).output();
 }
