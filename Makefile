@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check conformance fmt lint services-installed
+.PHONY: help run test bench rivals check conformance fmt lint services-installed
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile
@@ -22,12 +22,20 @@ bench: services-installed ## criterion for each step of a call; load, latency, c
 	$(CARGO) bench -p dialplane-bench --benches
 	$(CARGO) build --release --workspace --bins
 	$(RELEASE)/dialplane-bench load
+	@$(MAKE) rivals
 	$(RELEASE)/dialplane-bench tls
 	$(RELEASE)/dialplane-bench latency
+	$(RELEASE)/dialplane-bench pressure
 	$(RELEASE)/dialplane-bench counts
 	$(RELEASE)/dialplane-bench footprint
 	$(RELEASE)/dialplane-bench start
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
+
+# Those that aren't installed are left out, with the command that installs them.
+rivals: services-installed ## the router beside other servers in one run, and the README's plots of it
+	$(CARGO) build --release --workspace --bins
+	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench rivals --json bench/plots/rivals.json
+	$(RELEASE)/dialplane-bench plots --rivals bench/plots/rivals.json --out bench/plots
 
 check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace

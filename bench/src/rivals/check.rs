@@ -48,13 +48,17 @@ impl Does {
         let (signature, body) = call(numbers)?;
         let response = ask(server, &signature, &body)?;
         wanted("no stream for a number that isn't there", !response.body.contains("<Stream"), &response)?;
-        if self == Self::Verifies { refuses(server) } else { Ok(()) }
+        if self == Self::Verifies { verifies(server) } else { Ok(()) }
     }
 }
 
-/// Another call's signature, none, and a form that was altered behind the signature.
-fn refuses(server: &Server) -> Result<(), String> {
+/// A form in any order is signed as the sorted one; another call's signature, none, and a form that was altered behind
+/// its signature are refused.
+fn verifies(server: &Server) -> Result<(), String> {
     let (signature, body) = call(0)?;
+    let reversed: Vec<&str> = body.split('&').rev().collect();
+    let response = ask(server, &signature, &reversed.join("&"))?;
+    wanted("200 for a form in another order", response.status == 200, &response)?;
     let (other, _) = call(1)?;
     let altered = body.replace("OAKLAND", "OAKLAN%44X");
     for (what, signature, body) in [

@@ -1,7 +1,7 @@
 //! The router beside others that answer the same webhooks: same core, same client, same requests, in turn.
 //!
-//! Each is loaded with the same numbers and asked for its answers before it is measured ([`check`]): one that says to
-//! verify signatures and doesn't is left out, as is one that isn't installed. Rounds are interleaved, each begins with
+//! Each is loaded with the same numbers and asked for its answers before it is measured: one that says to verify
+//! signatures and doesn't is left out, as is one that isn't installed. Rounds are interleaved, each begins with
 //! another server, and ratios are those to the bare hyper server in the same round.
 
 mod check;
@@ -89,6 +89,18 @@ pub fn run(options: &Options) -> Result<(), String> {
     let _ = writeln!(std::io::stdout(), "{report}");
     report.write(options.json.as_deref(), options.csv.as_deref())?;
     report.broken().map_or(Ok(()), Err)
+}
+
+/// Starts one server with so many numbers and holds its answers against what it says to do, without measuring it.
+///
+/// # Errors
+/// When there is no such row, or it would be left out.
+pub fn check(name: &str, numbers: u64) -> Result<(), LeftOut> {
+    let broken = |why| LeftOut::new(name, Absent::Broken(why));
+    let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| broken("no such row".into()))?;
+    let setup = Setup::new(numbers).map_err(broken)?;
+    let server = (row.start)(&setup).map_err(|absent| LeftOut::new(name, absent))?;
+    row.does.check(&server, numbers).map_err(broken)
 }
 
 impl Options {

@@ -28,7 +28,7 @@ pub const ROWS: [Row; 12] = [
     row("limit", "tokio + httparse by hand, fixed answer", Does::Answers, |setup| {
         ours::rival("limit", setup)
     }),
-    row("io-uring", "io_uring by hand", Does::Verifies, |setup| ours::rival("io-uring", setup)),
+    row("io-uring", "io_uring by hand", Does::Verifies, ours::io_uring),
     row("hyper-router", "a plain router on hyper", Does::Verifies, |setup| {
         ours::rival("hyper-router", setup)
     }),

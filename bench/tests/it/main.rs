@@ -22,6 +22,7 @@ mod propagation;
 mod providers;
 mod published;
 mod rest_refusals;
+mod rivals;
 mod rls;
 mod rules;
 mod simulation;

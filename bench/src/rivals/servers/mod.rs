@@ -1,9 +1,8 @@
 //! The rivals that are written here, each run as `dialplane-bench rival NAME`.
 //!
-//! [`limit`] does nothing but HTTP; the others verify Twilio's signature and look the number up, over the same
-//! [`numbers`]: [`ring`] and [`plain`] by one [`webhook`], [`handlers`] as one writes it with a framework. They answer the
-//! same document of some 300 bytes. None escapes what it puts there, and none limits, counts or logs: what they leave out
-//! is in their favour.
+//! `limit` does nothing but HTTP; the others verify Twilio's signature and look the number up: `ring` and `plain` by one
+//! `webhook`, `handlers` as one writes it with a framework. They answer the same document of some 300 bytes. None escapes
+//! what it puts there, and none limits, counts or logs: what they leave out is in their favour.
 
 mod handlers;
 mod limit;

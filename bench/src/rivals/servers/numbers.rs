@@ -1,4 +1,4 @@
-//! A million numbers and where their agents listen, in as little memory as the standard map allows.
+//! Numbers and where their agents listen, in as little memory as the standard map allows.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
@@ -26,9 +26,7 @@ pub async fn serve(listener: TcpListener, webhook: Webhook) -> io::Result<()> {
             stream.set_nodelay(true)?;
             let webhook = Rc::clone(&webhook);
             let service = service_fn(move |request| answer(Rc::clone(&webhook), request));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::task::spawn_local(connection);
         }
     };

@@ -10,9 +10,9 @@ pub fn map(setup: &Setup) -> Result<Server, Absent> {
     start(setup, "haproxy/map.cfg")
 }
 
-/// The signature in Lua before it.
+/// The signature before it, its text made in Lua.
 pub fn lua(setup: &Setup) -> Result<Server, Absent> {
-    setup.fill("haproxy/verify.lua", 0)?;
+    setup.fill("haproxy/text.lua", 0)?;
     start(setup, "haproxy/lua.cfg")
 }
 

@@ -31,8 +31,8 @@ pub struct Setup {
 /// Why a server isn't measured.
 #[derive(Debug)]
 pub enum Absent {
-    /// It isn't installed; says what installs it.
-    NotInstalled(String),
+    /// It isn't here; says what would bring it.
+    Missing(String),
     /// It is, and doesn't do what it should.
     Broken(String),
 }
@@ -84,10 +84,15 @@ fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rivals"))
 }
 
+/// What isn't installed, with the command that does it.
+fn missing(install: &str) -> Absent {
+    Absent::Missing(format!("not installed; to have it: {install}"))
+}
+
 /// A program of the system's.
 fn program(name: &str, install: &str) -> Result<PathBuf, Absent> {
     let paths = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&paths).chain([PathBuf::from("/usr/sbin")]);
     let found = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
-    found.ok_or_else(|| Absent::NotInstalled(install.to_owned()))
+    found.ok_or_else(|| missing(install))
 }

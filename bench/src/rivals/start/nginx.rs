@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Absent, Setup, free_port, listening, program};
+use super::{Absent, Setup, free_port, listening, missing, program};
 use crate::load::server::Server;
 
 const LUA: &str = "/usr/lib/nginx/modules/ngx_http_lua_module.so";
@@ -17,7 +17,7 @@ pub fn constant(setup: &Setup) -> Result<Server, Absent> {
 pub fn lua(setup: &Setup) -> Result<Server, Absent> {
     let install = "apt-get install --no-install-recommends nginx libnginx-mod-http-lua";
     if !Path::new(LUA).is_file() {
-        return Err(Absent::NotInstalled(install.to_owned()));
+        return Err(missing(install));
     }
     setup.fill("nginx/load.lua", 0)?;
     setup.fill("nginx/voice.lua", 0)?;

@@ -26,3 +26,10 @@ pub fn rival(name: &str, setup: &Setup) -> Result<Server, Absent> {
     command.args(["rival", name, "--listen", &format!("127.0.0.1:{port}"), "--numbers"]).arg(&setup.map);
     listening(command, port)
 }
+
+/// The one that needs a kernel which allows it.
+pub fn io_uring(setup: &Setup) -> Result<Server, Absent> {
+    let refused = |error| Absent::Missing(format!("this system refuses io_uring: {error}"));
+    io_uring::IoUring::new(1).map_err(refused)?;
+    rival("io-uring", setup)
+}

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Absent, Setup, folder, free_port, listening, program};
+use super::{Absent, Setup, folder, free_port, listening, missing, program};
 use crate::load::server::Server;
 use crate::load::traffic::{AUTH_TOKEN, PUBLIC_URL};
 use crate::system::Database;
@@ -18,8 +18,8 @@ pub struct Numbers {
 impl Numbers {
     fn load(map: &Path) -> Result<Self, Absent> {
         if env::var_os("DATABASE_URL").is_none() {
-            let run = "run this under: deploy/services exec --ephemeral -- COMMAND";
-            return Err(Absent::NotInstalled(run.to_owned()));
+            let wanted = "no PostgreSQL; run this under: deploy/services exec --ephemeral -- COMMAND";
+            return Err(Absent::Missing(wanted.to_owned()));
         }
         let database = Database::create();
         let _ = database.query("create table numbers (number text not null, stream_url text not null)");
@@ -76,5 +76,5 @@ fn start(setup: &Setup, mut command: Command, port: u16) -> Result<Server, Absen
 fn installed(path: &str) -> Result<PathBuf, Absent> {
     let state = env::var_os("DIALPLANE_DIR").map_or_else(|| folder().join("../../.dialplane"), PathBuf::from);
     let path = state.join("rivals").join(path);
-    if path.exists() { Ok(path) } else { Err(Absent::NotInstalled("bench/rivals/install".into())) }
+    if path.exists() { Ok(path) } else { Err(missing("bench/rivals/install")) }
 }
