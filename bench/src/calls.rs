@@ -26,33 +26,41 @@ pub fn target() -> String {
     format!("/webhooks/twilio/voice/{}", workload::ACCOUNT)
 }
 
+/// A call to a number: the signature of its webhook, and its form.
+#[must_use]
+pub fn signed(call_sid: &str, to: &str) -> (String, String) {
+    let parameters = workload::voice_parameters(ACCOUNT_SID, call_sid, to);
+    let signature = twilio::signature(AUTH_TOKEN, &format!("{PUBLIC_URL}{}", target()), &parameters);
+    (signature, workload::form(&parameters))
+}
+
+/// A webhook as bytes for the wire, with the headers that Twilio sends.
+#[must_use]
+pub fn request(signature: &str, body: &str) -> Vec<u8> {
+    let (target, length) = (target(), body.len());
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: calls.example.com\r\nUser-Agent: TwilioProxy/1.1\r\nAccept: */*\r\n\
+         Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nX-Twilio-Signature: {signature}\r\n\
+         I-Twilio-Idempotency-Token: 9f0c2b5e-9e51-4f4e-9b6e-55c58dd1d8a7\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// So many calls to random ones of so many numbers, always the same.
 pub fn calls(count: u64, numbers: u64) -> impl Iterator<Item = Call> {
-    let url = format!("{PUBLIC_URL}{}", target());
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     (0..count).map_while(move |index| {
         random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
         let to = workload::number((random >> 20) % numbers)?.to_string();
-        let call_sid = format!("CA{index:032x}");
-        let parameters = workload::voice_parameters(ACCOUNT_SID, &call_sid, &to);
-        let signature = twilio::signature(AUTH_TOKEN, &url, &parameters);
-        let body = workload::form(&parameters);
+        let (signature, body) = signed(&format!("CA{index:032x}"), &to);
         Some(Call { to, body, signature })
     })
 }
 
 impl Call {
-    /// The bytes for the wire, with the headers that Twilio sends.
+    /// The bytes for the wire.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { body, signature, .. } = self;
-        format!(
-            "POST {} HTTP/1.1\r\nHost: calls.example.com\r\nUser-Agent: TwilioProxy/1.1\r\nAccept: */*\r\n\
-             Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nX-Twilio-Signature: {signature}\r\n\
-             I-Twilio-Idempotency-Token: 9f0c2b5e-9e51-4f4e-9b6e-55c58dd1d8a7\r\nContent-Length: {}\r\n\r\n{body}",
-            target(),
-            body.len()
-        )
-        .into_bytes()
+        request(&self.signature, &self.body)
     }
 }

@@ -15,7 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use self::server::{Run, Server, pin_client};
-use self::traffic::{ACCOUNT_SID, AUTH_TOKEN, PUBLIC_URL, Traffic};
+use self::traffic::Traffic;
+use crate::calls::{ACCOUNT_SID, AUTH_TOKEN, PUBLIC_URL};
 use crate::snapshot_file;
 use crate::stats::median;
 use crate::system::{FEED_KEY, Process, Router, TempDir, program};

@@ -2,16 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 
 use super::client;
 use super::traffic::Traffic;
+use crate::cores::{CLIENT, SERVER, keep_on};
 use crate::system::Process;
-
-/// The core of the server under test, whichever it is.
-const SERVER_CORE: &str = "0";
-/// The client's.
-const CLIENT_CORE: &str = "1";
 
 /// One server under test. Dropping it ends it.
 #[derive(Debug)]
@@ -55,7 +50,7 @@ impl Server {
 
     fn pin(&self) {
         for pid in self.processes() {
-            on_core(SERVER_CORE, pid);
+            keep_on(SERVER, pid);
         }
     }
 
@@ -126,10 +121,5 @@ fn children(pid: u32) -> Vec<u32> {
 
 /// Keeps this process, which is the client, away from the server's core.
 pub fn pin_client() {
-    on_core(CLIENT_CORE, std::process::id());
-}
-
-/// Keeps a process and its threads on one core; where that isn't allowed, the runs are only noisier.
-pub(crate) fn on_core(core: &str, pid: u32) {
-    let _ = Command::new("taskset").args(["-a", "-c", "-p", core, &pid.to_string()]).output();
+    keep_on(CLIENT, std::process::id());
 }

@@ -1,17 +1,9 @@
-//! The requests that every server is asked: complete Twilio voice webhooks, signed, for random numbers.
+//! What a client asks of every server: complete Twilio voice webhooks, signed, for random numbers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::signing::twilio;
-use crate::workload;
-
-/// The Twilio account of all measured webhooks.
-pub const ACCOUNT_SID: &str = "AC5f0c2f1e8d7b4a6c9e3d2b1a0f9e8d7c";
-/// What they are signed with.
-pub const AUTH_TOKEN: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-/// What stands before the target in the URL that is signed.
-pub const PUBLIC_URL: &str = "https://calls.example.com";
+use crate::calls::{Call, calls};
 
 /// What a client sends in one run.
 #[derive(Clone, Debug)]
@@ -27,37 +19,5 @@ pub struct Traffic {
 /// So many different signed requests, each for a random one of the workload's first `numbers`.
 #[must_use]
 pub fn requests(count: u64, numbers: u64) -> Arc<[Vec<u8>]> {
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let request = |index: u64| {
-        random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        let to = workload::number((random >> 20) % numbers)?.to_string();
-        let (signature, body) = signed(&format!("CA{index:032x}"), &to);
-        Some(request(&signature, &body))
-    };
-    (0..count).map_while(request).collect()
-}
-
-/// A call to a number: the signature of its webhook, and its form.
-#[must_use]
-pub fn signed(call_sid: &str, to: &str) -> (String, String) {
-    let parameters = workload::voice_parameters(ACCOUNT_SID, call_sid, to);
-    let signature = twilio::signature(AUTH_TOKEN, &format!("{PUBLIC_URL}{}", target()), &parameters);
-    (signature, workload::form(&parameters))
-}
-
-/// A webhook as bytes for the wire, with the headers that Twilio sends.
-#[must_use]
-pub fn request(signature: &str, body: &str) -> Vec<u8> {
-    let (target, length) = (target(), body.len());
-    let head = format!(
-        "POST {target} HTTP/1.1\r\nHost: calls.example.com\r\nUser-Agent: TwilioProxy/1.1\r\nAccept: */*\r\n\
-         Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\nX-Twilio-Signature: {signature}\r\n\
-         I-Twilio-Idempotency-Token: 9f0c2b5e-9e51-4f4e-9b6e-55c58dd1d8a7\r\nContent-Length: {length}\r\n\r\n"
-    );
-    [head.as_bytes(), body.as_bytes()].concat()
-}
-
-/// Where the webhooks go.
-fn target() -> String {
-    format!("/webhooks/twilio/voice/{}", workload::ACCOUNT)
+    calls(count, numbers).map(|call| Call::to_bytes(&call)).collect()
 }

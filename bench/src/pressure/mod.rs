@@ -18,8 +18,8 @@ use dialplane_common::provider::credentials::Credential;
 use dialplane_router::server::listen::raise_descriptors;
 use dialplane_router::snapshot::file;
 
+use crate::cores::{CLIENT, SERVER, keep_on};
 use crate::load::client;
-use crate::load::server::on_core;
 use crate::signing::telnyx;
 use crate::snapshot_file::Builder;
 use crate::stats::{median, percentile};
@@ -69,7 +69,7 @@ const EXPECTED: &str = "<Stream url=";
 /// When a process doesn't start, or the router answers with anything else than its document or a refusal.
 pub fn run(options: &Options) -> Result<(), String> {
     let _ = raise_descriptors();
-    on_core("1", std::process::id());
+    keep_on(CLIENT, std::process::id());
     let dir = TempDir::new();
     let file = dir.path("snapshot");
     let keys = Keyring::feed(FEED_KEY).map_err(|error| error.to_string())?;
@@ -84,7 +84,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             ("ROUTER_HEADER_TIMEOUT_MS", "600000"),
         ];
         let router = Router::start(&own.chain(common).chain(more.iter().copied()).collect::<Vec<_>>());
-        on_core("0", router.process.id());
+        keep_on(SERVER, router.process.id());
         router
     };
     let mut out = std::io::stdout().lock();

@@ -1,8 +1,8 @@
 //! What a server has to show before it is measured.
 
+use crate::calls;
 use crate::http::{self, Response};
 use crate::load::server::Server;
-use crate::load::traffic;
 use crate::workload;
 
 /// What a server does with a webhook.
@@ -75,12 +75,11 @@ fn verifies(server: &Server) -> Result<(), String> {
 /// Signature and form of a call to the number at a place.
 fn call(index: u64) -> Result<(String, String), String> {
     let number = workload::number(index).ok_or("more numbers than E.164 has")?;
-    Ok(traffic::signed("CA00000000000000000000000000000000", &number.to_string()))
+    Ok(calls::signed("CA00000000000000000000000000000000", &number.to_string()))
 }
 
 fn ask(server: &Server, signature: &str, body: &str) -> Result<Response, String> {
-    http::raw(server.address, &traffic::request(signature, body))
-        .map_err(|error| format!("no answer: {error}"))
+    http::raw(server.address, &calls::request(signature, body)).map_err(|error| format!("no answer: {error}"))
 }
 
 fn wanted(what: &str, right: bool, response: &Response) -> Result<(), String> {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::authority::Authority;
 use super::client::HOST;
+use crate::calls::PUBLIC_URL;
 use crate::load::server::Server;
-use crate::load::traffic::PUBLIC_URL;
 use crate::system::{Process, Router, TempDir, free_port};
 
 /// 300 bytes, as many as a usual answer has.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::aside::Aside;
 use super::closing::Closing;
 use super::lag::Lag;
+use crate::metrics::Metrics;
 use crate::outcome::{Answer, Outcome};
 use crate::peers::Admission;
 use crate::webhook::{Peer, Webhooks, endpoint};
@@ -81,6 +82,27 @@ impl Silence {
     }
 }
 
+/// A connection that is counted as open and has its place among those that may be. Dropping it gives both back.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    metrics: &'a Metrics,
+    _admission: Admission,
+}
+
+impl<'a> Open<'a> {
+    /// Counts it in.
+    pub fn new(metrics: &'a Metrics, admission: Admission) -> Self {
+        metrics.connections.inc();
+        Self { metrics, _admission: admission }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}
+
 /// Serves requests on a stream until either end has enough.
 pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin,
@@ -88,8 +110,7 @@ pub async fn serve(
     admission: Admission,
     shared: Arc<Shared>,
 ) {
-    let metrics = &shared.webhooks.metrics;
-    metrics.connections.inc();
+    let _open = Open::new(&shared.webhooks.metrics, admission);
     let progress = Progress::default();
     let service = service_fn(|request| {
         let (shared, progress) = (&shared, &progress);
@@ -121,8 +142,6 @@ pub async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
-    metrics.connections.dec();
-    drop(admission);
 }
 
 impl Shared {

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::aside::Aside;
-use super::connection::{HEAD_BYTES_MAX, Shared};
+use super::connection::{HEAD_BYTES_MAX, Open, Shared};
 use crate::peers::Admission;
 use crate::webhook::Peer;
 
@@ -34,8 +34,7 @@ pub async fn serve(
     admission: Admission,
     shared: Arc<Shared>,
 ) {
-    let metrics = &shared.webhooks.metrics;
-    metrics.connections.inc();
+    let _open = Open::new(&shared.webhooks.metrics, admission);
     let begun = Arc::new(AtomicU64::new(0));
     let service = service_fn(|request| {
         begun.fetch_add(1, Ordering::Relaxed);
@@ -79,8 +78,6 @@ pub async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
-    metrics.connections.dec();
-    drop(admission);
 }
 
 /// Waits until no request began within a time and none is under way. Asking an idle client whether it still lives has no

@@ -20,7 +20,7 @@ use sha1::Sha1;
 use tokio::net::TcpListener;
 
 use super::webhook::MEDIA_TYPE;
-use crate::load::traffic::{AUTH_TOKEN, PUBLIC_URL};
+use crate::calls::{AUTH_TOKEN, PUBLIC_URL};
 
 type Numbers = Arc<HashMap<String, String>>;
 

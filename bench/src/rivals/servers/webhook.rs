@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 use super::numbers::Numbers;
-use crate::load::traffic::{AUTH_TOKEN, PUBLIC_URL};
+use crate::calls::{AUTH_TOKEN, PUBLIC_URL};
 
 /// The media type of documents.
 pub const MEDIA_TYPE: &str = "text/xml; charset=utf-8";
@@ -169,7 +169,7 @@ fn escaped(digits: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
     use crate::system::TempDir;
-    use crate::{load::traffic, workload};
+    use crate::{calls, workload};
 
     fn webhook() -> Webhook {
         let dir = TempDir::new();
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_signed_call_gets_its_numbers_stream_in_any_order_of_its_fields() {
-        let (signature, body) = traffic::signed("CA1", "+12125550002");
+        let (signature, body) = calls::signed("CA1", "+12125550002");
         let document = answer(&signature, &body).unwrap();
         assert!(document.contains("url=\"wss://a.example/2\"") && document.contains("value=\"CA1\""));
         let reversed: Vec<&str> = body.split('&').rev().collect();
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn what_is_not_signed_or_not_known_is_refused() {
-        let (signature, body) = traffic::signed("CA1", "+12125550002");
+        let (signature, body) = calls::signed("CA1", "+12125550002");
         let altered = body.replace("SAN+FRANCISCO", "SAN+FRANCISC0");
         assert_eq!(answer(&signature, &altered), Err(Refused::Signature));
         assert_eq!(answer("", &body), Err(Refused::Signature));
-        let (signature, body) = traffic::signed("CA1", "+12125550003");
+        let (signature, body) = calls::signed("CA1", "+12125550003");
         assert_eq!(answer(&signature, &body), Err(Refused::Number));
     }
 }

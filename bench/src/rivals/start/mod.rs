@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::calls::{AUTH_TOKEN, PUBLIC_URL};
 use crate::load::server::Server;
-use crate::load::traffic::{AUTH_TOKEN, PUBLIC_URL};
 use crate::signing::mac;
 use crate::system::{Process, TempDir, free_port};
 use crate::workload;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Absent, Setup, folder, free_port, listening, missing, program};
+use crate::calls::{AUTH_TOKEN, PUBLIC_URL};
 use crate::load::server::Server;
-use crate::load::traffic::{AUTH_TOKEN, PUBLIC_URL};
 use crate::system::Database;
 
 /// The numbers as a table.
