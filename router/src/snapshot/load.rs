@@ -1,5 +1,7 @@
 //! A whole state, loaded from a checkpoint's chunks. Nothing of it is served before it is complete.
 
+use std::sync::Arc;
+
 use dialplane_common::e164::E164;
 use dialplane_common::feed::RecordHash;
 use dialplane_common::feed::frame::{Frame, Kind, StoredFrames};
@@ -7,8 +9,6 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Manifest};
 use dialplane_common::feed::record::Record;
 use dialplane_common::feed::report::Serving;
-
-use std::sync::Arc;
 
 use super::number::{Parts, has_number_ids};
 use super::numbers::{Entry, Fields, Item, NumbersBuilder, Own};

@@ -7,12 +7,12 @@ use dialplane_common::location::{Place, StoredPlace};
 use dialplane_common::route::{Hours, Rule};
 use jiff::tz::TimeZone;
 
+use super::Snapshot;
 use super::numbers::{Entry, Own};
-use super::plan::Plan;
+use super::plan::{OwnRouting, Plan};
 use super::prefetch::prefetch;
 use super::prepared::Tenant;
 use super::slots::{Slot, SlotIndex};
-use super::{Snapshot, plan::OwnRouting};
 
 /// A number of a snapshot.
 #[derive(Clone, Copy, Debug)]

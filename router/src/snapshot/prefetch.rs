@@ -2,8 +2,8 @@
 
 /// Asks for the line of memory where `value` begins. Changes nothing but time.
 ///
-/// Measured, ten million numbers, random ones called: a call's answer takes less than half of the time in memory's
-/// latency when its number is fetched while its signature is checked.
+/// The reason for the `unsafe`: what a call needs of a number lies in some ten places that no cache holds, and nothing else
+/// can ask for them without waiting. What it gains by itself is measured in bench/BASELINES.md.
 #[inline]
 pub fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
