@@ -21,15 +21,18 @@ impl<'a> Headers<'a> {
     /// A header's first value; absent: `None`.
     #[must_use]
     pub fn first(self, name: &HeaderName) -> Option<&'a [u8]> {
-        self.first_two(name).0
+        match self {
+            Self::Map(map) => in_map(map, name).next(),
+            Self::List(list) => in_list(list, name).next(),
+        }
     }
 
     /// A header's one value. Absent, repeated or unprintable: `None`.
     #[must_use]
     pub fn one(self, name: &HeaderName) -> Option<&'a str> {
-        match self.first_two(name) {
-            (Some(value), None) => text(value),
-            _ => None,
+        match self {
+            Self::Map(map) => only(in_map(map, name)),
+            Self::List(list) => only(in_list(list, name)),
         }
     }
 
@@ -38,23 +41,23 @@ impl<'a> Headers<'a> {
     pub fn has(self, name: &HeaderName) -> bool {
         self.first(name).is_some()
     }
+}
 
-    // A request has few headers: to look at all is quicker than to hash a name.
-    fn first_two(self, name: &HeaderName) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
-        match self {
-            Self::Map(map) => {
-                let mut values = map.iter().filter(|(found, _)| *found == name).map(|found| found.1.as_bytes());
-                (values.next(), values.next())
-            }
-            Self::List(list) => {
-                let mut values = list
-                    .iter()
-                    .filter(|(found, _)| found.eq_ignore_ascii_case(name.as_str()))
-                    .map(|(_, value)| *value);
-                (values.next(), values.next())
-            }
-        }
-    }
+// A request has few headers: to look at all is quicker than to hash a name.
+fn in_map<'a>(map: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    map.iter().filter(move |(found, _)| *found == name).map(|(_, value)| value.as_bytes())
+}
+
+fn in_list<'a>(list: &'a [(&'a str, &'a [u8])], name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let name = name.as_str();
+    // Lengths differ nearly always.
+    let is = move |found: &str| found.len() == name.len() && found.eq_ignore_ascii_case(name);
+    list.iter().filter(move |(found, _)| is(found)).map(|(_, value)| *value)
+}
+
+fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
+    let value = values.next()?;
+    if values.next().is_some() { None } else { text(value) }
 }
 
 /// A value of visible characters, spaces and tabs.
@@ -74,10 +77,8 @@ mod tests {
     #[test]
     fn a_list_and_a_map_of_the_same_headers_say_the_same() {
         for values in [&[][..], &[b"a"], &[b"a", b"b"], &[b"a\xff"], &[b"a\tb c"], &[b""]] {
-            let map: HeaderMap = values
-                .iter()
-                .map(|value| (NAME.clone(), HeaderValue::from_bytes(value).unwrap()))
-                .collect();
+            let map: HeaderMap =
+                values.iter().map(|value| (NAME.clone(), HeaderValue::from_bytes(value).unwrap())).collect();
             let mut list: Vec<(&str, &[u8])> = vec![("Host", b"h")];
             list.extend(values.iter().map(|value| ("X-One", &value[..])));
             let (map, list) = (Headers::from(&map), Headers::List(&list));

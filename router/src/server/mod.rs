@@ -11,8 +11,8 @@
 mod accept;
 mod aside;
 pub mod closing;
-pub mod http1;
 pub mod handover;
+pub mod http1;
 mod http2;
 pub mod lag;
 pub mod listen;

@@ -48,7 +48,7 @@ enum Turn {
     /// More of a body has to come, until this many bytes are there.
     Body { endpoint: Endpoint, length: usize },
     /// An answer that has to be waited for.
-    Wait { endpoint: Endpoint, work: Box<ToolWork> },
+    Wait { endpoint: Endpoint, work: Box<ToolWork>, last: bool },
     /// Something for hyper.
     Unusual,
 }
@@ -98,8 +98,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
                         break;
                     }
                 }
-                Some(Turn::Wait { endpoint, work }) => {
-                    if self.wait(&endpoint, work).await? {
+                Some(Turn::Wait { endpoint, work, last }) => {
+                    if self.wait(&endpoint, work, last).await? {
                         break;
                     }
                 }
@@ -200,31 +200,31 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
             return Turn::Answered { last: true };
         }
         self.progress.step();
-        let Request { method, target, headers, body, .. } = request;
+        let Request { method, target, headers, body, last, .. } = request;
         let (headers, peer) = (Headers::List(headers), self.peer);
         let received = Received { method, authority: None, target, headers, body, peer };
-        let reaction = webhooks.begin(&endpoint, &received);
+        let (reaction, last) = (webhooks.begin(&endpoint, &received), *last);
         self.progress.step();
         match reaction {
-            Reaction::Now(answer) => Turn::Answered { last: self.write(&answer, output) },
-            Reaction::Later(work) => Turn::Wait { endpoint, work },
+            Reaction::Now(answer) => Turn::Answered { last: self.write(&answer, last, output) },
+            Reaction::Later(work) => Turn::Wait { endpoint, work, last },
         }
     }
 
-    /// Writes an answer. Says whether it is the connection's last.
-    fn write(&self, answer: &Answer, output: &mut Vec<u8>) -> bool {
-        let last = self.shared.closing.announced();
+    /// Writes an answer, the connection's last when it asked for that or when the worker ends. Says whether it is.
+    fn write(&self, answer: &Answer, last: bool, output: &mut Vec<u8>) -> bool {
+        let last = last || self.shared.closing.announced();
         response::write(answer, last, output);
         last
     }
 
     /// Waits for an answer and sends it. Says whether it is the connection's last.
-    async fn wait(&mut self, endpoint: &Endpoint, work: Box<ToolWork>) -> io::Result<bool> {
+    async fn wait(&mut self, endpoint: &Endpoint, work: Box<ToolWork>, last: bool) -> io::Result<bool> {
         self.progress.step();
         let answer = self.shared.webhooks.finish(endpoint, work).await;
         self.progress.step();
         let mut output = Vec::new();
-        let last = self.write(&answer, &mut output);
+        let last = self.write(&answer, last, &mut output);
         self.send(&output).await?;
         Ok(last)
     }

@@ -53,6 +53,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// How many bytes the request takes.
     pub length: usize,
+    /// Whether it is the connection's last.
+    pub last: bool,
 }
 
 /// Reads what `bytes` begin with. `headers` is room for a request's headers.
@@ -70,8 +72,8 @@ pub fn read<'a>(bytes: &'a [u8], headers: &'a mut [Header<'a>; HEADERS_MAX]) -> 
     if !is_plain(target) {
         return Found::Other;
     }
-    let Some(announced) = body_length(head.headers) else { return Found::Other };
-    let (method, body_length) = match (method, announced) {
+    let Some(framing) = Framing::of(head.headers) else { return Found::Other };
+    let (method, body_length) = match (method, framing.body_length) {
         ("POST", Some(length)) if length <= BODY_BYTES_MAX => (Method::POST, length),
         ("GET", None | Some(0)) => (Method::GET, 0),
         _ => return Found::Other,
@@ -82,7 +84,7 @@ pub fn read<'a>(bytes: &'a [u8], headers: &'a mut [Header<'a>; HEADERS_MAX]) -> 
     for (own, header) in headers.iter_mut().zip(head.headers.iter()) {
         *own = (header.name, header.value);
     }
-    Found::Request(Request { method, target, headers: &headers[..count], body, length })
+    Found::Request(Request { method, target, headers: &headers[..count], body, length, last: framing.last })
 }
 
 /// Whether a target is a path, of characters that nobody reads in two ways.
@@ -107,26 +109,40 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// The length that the headers announce, `None` within when none is. `None`: hyper has to look.
-fn body_length(headers: &[httparse::Header<'_>]) -> Option<Option<usize>> {
-    let mut announced = None;
-    for header in headers {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        match header.name.len() {
-            14 if is("content-length") => {
-                if announced.is_some() {
-                    return None;
+/// What headers say about where a request ends, and whether another follows.
+#[derive(Default)]
+struct Framing {
+    /// As announced; absent: not announced.
+    body_length: Option<usize>,
+    last: bool,
+}
+
+impl Framing {
+    /// `None`: hyper has to look.
+    fn of(headers: &[httparse::Header<'_>]) -> Option<Self> {
+        let mut framing = Self::default();
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            match header.name.len() {
+                14 if is("content-length") => {
+                    if framing.body_length.is_some() {
+                        return None;
+                    }
+                    framing.body_length = Some(decimal(header.value)?);
                 }
-                announced = Some(decimal(header.value)?);
+                10 if is("connection") => match header.value {
+                    value if value.eq_ignore_ascii_case(b"keep-alive") => {}
+                    value if value.eq_ignore_ascii_case(b"close") => framing.last = true,
+                    _ => return None,
+                },
+                17 if is("transfer-encoding") => return None,
+                6 if is("expect") => return None,
+                7 if is("upgrade") => return None,
+                _ => {}
             }
-            10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => return None,
-            17 if is("transfer-encoding") => return None,
-            6 if is("expect") => return None,
-            7 if is("upgrade") => return None,
-            _ => {}
         }
+        Some(framing)
     }
-    Some(announced)
 }
 
 fn decimal(digits: &[u8]) -> Option<usize> {
@@ -140,14 +156,16 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const POST: &str = "POST /webhooks/twilio/voice?a=%20b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
+    const POST: &str =
+        "POST /webhooks/twilio/voice?a=%20b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b";
 
     fn found(text: &str) -> String {
         let mut headers = [("", &b""[..]); HEADERS_MAX];
         match read(text.as_bytes(), &mut headers) {
             Found::Request(request) => {
                 let body = std::str::from_utf8(request.body).unwrap();
-                format!("{} {} {} {}", request.method, request.target, request.headers.len(), body)
+                let last = if request.last { " last" } else { "" };
+                format!("{} {} {} {body}{last}", request.method, request.target, request.headers.len())
             }
             other => format!("{other:?}"),
         }
@@ -157,7 +175,8 @@ mod tests {
     fn a_webhook_is_read_once_it_is_whole() {
         let head = POST.find("\r\n\r\n").unwrap() + 4;
         for end in 0..POST.len() {
-            let body = format!("Body {{ target: \"/webhooks/twilio/voice?a=%20b\", length: {} }}", POST.len());
+            let body =
+                format!("Body {{ target: \"/webhooks/twilio/voice?a=%20b\", length: {} }}", POST.len());
             let expected = if end < head { "Head" } else { &body };
             assert_eq!(found(&POST[..end]), expected, "{end}");
         }
@@ -165,6 +184,7 @@ mod tests {
         assert_eq!(found(POST), whole);
         assert_eq!(found(&format!("{POST}POST / HTTP")), whole, "the next one's beginning isn't its body");
         assert_eq!(found("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n"), "GET /a 2 ");
+        assert_eq!(found("GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), "GET /a 2  last");
     }
 
     #[test]
@@ -194,7 +214,6 @@ mod tests {
             with("Content-Length: 3\r\n", ""),
             with("Host: h", "Expect: 100-continue"),
             with("Host: h", "Upgrade: h2c"),
-            with("Host: h", "Connection: close"),
             with("Host: h", "Connection: keep-alive, upgrade"),
             with("Host: h", " folded: h"),
             with("Host: h", &"A: b\r\n".repeat(HEADERS_MAX)),
