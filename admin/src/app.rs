@@ -22,6 +22,7 @@ use crate::publisher::{self, Publisher};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
 use crate::store::{self, Origin, Scope, Store, StoreError};
+use crate::sweep::Sweep;
 use crate::telemetry;
 
 const ORIGIN: Origin = Origin::system("start");
@@ -71,10 +72,15 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
+    let sweep = Sweep {
+        store: store.clone(),
+        is_publishing: Arc::clone(&api.is_publishing),
+        keep_answers: settings.keep_answers,
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }, signal).await
+    run(Parts { api_listener, ops_listener, api, publisher, sweep, store, metrics, wake }, signal).await
 }
 
 struct Parts {
@@ -82,6 +88,7 @@ struct Parts {
     ops_listener: TcpListener,
     api: Api,
     publisher: Publisher,
+    sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
@@ -93,6 +100,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let (stop_publisher, publisher_stopped) = watch::channel(false);
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
+    let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -109,6 +117,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = stop_publisher.send(true);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();
+    sweeping.abort();
     serving_ops.abort();
     Ok(())
 }

@@ -78,7 +78,6 @@ pub(super) struct Terms {
     pub path: String,
     /// How long to wait for the routers; absent: not at all.
     pub timeout: Option<Duration>,
-    #[expect(dead_code, reason = "kept from the next change on")]
     pub idempotency: Option<Idempotency>,
     pub if_match: Option<IfMatch>,
 }

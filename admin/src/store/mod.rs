@@ -15,6 +15,7 @@ pub mod bindings;
 pub mod compile;
 pub mod error;
 pub mod feed;
+pub mod idempotency;
 pub mod instant;
 pub mod intents;
 mod nonce;
