@@ -311,6 +311,7 @@ async fn update(
     let new_country = patch.country.map(|text| country(text.as_deref())).transpose()?;
     let mut write = api.write_routing(order).await?;
     let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row.clone(), api.store.keys())).await?;
     let stored = row.credentials(api.store.keys())?;
     let credentials = match patch.credentials {
         Some(changes) => stored.merged(&row.provider, changes)?,
@@ -360,6 +361,8 @@ pub async fn delete_platform(
 
 async fn remove(api: &Api, owner: Option<TenantId>, id: AccountId, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
+    let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row, api.store.keys())).await?;
     accounts::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Account(id));
     write.no_content().await

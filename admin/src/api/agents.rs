@@ -156,6 +156,7 @@ pub async fn change(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     let row = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let fields = AgentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         language: patch.language.as_ref().unwrap_or(&row.language).as_deref(),
@@ -181,6 +182,7 @@ pub async fn delete(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
     agents::delete(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));

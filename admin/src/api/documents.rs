@@ -147,6 +147,7 @@ pub async fn put_of_number<D: Document>(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
     check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
@@ -166,6 +167,7 @@ pub async fn delete_of_number<D: Document>(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
     settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND).await?;
     write.tx.record_number(tenant.id, id).await?;
     write.no_content().await
@@ -197,6 +199,7 @@ pub async fn put_of_tenant<D: Document>(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
     check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
@@ -211,6 +214,7 @@ pub async fn put_of_tenant<D: Document>(
 pub async fn delete_of_tenant<D: Document>(api: &Api, tenant: &InTenant<Editor>, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await
@@ -236,6 +240,7 @@ pub async fn put_of_platform<D: Document>(api: &Api, order: Order, document: D) 
     document.check()?;
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::put(write.tx.conn(), Owner::Platform, D::KIND, &document).await?;
     write.tx.record_platform().await?;
     let setting = setting::<D>(write.tx.conn(), &[Owner::Platform]).await?;
@@ -249,6 +254,7 @@ pub async fn put_of_platform<D: Document>(api: &Api, order: Order, document: D) 
 pub async fn delete_of_platform<D: Document>(api: &Api, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Platform, D::KIND).await?;
     write.tx.record_platform().await?;
     write.no_content().await

@@ -137,6 +137,7 @@ pub async fn change(
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let row = intents::find(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let fields = IntentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         phrases: patch.phrases.as_deref().unwrap_or(&row.phrases.0),
@@ -159,6 +160,7 @@ pub async fn delete(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| intents::find(conn, tenant.id, id).await).await?;
     intents::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await

@@ -132,6 +132,7 @@ pub fn router(api: Api) -> Router {
         .fallback(async || error::Problem::no_such_path())
         .method_not_allowed_fallback(async || error::Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(etag::tag_shown))
         .layer(axum::middleware::from_fn_with_state(metrics, envelope::wrap))
         .with_state(api)
 }

@@ -352,6 +352,7 @@ pub async fn change(
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(view(row.clone()))).await?;
     check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
     if let Some(wanted) = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)? {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &row.bindings).await?;
@@ -381,6 +382,8 @@ pub async fn delete(
     order: Order,
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
     let address = numbers::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.remove(address.key());
     write.no_content().await

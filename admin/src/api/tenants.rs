@@ -149,6 +149,7 @@ pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Orde
     // The platform first, as everywhere: it may name this tenant for unknown numbers.
     crate::store::settings::lock_platform(write.tx.conn()).await?;
     tenants::lock_for_deletion(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| tenants::find(conn, tenant.id).await).await?;
     let took_unknown = crate::store::settings::unknown_numbers(write.tx.conn()).await? == Some(tenant.id);
     write.tx.remove_tenant(tenant.id).await?;
     tenants::delete(write.tx.conn(), tenant.id).await?;

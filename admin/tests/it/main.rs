@@ -10,6 +10,7 @@ mod idempotency;
 mod intents;
 mod numbers;
 mod origin;
+mod preconditions;
 mod records;
 mod routing;
 mod settings;
