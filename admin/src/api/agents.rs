@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Admin, Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery, Search};
 use super::writes::Answered;
 use crate::invalid;
-use crate::store::agents::{self, Agent, AgentFields};
+use crate::store::agents::{self, Agent, AgentFields, AgentFilter};
 use crate::store::api_keys::token_hash;
 use crate::store::{StoreError, WriteTx, tenants};
 use crate::target::{self, TargetDocument};
@@ -76,19 +76,32 @@ pub struct AgentToken {
     token: Option<String>,
 }
 
+/// Which agents.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AgentQuery {
+    /// Those whose name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
+    /// Those that this provider runs; `custom`: somebody else.
+    provider: Option<String>,
+}
+
 /// List a tenant's agents.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents", tag = "Agents",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Agent>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, AgentQuery), responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<AgentQuery>,
 ) -> Result<Json<Page<Agent>>, Problem> {
-    let window = page.window()?;
+    let filter = AgentFilter { name: list.filter.q.map(|q| q.pattern()), provider: list.filter.provider };
+    filter.provider.as_deref().map_or(Ok(()), target::check_provider)?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = agents::list(tx.conn(), tenant.id, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |agent| agent.id, |agent| agent)))
+    let rows = agents::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |agent| agent.id, |agent| agent)))
 }
 
 /// Create an agent.

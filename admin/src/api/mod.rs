@@ -22,6 +22,7 @@ pub mod intents;
 pub mod openapi;
 pub mod order;
 pub mod page;
+pub mod parameters;
 pub mod phone_numbers;
 mod question;
 pub mod rules;

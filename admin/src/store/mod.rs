@@ -21,6 +21,7 @@ pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod origin;
+pub mod search;
 pub mod settings;
 pub mod tenants;
 pub mod tool_servers;

@@ -8,6 +8,7 @@ mod feed;
 mod harness;
 mod idempotency;
 mod intents;
+mod lists;
 mod numbers;
 mod origin;
 mod preconditions;
