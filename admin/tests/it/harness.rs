@@ -8,6 +8,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::told;
+
 /// An operator's key.
 pub const OPERATOR: &str = "operator-key-of-the-tests";
 /// The key that seals what is stored.
@@ -76,9 +78,8 @@ impl Admin {
     pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
         let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
         let request = if body.is_null() { request } else { request.json(body) };
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        (status, response.json().await.unwrap_or_default())
+        let answer = Answer::to(request).await;
+        (answer.status, answer.body)
     }
 
     /// A request, below the API's base, for whoever adds headers to it.
@@ -146,9 +147,14 @@ pub struct Answer {
 impl Answer {
     /// Sends a request.
     pub async fn to(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, body: response.json().await.unwrap_or_default() }
+        let answer = Self { status, headers, body: response.json().await.unwrap_or_default() };
+        told::check(&method, &path, &answer);
+        answer
     }
 
     /// A header's value.

@@ -17,4 +17,5 @@ mod routing;
 mod settings;
 mod tenancy;
 mod tokens;
+mod told;
 mod tool_server;
