@@ -240,14 +240,16 @@ impl Faults {
             _ => {
                 let Some((tables, keys)) = self.backup.take() else { return };
                 postgres.stop();
-                postgres.restore(tables);
                 if world.dice.chance(0.4) {
-                    // One machine with both: nothing there contradicts the backup, only the routers can.
+                    // The disk of one machine with both: nothing there contradicts it, only the routers can.
+                    postgres.roll_back(tables);
                     world.truth.restored_whole();
                     world.around.redis.stop();
                     world.around.redis.keys(|space| *space = keys);
                     world.around.redis.start_again();
                     self.note("Redis comes back from the backup that Postgres comes back from");
+                } else {
+                    postgres.restore(tables);
                 }
                 self.note("Postgres is away, and comes back from its backup");
                 let length = world.dice.ms(1..4_000);

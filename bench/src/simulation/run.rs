@@ -122,6 +122,15 @@ mod tests {
         }
     }
 
+    /// Postgres was restored: the stream's last entry was gone; or Redis had lost as much before, so that both agreed.
+    #[test]
+    fn a_restored_postgres_begins_an_epoch_whatever_redis_still_says() {
+        for seed in [3588, 5361] {
+            let outcome = run(seed, Shape { followers: 5, ..FEW }, &keys());
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
+        }
+    }
+
     #[test]
     fn a_seed_is_one_run() {
         let (one, other) = (run(7, FEW, &keys()), run(7, FEW, &keys()));
