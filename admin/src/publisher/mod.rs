@@ -71,6 +71,9 @@ pub enum PublishError {
     /// Postgres is away or refuses: with it goes the lease.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It was restored meanwhile, or a standby took over.
+    #[error("Postgres isn't the database any more that began the epoch")]
+    OtherDatabase,
     /// Postgres didn't answer.
     #[error("reach Postgres: no answer within {} s", POSTGRES_TIMEOUT.as_secs())]
     Silent,
@@ -82,7 +85,7 @@ pub enum PublishError {
 impl PublishError {
     const fn at(&self) -> PublishFailure {
         match self {
-            Self::Store(_) | Self::Silent => PublishFailure::Postgres,
+            Self::Store(_) | Self::OtherDatabase | Self::Silent => PublishFailure::Postgres,
             Self::Redis(_) => PublishFailure::Redis,
         }
     }

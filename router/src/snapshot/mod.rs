@@ -26,7 +26,7 @@ use dialplane_common::location::{Location, StoredPlace};
 use dialplane_common::route::Subject;
 use dialplane_common::time::UnixSeconds;
 use jiff::tz::TimeZone;
-pub use load::Loading;
+pub use load::{Loading, ReadChunk};
 use map::Map;
 pub use number::Number;
 use numbers::Numbers;
