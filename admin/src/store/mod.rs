@@ -11,8 +11,10 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod bindings;
 pub mod compile;
+pub mod doorbell;
 pub mod error;
 pub mod feed;
 pub mod instant;
@@ -36,6 +38,7 @@ use dialplane_common::ids::TenantId;
 pub use error::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use tokio::sync::Notify;
 
 use crate::config::SealKeys;
 
@@ -62,6 +65,7 @@ pub enum Scope {
 pub struct Store {
     pool: PgPool,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
 }
 
 /// A transaction that reads one state of the database.
@@ -71,6 +75,7 @@ pub struct ReadTx(Transaction<'static, Postgres>);
 pub struct WriteTx {
     transaction: Transaction<'static, Postgres>,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
     changes: Vec<Change>,
     /// Where in `changes` each record's is.
     noted: HashMap<RecordKey, usize>,
@@ -107,7 +112,7 @@ impl Store {
     /// When `url` isn't one.
     pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
         let pool = open(url)?;
-        Ok(Self { pool, keys })
+        Ok(Self { pool, keys, committed: Arc::default() })
     }
 
     /// The pool, for what isn't a request: listening, metrics.
@@ -120,6 +125,12 @@ impl Store {
     #[must_use]
     pub fn keys(&self) -> &Arc<SealKeys> {
         &self.keys
+    }
+
+    /// Rung after each commit of a transaction that writes, of this process.
+    #[must_use]
+    pub fn committed(&self) -> &Arc<Notify> {
+        &self.committed
     }
 
     /// Begins a transaction that reads one state.
@@ -136,7 +147,13 @@ impl Store {
     /// When Postgres can't be reached.
     pub async fn write(&self, scope: Scope) -> Result<WriteTx, StoreError> {
         let transaction = self.begin("BEGIN", scope).await?;
-        Ok(WriteTx { transaction, keys: Arc::clone(&self.keys), changes: Vec::new(), noted: HashMap::new() })
+        Ok(WriteTx {
+            transaction,
+            keys: Arc::clone(&self.keys),
+            committed: Arc::clone(&self.committed),
+            changes: Vec::new(),
+            noted: HashMap::new(),
+        })
     }
 
     /// One round trip: begin, role and tenant.
@@ -228,6 +245,7 @@ impl WriteTx {
             revision = Some(feed::append(&mut self.transaction, &delta).await?);
         }
         self.transaction.commit().await?;
+        self.committed.notify_one();
         Ok(revision)
     }
 }

@@ -64,6 +64,23 @@ impl Admin {
             spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
     }
 
+    /// A command of the program, with this database.
+    pub fn command(&self, name: &str) -> Command {
+        command(name, &self.database_url, ENCRYPTION_KEY)
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    /// Where the API is.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
     /// Runs the command that writes every record anew, with this list of keys.
     pub fn republish(&self, encryption_key: &str) {
         let mut command = command("republish", &self.database_url, encryption_key);
