@@ -17,27 +17,9 @@ async fn execute(admin: &Admin, sql: impl Into<String>) {
     sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connect(admin).await).await.unwrap();
 }
 
-/// Waits until all is sealed, and gives how many entries there are.
-async fn sealed(admin: &Admin) -> i64 {
-    let mut connection = connect(admin).await;
-    sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
-    for _ in 0..600 {
-        let (all, unsealed): (i64, i64) =
-            sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE seq IS NULL) FROM audit_log")
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-        if unsealed == 0 {
-            return all;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("not sealed");
-}
-
 /// All entries that a path lists, oldest first.
 async fn entries(admin: &Admin, key: &str, path: &str) -> Vec<Value> {
-    sealed(admin).await;
+    admin.sealed().await;
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let separator = if path.contains('?') { '&' } else { '?' };
@@ -241,7 +223,7 @@ async fn every_table_with_a_tenant_is_audited() {
 async fn nobody_changes_the_log() {
     let Some(admin) = Admin::start().await else { return };
     admin.create("/tenants", json!({"name": "Salon"})).await;
-    sealed(&admin).await;
+    admin.sealed().await;
     let mut connection = connect(&admin).await;
     let mut refused = async |role: &str, sql: &str| {
         let mut tx = connection.begin().await.unwrap();
@@ -334,7 +316,7 @@ async fn verify_names_the_first_entry_that_was_tampered_with() {
     for name in ["a", "b", "c", "d", "e", "f"] {
         admin.create(&format!("/tenants/{tenant}/intents"), json!({"name": name})).await;
     }
-    let count = sealed(&admin).await;
+    let count = admin.sealed().await;
     let whole = verify(&admin, &[]).unwrap();
     let words: Vec<_> = whole.split_whitespace().collect();
     let hash =
@@ -422,7 +404,7 @@ async fn a_sealer_that_is_killed_leaves_a_chain_to_go_on_with() {
         admin.restart();
     }
     assert!(killed_midway > 0, "it was never killed with work left");
-    let count = sealed(&admin).await;
+    let count = admin.sealed().await;
     assert!(count > 30_000);
     let whole = verify(&admin, &[]).unwrap();
     assert!(whole.contains(&format!("{count} entries, seq {count} ")), "{whole}");

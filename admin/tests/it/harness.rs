@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -62,6 +63,24 @@ impl Admin {
         self.process.wait().unwrap();
         (self.process, self.api) =
             spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
+    }
+
+    /// Waits until the whole audit log is sealed, and gives how many entries it has.
+    pub async fn sealed(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+        for _ in 0..600 {
+            let (all, unsealed): (i64, i64) =
+                sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE seq IS NULL) FROM audit_log")
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap();
+            if unsealed == 0 {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the audit log isn't sealed");
     }
 
     /// A command of the program, with this database.
