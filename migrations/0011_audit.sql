@@ -58,6 +58,7 @@ CREATE POLICY sealer ON audit_log TO dialplane_sealer
     USING (current_user = 'dialplane_sealer');
 GRANT SELECT ON audit_log TO dialplane_tenant, dialplane_operator;
 GRANT SELECT, INSERT, UPDATE (seq, hash) ON audit_log TO dialplane_sealer;
+GRANT SELECT ON SEQUENCE audit_log_id_seq TO dialplane_sealer;
 
 -- Append-only for the owner too: what is sealed is never changed again, and nothing ever goes.
 CREATE FUNCTION audit_log_refuse_change() RETURNS trigger

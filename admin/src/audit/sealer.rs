@@ -13,11 +13,13 @@ use tokio::time::Instant;
 
 use super::chain;
 use crate::metrics::Metrics;
-use crate::store::audit::{self, Entry, Head, Seal, Sealed};
+use crate::store::audit::{self, Entry, Head, Moment, Seal, Sealed};
 use crate::store::{Store, StoreError};
 
 /// Entries sealed at once: a few milliseconds' work.
-const ROWS_MAX: i64 = 1_000;
+const ROWS_MAX: usize = 1_000;
+/// Ids looked up at once: each look passes over the index's entries of what was sealed lately.
+const IDS_MAX: i64 = 50_000;
 /// How often the holder looks without being woken: other processes' commits don't wake it.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a process without the lease tries for it, and the one with it counts what it hasn't sealed.
@@ -37,6 +39,18 @@ pub struct Sealer {
     pub sealed: mpsc::Sender<Vec<Sealed>>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
+}
+
+/// What the holder of the lease knows.
+struct Progress {
+    lease: PgConnection,
+    head: Head,
+    /// No entry up to this id is unsealed, or will be: there is no need to look there.
+    floor: i64,
+    /// Where the chain ended when the floor was last raised.
+    raised: u64,
+    /// Where the floor may come to be.
+    moment: Option<Moment>,
 }
 
 /// Why sealing ended early.
@@ -81,14 +95,16 @@ impl Sealer {
         }
         tracing::info!("this process seals the audit log");
         self.metrics.sealing(true);
-        let mut head = within(audit::head(&mut lease)).await?;
-        let mut counted: Option<Instant> = None;
+        let head = within(audit::head(&mut lease)).await?;
+        let mut progress = Progress { lease, head, floor: 0, raised: 0, moment: None };
+        let mut looked: Option<Instant> = None;
         loop {
             let is_last = *stop.borrow();
-            head = self.seal_all(&mut lease, head).await?;
-            if counted.is_none_or(|at| at.elapsed() >= SLOW_INTERVAL) {
-                counted = Some(Instant::now());
-                self.metrics.unsealed(within(audit::backlog(&mut lease)).await?);
+            self.seal_all(&mut progress).await?;
+            if looked.is_none_or(|at| at.elapsed() >= SLOW_INTERVAL) {
+                looked = Some(Instant::now());
+                self.raise_floor(&mut progress).await?;
+                self.metrics.unsealed(within(audit::backlog(&mut progress.lease, progress.floor)).await?);
             }
             if is_last {
                 return Ok(());
@@ -100,20 +116,51 @@ impl Sealer {
         }
     }
 
-    /// Seals until nothing is left, and gives where the chain ends then.
-    async fn seal_all(&self, lease: &mut PgConnection, mut head: Head) -> Result<Head, SealError> {
+    /// Seals until nothing is left.
+    async fn seal_all(&self, progress: &mut Progress) -> Result<(), SealError> {
         loop {
-            let entries = within(audit::unsealed(lease, ROWS_MAX)).await?;
-            if entries.is_empty() {
-                return Ok(head);
+            let ids = within(audit::unsealed(&mut progress.lease, progress.floor, IDS_MAX)).await?;
+            if ids.is_empty() {
+                return Ok(());
             }
-            let seals = seals(head, &entries);
-            within(audit::seal(lease, &seals)).await?;
-            head = seals.last().map_or(head, |seal| seal.head);
-            within(audit::announce(lease, head.seq)).await?;
-            self.metrics.sealed(seals.len() as u64);
-            self.pass_on(seals, entries);
+            let mut left = ids.as_slice();
+            while !left.is_empty() {
+                let batch = &left[..left.len().min(ROWS_MAX)];
+                let entries = within(audit::entries(&mut progress.lease, batch)).await?;
+                if entries.is_empty() {
+                    // Nothing takes entries away but hands at the database.
+                    break;
+                }
+                left = &left[entries.len()..];
+                self.seal(progress, entries).await?;
+            }
         }
+    }
+
+    async fn seal(&self, progress: &mut Progress, entries: Vec<Entry>) -> Result<(), SealError> {
+        let seals = seals(progress.head, &entries);
+        within(audit::seal(&mut progress.lease, &seals)).await?;
+        progress.head = seals.last().map_or(progress.head, |seal| seal.head);
+        within(audit::announce(&mut progress.lease, progress.head.seq)).await?;
+        self.metrics.sealed(seals.len() as u64);
+        self.pass_on(seals, entries);
+        Ok(())
+    }
+
+    /// Raises the floor to where ids were at a moment before, once all who were writing then are done and what they wrote
+    /// is sealed.
+    async fn raise_floor(&self, progress: &mut Progress) -> Result<(), SealError> {
+        match progress.moment {
+            None if progress.head.seq == progress.raised => {}
+            None => progress.moment = Some(within(audit::moment(&mut progress.lease)).await?),
+            Some(moment) if within(audit::is_past(&mut progress.lease, moment)).await? => {
+                self.seal_all(progress).await?;
+                (progress.floor, progress.raised) = (moment.id, progress.head.seq);
+                progress.moment = None;
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     fn pass_on(&self, seals: Vec<Seal>, entries: Vec<Entry>) {

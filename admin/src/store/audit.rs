@@ -160,27 +160,70 @@ pub async fn head(conn: &mut PgConnection) -> Result<Head, StoreError> {
     Ok(Head { seq: seq.unsigned_abs(), hash })
 }
 
-/// The first entries that aren't sealed, by their ids: at most `rows_max`, and no more than 8 MB of documents unless the
-/// first alone has more. For the sealer.
+/// The ids above `floor` that aren't sealed, of one state of the log, smallest first. For the sealer.
 ///
-/// Of one row's changes the earlier has the smaller id, and is seen whenever the later is: the later writer waited for
-/// the earlier one's commit before its trigger drew an id.
+/// In this order each row's changes are in theirs: a later writer of a row waited for the earlier one's commit before its
+/// trigger drew an id, so that the earlier id is the smaller one, and is seen whenever the later is.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn unsealed(conn: &mut PgConnection, rows_max: i64) -> Result<Vec<Entry>, StoreError> {
+pub async fn unsealed(conn: &mut PgConnection, floor: i64, rows_max: i64) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT id FROM audit_log WHERE seq IS NULL AND id > $1 ORDER BY id LIMIT $2")
+        .bind(floor)
+        .bind(rows_max)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// The first of the entries with these ids, in their order: no more than 8 MB of documents, unless the first alone has
+/// more. For the sealer.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn entries(conn: &mut PgConnection, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
     Ok(sqlx::query_as(concat!(
         "SELECT * FROM (
             SELECT *, sum(coalesce(octet_length(before), 0) + coalesce(octet_length(after), 0))
                 OVER (ORDER BY id) AS bytes, row_number() OVER (ORDER BY id) AS place
             FROM (SELECT ",
         columns!(),
-        " FROM audit_log WHERE seq IS NULL ORDER BY id LIMIT $1) AS first_entries
+        " FROM audit_log WHERE id = ANY ($1)) AS wanted
         ) AS summed WHERE bytes <= 8000000 OR place = 1 ORDER BY id"
     ))
-    .bind(rows_max)
+    .bind(ids)
     .fetch_all(conn)
     .await?)
+}
+
+/// A moment in the life of the database: how far ids had been drawn, and a transaction that began afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The last id that had been drawn.
+    pub id: i64,
+    transaction: i64,
+}
+
+/// The present moment. For the sealer.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn moment(conn: &mut PgConnection) -> Result<Moment, StoreError> {
+    // In this order: whoever has drawn the id had its transaction's number before, hence a smaller one.
+    let last = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_log_id_seq";
+    let id = sqlx::query_scalar(last).fetch_one(&mut *conn).await?;
+    let transaction = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint").fetch_one(conn).await?;
+    Ok(Moment { id, transaction })
+}
+
+/// Whether all who were writing at that moment are done: what they wrote up to its id is there to be seen.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn is_past(conn: &mut PgConnection, moment: Moment) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1")
+        .bind(moment.transaction)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// Seals entries, all or none. For the sealer.
@@ -214,15 +257,16 @@ pub async fn announce(conn: &mut PgConnection, seq: u64) -> Result<(), StoreErro
     Ok(())
 }
 
-/// What isn't sealed yet. For the sealer.
+/// What isn't sealed yet, above `floor`. For the sealer.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog, StoreError> {
+pub async fn backlog(conn: &mut PgConnection, floor: i64) -> Result<Backlog, StoreError> {
     let (rows, oldest_s) = sqlx::query_as(
         "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8
-         FROM audit_log WHERE seq IS NULL",
+         FROM audit_log WHERE seq IS NULL AND id > $1",
     )
+    .bind(floor)
     .fetch_one(conn)
     .await?;
     Ok(Backlog { rows, oldest_s })

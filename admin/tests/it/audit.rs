@@ -289,6 +289,32 @@ async fn many_writers_leave_a_whole_chain() {
     assert!(verify(&admin, &[]).unwrap().contains("is whole"));
 }
 
+/// Ids aren't drawn in the order of commits: who draws one early and commits late is sealed late, and not forgotten.
+#[tokio::test]
+async fn a_late_commit_is_sealed_too() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Salon"})).await;
+    let mut connection = connect(&admin).await;
+    sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+    let mut late = connection.begin().await.unwrap();
+    let intent = format!(
+        "INSERT INTO intents (id, tenant_id, name, phrases, responses)
+         VALUES (gen_random_uuid(), '{tenant}', 'late', '{{}}', '{{}}')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(intent)).execute(&mut *late).await.unwrap();
+    // Longer than the sealer takes to look where it need look no more.
+    for round in 0..8 {
+        admin.create(&format!("/tenants/{tenant}/intents"), json!({"name": round.to_string()})).await;
+        admin.sealed().await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    late.commit().await.unwrap();
+    let all = entries(&admin, OPERATOR, &format!("/tenants/{tenant}/audit?resource=intent")).await;
+    let names: Vec<_> = all.iter().map(|entry| entry["after"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7", "late"]);
+    assert!(verify(&admin, &[]).is_ok());
+}
+
 /// Runs the command: what it printed, or what it failed with.
 fn verify(admin: &Admin, arguments: &[&str]) -> Result<String, String> {
     let output = admin.command("audit").arg("verify").args(arguments).output().unwrap();
