@@ -46,11 +46,15 @@ impl Stream {
 
     /// The next block: its id, and its data if it has any; `None` at the end of the stream.
     async fn block(&mut self) -> Option<(u64, Value)> {
+        tokio::time::timeout(PATIENCE, self.wait()).await.unwrap()
+    }
+
+    async fn wait(&mut self) -> Option<(u64, Value)> {
         loop {
             if let Some(block) = self.blocks.pop_front() {
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.unwrap().unwrap()?;
+            let chunk = self.response.chunk().await.unwrap()?;
             self.read.extend_from_slice(&chunk);
             while let Some(end) = self.read.windows(2).position(|two| two == b"\n\n") {
                 let block = String::from_utf8(self.read.drain(..end + 2).collect()).unwrap();
