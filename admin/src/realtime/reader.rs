@@ -11,8 +11,8 @@ use super::hub::{Hub, Subscription};
 use crate::store::audit;
 use crate::store::{Scope, Store, StoreError};
 
-/// Entries read at once: each may hold a setting's whole document twice.
-const ROWS_MAX: i64 = 50;
+/// Entries read at once.
+const ROWS_MAX: i64 = 200;
 
 /// One reader.
 pub struct Reader {
@@ -67,7 +67,7 @@ impl Reader {
         }
     }
 
-    /// Reads a page of the log; at its end, takes up what is handed out.
+    /// Reads a page of the log; where there is none, goes over to what is handed out.
     async fn read_log(&mut self) -> Result<(), StoreError> {
         let upto = match &self.source {
             Source::Bridge(subscription) => subscription.position,
@@ -76,16 +76,16 @@ impl Reader {
         let mut tx = self.store.read(self.scope).await?;
         let entries = audit::of_tenant(tx.conn(), self.tenant, self.position, upto, ROWS_MAX).await?;
         drop(tx);
-        let is_end = (entries.len() as i64) < ROWS_MAX;
-        let last = entries.last().map_or(self.position, |last| last.seq);
-        self.position = if is_end { self.position.max(upto) } else { last };
-        self.read.extend(entries.iter().filter_map(Event::of).map(Arc::new));
-        if is_end {
-            self.source = match std::mem::replace(&mut self.source, Source::Log) {
-                Source::Bridge(subscription) => Source::Live(subscription),
-                _ => Source::Bridge(self.hub.subscribe(self.tenant, upto)),
-            };
+        if let Some(last) = entries.last() {
+            self.position = last.seq;
+            self.read.extend(entries.iter().filter_map(Event::of).map(Arc::new));
+            return Ok(());
         }
+        self.position = self.position.max(upto);
+        self.source = match std::mem::replace(&mut self.source, Source::Log) {
+            Source::Bridge(subscription) => Source::Live(subscription),
+            _ => Source::Bridge(self.hub.subscribe(self.tenant, upto)),
+        };
         Ok(())
     }
 }

@@ -112,6 +112,24 @@ macro_rules! columns {
     };
 }
 
+/// The first rows of a query for sealed entries, in their order: no more than 8 MB of documents, unless the first alone has
+/// more.
+macro_rules! first_of {
+    ($condition:literal) => {
+        concat!(
+            "SELECT * FROM (
+                SELECT *, sum(coalesce(octet_length(before), 0) + coalesce(octet_length(after), 0))
+                    OVER (ORDER BY seq) AS bytes, row_number() OVER (ORDER BY seq) AS place
+                FROM (SELECT seq, hash, ",
+            columns!(),
+            " FROM audit_log WHERE ",
+            $condition,
+            ") AS wanted
+            ) AS summed WHERE bytes <= 8000000 OR place = 1 ORDER BY seq"
+        )
+    };
+}
+
 impl FromRow<'_, PgRow> for Sealed {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let seq: i64 = row.try_get("seq")?;
@@ -125,7 +143,11 @@ impl FromRow<'_, PgRow> for Sealed {
 /// When Postgres can't be reached.
 pub async fn connect_sealer(pool: &PgPool) -> Result<PgConnection, StoreError> {
     let mut lease = pool.connect_options().connect().await?;
-    sqlx::raw_sql("SET ROLE dialplane_sealer").execute(&mut lease).await?;
+    // A plan made while the log was small, or before its statistics were, would read the whole of it when it is large. All
+    // that is asked here is found by an index, one entry at a time.
+    let set_up = "SET ROLE dialplane_sealer; SET enable_seqscan TO off; SET enable_hashjoin TO off;
+        SET enable_mergejoin TO off";
+    sqlx::raw_sql(set_up).execute(&mut lease).await?;
     Ok(lease)
 }
 
@@ -272,23 +294,20 @@ pub async fn backlog(conn: &mut PgConnection, floor: i64) -> Result<Backlog, Sto
     Ok(Backlog { rows, oldest_s })
 }
 
-/// The sealed entries behind `after`, in their order.
+/// The first sealed entries behind `after`, in their order: at most `rows_max`, and no more than 8 MB of documents unless
+/// the first alone has more.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn behind(conn: &mut PgConnection, after: u64, rows_max: i64) -> Result<Vec<Sealed>, StoreError> {
-    Ok(sqlx::query_as(concat!(
-        "SELECT seq, hash, ",
-        columns!(),
-        " FROM audit_log WHERE seq > $1 ORDER BY seq LIMIT $2"
-    ))
-    .bind(signed(after))
-    .bind(rows_max)
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as(first_of!("seq > $1 ORDER BY seq LIMIT $2"))
+        .bind(signed(after))
+        .bind(rows_max)
+        .fetch_all(conn)
+        .await?)
 }
 
-/// A tenant's sealed entries behind `after` up to and with `upto`, in their order.
+/// The same of one tenant's, up to and with `upto`.
 ///
 /// # Errors
 /// When Postgres can't be asked.
@@ -299,17 +318,13 @@ pub async fn of_tenant(
     upto: u64,
     rows_max: i64,
 ) -> Result<Vec<Sealed>, StoreError> {
-    Ok(sqlx::query_as(concat!(
-        "SELECT seq, hash, ",
-        columns!(),
-        " FROM audit_log WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
-    ))
-    .bind(tenant.0)
-    .bind(signed(after))
-    .bind(signed(upto))
-    .bind(rows_max)
-    .fetch_all(conn)
-    .await?)
+    Ok(sqlx::query_as(first_of!("tenant_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"))
+        .bind(tenant.0)
+        .bind(signed(after))
+        .bind(signed(upto))
+        .bind(rows_max)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// The sealed entries before `before`, newest first.

@@ -164,8 +164,13 @@ impl Store {
                 format!("{begin}; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
             }
         };
+        let pool = self.pool.clone();
+        // In a task of its own, which ends whatever becomes of the caller: a BEGIN that is given up half-way is forgotten,
+        // and whoever gets the connection next would find itself in that transaction.
         // Safe: an id prints hexadecimal digits and hyphens.
-        self.pool.begin_with(AssertSqlSafe(statement)).await.map_err(StoreError::from)
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
+        begun.map_err(StoreError::from)
     }
 
     /// Whether the schema is this program's, or a newer one.
