@@ -27,9 +27,11 @@ use crate::realtime::slots::Slots;
 use crate::realtime::{relay, tail};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{self, Scope, Store, StoreError, audit, doorbell, feed};
+use crate::store::{self, Origin, Scope, Store, StoreError, audit, doorbell, feed};
+use crate::sweep::Sweep;
 use crate::telemetry;
 
+const ORIGIN: Origin = Origin::system("start");
 /// Requests under way at a stop have this long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Postgres that starts together with us is up by then.
@@ -83,6 +85,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
+    let sweep = Sweep {
+        store: store.clone(),
+        is_publishing: Arc::clone(&api.is_publishing),
+        keep_answers: settings.keep_answers,
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
@@ -95,6 +102,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         publisher,
         sealer,
         relaying,
+        sweep,
         store,
         metrics,
         wake,
@@ -110,6 +118,7 @@ struct Parts {
     publisher: Publisher,
     sealer: Sealer,
     relaying: JoinHandle<()>,
+    sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
@@ -125,6 +134,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let tailing = tokio::spawn(tail::follow(parts.store.clone(), parts.api.realtime.hub.clone(), sealed));
     let publishing = tokio::spawn(parts.publisher.run(background_stopped.clone()));
     let sealing = tokio::spawn(parts.sealer.run(background_stopped));
+    let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -144,6 +154,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
     tailing.abort();
+    sweeping.abort();
     serving_ops.abort();
     Ok(())
 }
@@ -218,7 +229,7 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         hint: &text[text.len().saturating_sub(4)..],
         expires_at: None,
     };
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     if let Some(stored) = api_keys::insert(tx.conn(), &key).await? {
         tx.record(&stored.record()?)?;
     }

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use dialplane_common::feed::keyring::Keyring;
@@ -22,6 +23,9 @@ const OPS_LISTEN: &str = "127.0.0.1:8001";
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
+/// A client that repeats a request after a day has another reason than a lost answer.
+const IDEMPOTENCY_HOURS: &str = "24";
+const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 /// The control plane of Dialplane.
@@ -82,6 +86,9 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    /// Hours for which answers to requests with an Idempotency-Key are kept.
+    #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
+    idempotency_hours: String,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -221,6 +228,8 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub keep_answers: Duration,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -283,6 +292,7 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            keep_answers: keep_answers(&self.idempotency_hours)?,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -440,6 +450,13 @@ fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     }
 }
 
+fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
+    match hours.parse() {
+        Ok(hours) if (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours) => Ok(Duration::from_secs(hours * 3_600)),
+        _ => Err(SettingError::new("ADMIN_IDEMPOTENCY_HOURS", hours, "wanted a number of hours, 1 to 8760")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -478,6 +495,7 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
     }
 
     #[test]

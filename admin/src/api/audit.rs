@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Admin, InTenant, Operator, Principal};
-use super::body::Query;
 use super::error::Problem;
 use super::page::Page;
+use super::parameters::Query;
 use crate::audit::chain;
 use crate::store::audit::{self, Filter, Sealed};
 use crate::store::instant::Instant;

@@ -94,7 +94,7 @@ pub async fn follow(
         return Err(Problem::new(StatusCode::GONE, "event_unknown", detail));
     }
     let authorization = headers.get(header::AUTHORIZATION).cloned();
-    let open = open(&api, authorization.as_ref())?;
+    let open = open(&api, &tenant.principal)?;
     let (store, hub) = (api.store.clone(), api.realtime.hub.clone());
     let reader = Reader::new(store, hub.clone(), tenant.principal.scope(), tenant.id, position);
     let key =
@@ -167,10 +167,9 @@ struct Open {
     metrics: Arc<Metrics>,
 }
 
-fn open(api: &Api, authorization: Option<&HeaderValue>) -> Result<Open, Problem> {
+fn open(api: &Api, principal: &Principal) -> Result<Open, Problem> {
     let slots = api.realtime.slots.clone();
-    let holder = Sha256::digest(authorization.map_or(&[][..], HeaderValue::as_bytes)).into();
-    let slot = slots.take(holder).map_err(|full| match full {
+    let slot = slots.take(Sha256::digest(principal.actor.to_string()).into()).map_err(|full| match full {
         Full::Holder => {
             let detail = format!("this key has {HOLDER_MAX} streams open: close one first");
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
@@ -223,7 +222,8 @@ impl Key {
         }
         let (mut parts, ()) = request.into_parts();
         let again = Principal::from_request_parts(&mut parts, &self.api).await;
-        again.is_ok_and(|again| (again.role, again.tenant) == (self.principal.role, self.principal.tenant))
+        let Principal { role, tenant, .. } = self.principal;
+        again.is_ok_and(|again| (again.role, again.tenant) == (role, tenant))
     }
 }
 
