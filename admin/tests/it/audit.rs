@@ -370,8 +370,8 @@ async fn verify_names_the_first_entry_that_was_tampered_with() {
     let swap = "UPDATE audit_log SET seq = -seq WHERE seq IN (3, 5);
         UPDATE audit_log SET seq = 8 + seq WHERE seq IN (-3, -5)";
     broken(
-        "UPDATE audit_log SET actor = 'x' WHERE seq = 4",
-        "UPDATE audit_log SET actor = NULL WHERE seq = 4",
+        "UPDATE audit_log SET resource_id = resource_id || 'x' WHERE seq = 4",
+        "UPDATE audit_log SET resource_id = left(resource_id, -1) WHERE seq = 4",
         "entry 4 was altered",
     )
     .await;
