@@ -12,12 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::Failure;
+use crate::api::auth::gate::Gate;
 use crate::api::{self, Api};
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
 use crate::metrics::Metrics;
+use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
+use crate::outbound;
 use crate::publisher::{self, Publisher};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
@@ -52,11 +55,17 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let fleet = Fleet::watch(settings.redis.clone(), settings.redis_keys.clone(), Arc::clone(&metrics));
     let wake = Arc::new(Notify::new());
     let is_publishing = Arc::new(AtomicBool::new(false));
+    let oidc = match settings.oidc {
+        Some(oidc) => Some(Arc::new(Oidc::new(oidc, outbound::client()?))),
+        None => None,
+    };
+    let gate = Arc::new(Gate::new(settings.rates, oidc.clone(), Arc::clone(&metrics)));
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
         is_publishing: Arc::clone(&is_publishing),
+        gate,
         metrics: Arc::clone(&metrics),
     };
     let publisher = Publisher {
@@ -73,13 +82,14 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }, signal).await
+    run(Parts { api_listener, ops_listener, api, oidc, publisher, store, metrics, wake }, signal).await
 }
 
 struct Parts {
     api_listener: TcpListener,
     ops_listener: TcpListener,
     api: Api,
+    oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
     store: Store,
     metrics: Arc<Metrics>,
@@ -91,6 +101,12 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let (stop_api, api_stopped) = watch::channel(false);
     let (stop_publisher, publisher_stopped) = watch::channel(false);
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
+    let letting_in = tokio::spawn(let_in(
+        Arc::clone(&parts.api.gate),
+        parts.store.clone(),
+        parts.oidc,
+        Arc::clone(&parts.metrics),
+    ));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
@@ -108,8 +124,20 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = stop_publisher.send(true);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();
+    letting_in.abort();
     serving_ops.abort();
     Ok(())
+}
+
+/// Keeps what is known of keys, and the issuer's, as it is.
+async fn let_in(gate: Arc<Gate>, store: Store, oidc: Option<Arc<Oidc>>, metrics: Arc<Metrics>) {
+    let keep_issuer_fresh = async {
+        match oidc {
+            Some(oidc) => oidc.issuer().keep_fresh(|is_good| metrics.oidc_fetched(is_good)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(gate.keys.listen(&store), gate.keys.write_uses(&store), keep_issuer_fresh);
 }
 
 async fn wait_until(mut stop: watch::Receiver<bool>) {

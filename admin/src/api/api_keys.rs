@@ -214,5 +214,8 @@ async fn remove(
     let mut write = api.write_revoking(principal, wait).await?;
     let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Token(hash));
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    let headers = write.commit().await?;
+    // Postgres tells this process as well, but a moment later.
+    api.gate.keys.forget(&hash.0);
+    Ok((StatusCode::NO_CONTENT, headers))
 }

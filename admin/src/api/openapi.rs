@@ -7,13 +7,16 @@ use axum::response::IntoResponse;
 use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::required_role::required_role;
 use super::{BASE, error::ProblemDocument, routes};
 use crate::credentials;
+use crate::role::Role;
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -23,7 +26,10 @@ use crate::credentials;
         description = "The control plane: tenants, their accounts, agents and phone numbers, and what is done with a \
             call.\n\nUnknown fields are refused. Every refusal is a problem document (RFC 9457) with a stable `code`. \
             Lists come in pages: `next` of one is `cursor` of the next. Writes that routers see answer with the header \
-            `Dialplane-Revision`; `?wait=applied` answers once every live router serves it."
+            `Dialplane-Revision`; `?wait=applied` answers once every live router serves it.\n\n`x-required-role` of an \
+            operation is the least role that it takes: `viewer`, `editor`, `admin`, `operator`. What is another \
+            tenant's is answered as what isn't there. Answers carry `RateLimit-Policy` and `RateLimit`; who asks too \
+            often gets 429 `rate_limited` with `Retry-After`."
     ),
     components(schemas(ProblemDocument)),
     tags(
@@ -59,12 +65,28 @@ pub async fn serve() -> impl IntoResponse {
 fn write() -> String {
     let (_, mut document) =
         OpenApiRouter::with_openapi(Head::openapi()).nest(BASE, routes()).split_for_parts();
-    let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    document.components.get_or_insert_with(Components::new).add_security_scheme("key", key);
-    document.security = Some(vec![SecurityRequirement::new::<_, _, String>("key", [])]);
-    for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
-        operations.into_iter().flatten().for_each(add_refusal);
+    let schemes = document.components.get_or_insert_with(Components::new);
+    schemes.add_security_scheme(
+        "key",
+        bearer(None, "A key of this API: a tenant's, of a role, or an operator's."),
+    );
+    schemes.add_security_scheme("jwt", bearer(Some("JWT"), "A token of the OIDC issuer, where one is set."));
+    let either = ["key", "jwt"].map(|scheme| SecurityRequirement::new::<_, _, String>(scheme, []));
+    document.security = Some(either.to_vec());
+    for (name, path) in &mut document.paths.paths {
+        let name = name.strip_prefix(BASE).unwrap_or(name);
+        let operations = [
+            ("get", &mut path.get),
+            ("post", &mut path.post),
+            ("put", &mut path.put),
+            ("patch", &mut path.patch),
+            ("delete", &mut path.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            add_refusal(operation);
+            add_role(operation, required_role(method, name));
+        }
     }
     for path in ["/accounts", "/tenants/{tenant_id}/accounts"] {
         if let Some(path) = document.paths.paths.get_mut(&format!("{BASE}{path}")) {
@@ -86,6 +108,19 @@ fn add_account_examples(operation: &mut Operation) {
             (provider.to_owned(), RefOr::T(ExampleBuilder::new().value(Some(account)).build()))
         }));
     }
+}
+
+fn bearer(format: Option<&str>, description: &str) -> SecurityScheme {
+    let mut http = Http::new(HttpAuthScheme::Bearer);
+    http.bearer_format = format.map(str::to_owned);
+    http.description = Some(description.to_owned());
+    SecurityScheme::Http(http)
+}
+
+/// The least role, for programs, beside what people read of it.
+fn add_role(operation: &mut Operation, role: Role) {
+    let role = Extensions::builder().add("x-required-role", role.name()).build();
+    operation.extensions.get_or_insert_default().merge(role);
 }
 
 fn add_refusal(operation: &mut Operation) {
@@ -133,6 +168,8 @@ mod tests {
             for (method, operation) in operations.as_object().unwrap() {
                 assert!(operation["summary"].is_string(), "{method} {path}");
                 assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+                let role = operation["x-required-role"].as_str().and_then(Role::from_name);
+                assert!(role.is_some(), "{method} {path}");
             }
         }
     }

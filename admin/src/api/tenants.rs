@@ -158,5 +158,7 @@ pub async fn delete(
     if took_unknown {
         write.tx.record_platform().await?;
     }
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    let headers = write.commit().await?;
+    api.gate.keys.doubt_all();
+    Ok((StatusCode::NO_CONTENT, headers))
 }

@@ -3,6 +3,8 @@
 //! Settings are read as text and checked here, before anything is connected or bound, so that a bad one is one line
 //! that names it.
 
+mod access;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 
@@ -12,6 +14,9 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
 
+pub use access::RateSettings;
+
+use crate::oidc::OidcSettings;
 use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
@@ -69,6 +74,8 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    #[command(flatten)]
+    access: access::AccessArguments,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -192,6 +199,10 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How often somebody may ask.
+    pub rates: RateSettings,
+    /// The issuer whose tokens are taken beside keys.
+    pub oidc: Option<OidcSettings>,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -237,6 +248,7 @@ impl ServeArguments {
     /// The first setting that can't be used.
     pub fn settings(self) -> Result<ServeSettings, SettingError> {
         let (redis, redis_keys) = self.redis.settings()?;
+        let (rates, oidc) = self.access.settings()?;
         Ok(ServeSettings {
             migrate: self.migrate,
             listen: address("ADMIN_LISTEN", &self.listen)?,
@@ -244,6 +256,8 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            rates,
+            oidc,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -412,6 +426,50 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--rate-limit", "-1", "ADMIN_RATE_LIMIT=-1: wanted a number, 0 to");
+        check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");
+        check("--failure-limit", "many", "ADMIN_FAILURE_LIMIT=many: wanted a number");
+        check(
+            "--oidc-issuer",
+            "http://issuer.example",
+            "OIDC_ISSUER=http://issuer.example: wanted an https URL",
+        );
+        check("--oidc-issuer", "https://issuer.example", "OIDC_AUDIENCE: wanted with OIDC_ISSUER");
+        check("--oidc-audience", "dialplane", "OIDC_ISSUER: wanted");
+    }
+
+    #[test]
+    fn bad_settings_of_the_issuer_are_one_line_that_names_them() {
+        let with = |name: &'static str, value: &'static str| {
+            settings(&[
+                ("--oidc-issuer", "https://issuer.example"),
+                ("--oidc-audience", "dialplane"),
+                (name, value),
+            ])
+        };
+        let oidc = with("--oidc-algorithms", "PS256, EdDSA").unwrap().oidc.unwrap();
+        assert_eq!((oidc.algorithms.len(), oidc.role_claim.as_str(), oidc.operators), (2, "role", false));
+        let check = |name: &'static str, value: &'static str, begin: &str| {
+            let error = with(name, value).err().unwrap().to_string();
+            assert!(error.starts_with(begin) && !error.contains('\n'), "{error}");
+        };
+        for value in ["none", "HS256", "RS256,none", "rs256", "RS256,"] {
+            check("--oidc-algorithms", value, &format!("OIDC_ALGORITHMS={value}: wanted a list of RS256"));
+        }
+        check(
+            "--oidc-issuer",
+            "https://issuer.example?a=b",
+            "OIDC_ISSUER=https://issuer.example?a=b: wanted",
+        );
+        check("--oidc-jwks-url", "https://u:p@issuer.example/keys", "OIDC_JWKS_URL=");
+        check("--oidc-role-claim", "", "OIDC_ROLE_CLAIM: wanted");
+        check("--oidc-operators", "yes", "OIDC_OPERATORS=yes: wanted true or false");
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_none() {
+        let rates = settings(&[("--rate-limit", "0"), ("--failure-limit", "1")]).unwrap().rates;
+        assert!(rates.requests.is_none() && rates.failures.is_some());
     }
 
     #[test]
