@@ -426,7 +426,7 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
-        check("--rate-limit", "-1", "ADMIN_RATE_LIMIT=-1: wanted a number, 0 to");
+        check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
         check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");
         check("--failure-limit", "many", "ADMIN_FAILURE_LIMIT=many: wanted a number");
         check(
