@@ -95,10 +95,17 @@ async fn a_key_stops_when_it_expires_though_it_was_good_lately() {
 #[tokio::test]
 async fn a_key_that_was_good_a_moment_ago_costs_no_question() {
     let Some(admin) = Admin::start().await else { return };
-    assert_eq!(status(&admin, OPERATOR).await, StatusCode::OK);
-    run(&admin, "ALTER TABLE api_keys RENAME TO away").await;
-    assert_eq!(status(&admin, OPERATOR).await, StatusCode::OK);
-    run(&admin, "ALTER TABLE away RENAME TO api_keys").await;
+    // A moment after the start it begins to hear of deleted keys, and doubts what it knew: then once more.
+    for _ in 0..3 {
+        assert_eq!(status(&admin, OPERATOR).await, StatusCode::OK);
+        run(&admin, "ALTER TABLE api_keys RENAME TO away").await;
+        let unasked = status(&admin, OPERATOR).await;
+        run(&admin, "ALTER TABLE away RENAME TO api_keys").await;
+        if unasked == StatusCode::OK {
+            return;
+        }
+    }
+    panic!("Postgres is asked each time");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 
 /// Made for these tests, and known to everybody.
-static RSA_KEY: &[u8] = include_bytes!("rsa.pk8");
+static RSA_KEY: &[u8] = include_bytes!("rsa.der");
 
 /// A key that signs.
 pub struct Signer {
@@ -40,7 +40,7 @@ pub fn now() -> u64 {
 impl Signer {
     /// The one RSA key.
     pub fn rsa(id: &str) -> Self {
-        let key = signature::RsaKeyPair::from_pkcs8(RSA_KEY).unwrap();
+        let key = signature::RsaKeyPair::from_der(RSA_KEY).unwrap();
         Self { id: id.to_owned(), private: Private::Rsa(Box::new(key)) }
     }
 
