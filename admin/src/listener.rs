@@ -1,10 +1,10 @@
 //! Accepts connections and serves them, with the limits that keep slow and many senders from filling the process.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +22,11 @@ const CONNECTIONS_MAX: usize = 1_024;
 /// After a failed accept (out of file descriptors), so that the loop doesn't spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
+/// The address that a request's connection comes from, among the request's extensions. What headers say of others on
+/// the way isn't believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
 /// Serves until `stop`, then lets requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
@@ -38,7 +43,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
         };
         let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+            Ok((stream, peer)) => (stream, Peer(peer.ip())),
             Err(error) => {
                 tracing::warn!(%error, "accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
@@ -47,10 +52,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Without it, the end of an answer may wait for the other side's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let answer = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            answer.call(request)
+            request.extensions_mut().insert(peer);
+            service.call(request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

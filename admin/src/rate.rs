@@ -57,10 +57,10 @@ impl Rate {
 pub struct Standing {
     /// How many more at once.
     pub remaining: u32,
-    /// How long until the bucket is full again.
-    pub full_in: Duration,
-    /// How long until there is one more; absent: there was one, and it was taken.
-    pub retry_in: Option<Duration>,
+    /// How long until there is one more than that.
+    pub more_in: Duration,
+    /// Whether there was one, and it was taken.
+    pub is_taken: bool,
 }
 
 /// A bucket for each key, in this process alone.
@@ -90,7 +90,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     pub fn take(&self, key: &K, rate: Rate, now: Instant) -> Standing {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let (full_at, standing) = take(buckets.full_at(key), rate, now);
-        if standing.retry_in.is_none() {
+        if standing.is_taken {
             buckets.set(key, full_at, now);
         }
         standing
@@ -99,7 +99,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     /// How long until there is one; absent: there is. Takes nothing.
     pub fn wait(&self, key: &K, rate: Rate, now: Instant) -> Option<Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        take(buckets.full_at(key), rate, now).1.retry_in
+        let (_, standing) = take(buckets.full_at(key), rate, now);
+        (!standing.is_taken).then_some(standing.more_in)
     }
 }
 
@@ -134,14 +135,12 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 /// Takes one from a bucket that is full again at `full_at`: when it then is, and how it stands.
 fn take(full_at: Option<Instant>, rate: Rate, now: Instant) -> (Instant, Standing) {
     let missing = full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-    let after = missing + rate.interval;
-    let (missing, retry_in) = match after.checked_sub(rate.refill()) {
-        Some(over) if !over.is_zero() => (missing, Some(over)),
-        _ => (after, None),
-    };
+    let is_taken = missing + rate.interval <= rate.refill();
+    let missing = if is_taken { missing + rate.interval } else { missing };
     let left = rate.refill().saturating_sub(missing).as_nanos() / rate.interval.as_nanos().max(1);
     let remaining = u32::try_from(left).unwrap_or(u32::MAX);
-    (now + missing, Standing { remaining, full_in: missing, retry_in })
+    let of_one_more = rate.refill().saturating_sub(rate.interval.saturating_mul(remaining.saturating_add(1)));
+    (now + missing, Standing { remaining, more_in: missing.saturating_sub(of_one_more), is_taken })
 }
 
 #[cfg(test)]
@@ -156,24 +155,24 @@ mod tests {
         let left: Vec<u32> = (0..3).map(|_| limiter.take(&1, rate, start).remaining).collect();
         assert_eq!(left, [2, 1, 0]);
         let refused = limiter.take(&1, rate, start);
-        assert_eq!((refused.remaining, refused.retry_in), (0, Some(RATE)));
-        assert_eq!(refused.full_in, RATE * 3);
+        assert_eq!((refused.is_taken, refused.remaining, refused.more_in), (false, 0, RATE));
         assert_eq!(limiter.wait(&1, rate, start + RATE / 2), Some(RATE / 2));
         // A refusal takes nothing: one interval later there is one, and one alone.
-        assert_eq!(limiter.take(&1, rate, start + RATE).retry_in, None);
-        assert!(limiter.take(&1, rate, start + RATE).retry_in.is_some());
+        let next = limiter.take(&1, rate, start + RATE + RATE / 4);
+        assert_eq!((next.is_taken, next.remaining, next.more_in), (true, 0, RATE * 3 / 4));
+        assert!(!limiter.take(&1, rate, start + RATE * 3 / 2).is_taken);
         // Whoever waits has the whole burst again, and no more than that.
         let later = start + RATE * 1_000;
-        let taken = (0..10).filter(|_| limiter.take(&1, rate, later).retry_in.is_none()).count();
+        let taken = (0..10).filter(|_| limiter.take(&1, rate, later).is_taken).count();
         assert_eq!(taken, 3);
     }
 
     #[test]
     fn each_key_has_its_own() {
         let (limiter, rate, now) = (Limiter::default(), Rate::new(RATE, 1), Instant::now());
-        assert_eq!(limiter.take(&1, rate, now).retry_in, None);
-        assert!(limiter.take(&1, rate, now).retry_in.is_some());
-        assert_eq!(limiter.take(&2, rate, now).retry_in, None);
+        assert!(limiter.take(&1, rate, now).is_taken);
+        assert!(!limiter.take(&1, rate, now).is_taken);
+        assert!(limiter.take(&2, rate, now).is_taken);
     }
 
     #[test]
@@ -181,7 +180,7 @@ mod tests {
         for pace_ms in [1, 7, 33, 99] {
             let (limiter, rate, start) = (Limiter::default(), Rate::new(RATE, 5), Instant::now());
             let at = |n: u64| start + Duration::from_millis(n * pace_ms);
-            let taken = (0..10_000).filter(|n| limiter.take(&1, rate, at(*n)).retry_in.is_none()).count();
+            let taken = (0..10_000).filter(|n| limiter.take(&1, rate, at(*n)).is_taken).count();
             let most = 5 + usize::try_from(10_000 * pace_ms / 100).unwrap();
             assert!(taken <= most && taken + 2 >= most.min(10_000), "{pace_ms}: {taken} of {most}");
         }
@@ -191,13 +190,13 @@ mod tests {
     fn keys_without_room_share_one_bucket_until_there_is_room() {
         let (limiter, rate, now) = (Limiter::default(), Rate::new(RATE, 1), Instant::now());
         for key in 0..BUCKETS_MAX {
-            assert_eq!(limiter.take(&key, rate, now).retry_in, None);
+            assert!(limiter.take(&key, rate, now).is_taken);
         }
-        assert_eq!(limiter.take(&BUCKETS_MAX, rate, now).retry_in, None);
-        assert!(limiter.take(&(BUCKETS_MAX + 1), rate, now).retry_in.is_some());
+        assert!(limiter.take(&BUCKETS_MAX, rate, now).is_taken);
+        assert!(!limiter.take(&(BUCKETS_MAX + 1), rate, now).is_taken);
         // All are full again: they are forgotten, and newcomers have their own.
         let later = now + SWEEP_INTERVAL;
-        assert_eq!(limiter.take(&(BUCKETS_MAX + 1), rate, later).retry_in, None);
-        assert_eq!(limiter.take(&(BUCKETS_MAX + 2), rate, later).retry_in, None);
+        assert!(limiter.take(&(BUCKETS_MAX + 1), rate, later).is_taken);
+        assert!(limiter.take(&(BUCKETS_MAX + 2), rate, later).is_taken);
     }
 }

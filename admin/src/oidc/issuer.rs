@@ -104,10 +104,7 @@ impl Issuer {
             (held, _) => held.is_some(),
         };
         let was_asked = self.fetches.load(Ordering::Acquire) != fetches;
-        if is_newer
-            || was_asked
-            || self.unknown_keys.take(&(), UNKNOWN_KEY_RATE, Instant::now()).retry_in.is_some()
-        {
+        if is_newer || was_asked || !self.unknown_keys.take(&(), UNKNOWN_KEY_RATE, Instant::now()).is_taken {
             return held;
         }
         self.fetch().await;

@@ -2,11 +2,11 @@
 //!
 //! Rates are held by each process for itself. The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use super::{Actor, Principal, hash};
 use crate::api::Api;
 use crate::api::error::Problem;
 use crate::config::RateSettings;
+use crate::listener::Peer;
 use crate::metrics::{Metrics, Refused};
 use crate::oidc::jws::is_token;
 use crate::oidc::{Oidc, TokenError};
@@ -93,8 +94,8 @@ impl Gate {
     /// Counts a failure. Those beyond the limit aren't even told why.
     fn failed(&self, address: IpAddr, why: &str) -> Problem {
         let standing = self.rates.failures.map(|rate| self.failures.take(&address, rate, Instant::now()));
-        match standing.and_then(|standing| standing.retry_in) {
-            Some(wait) => self.too_many_failures(wait),
+        match standing.filter(|standing| !standing.is_taken) {
+            Some(standing) => self.too_many_failures(standing.more_in),
             None => {
                 self.metrics.refused(Refused::Unauthorized);
                 Problem::unauthorized(why)
@@ -117,8 +118,8 @@ impl Gate {
 
 /// Lets a request through to its handler, or doesn't.
 pub async fn pass(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = network(address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip()));
+    let address = request.extensions().get::<Peer>();
+    let address = network(address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0));
     let principal = match api.gate.admit(&api.store, request.headers(), address).await {
         Ok(principal) => principal,
         Err(problem) => return problem.into_response(),
@@ -127,15 +128,13 @@ pub async fn pass(State(api): State<Api>, mut request: Request, next: Next) -> R
         request.extensions_mut().insert(principal);
         return next.run(request).await;
     };
-    let mut response = match standing.retry_in {
-        Some(wait) => {
-            api.metrics.refused(Refused::Principal);
-            too_often("this key, or whoever this token is for, asks too often", wait).into_response()
-        }
-        None => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
+    let mut response = if standing.is_taken {
+        request.extensions_mut().insert(principal);
+        next.run(request).await
+    } else {
+        api.metrics.refused(Refused::Principal);
+        let detail = "this key, or whoever this token is for, asks too often";
+        too_often(detail, standing.more_in).into_response()
     };
     add_headers(response.headers_mut(), rate, standing);
     response
@@ -148,10 +147,10 @@ fn too_often(detail: &str, wait: Duration) -> Problem {
 }
 
 /// The policy: the burst, and within how many seconds it is there again; and how it stands: how many are left, and in
-/// how many seconds all are there again.
+/// how many seconds there are more.
 fn add_headers(headers: &mut HeaderMap, rate: Rate, standing: Standing) {
     let policy = format!("\"default\";q={};w={}", rate.burst(), seconds(rate.refill()));
-    let limit = format!("\"default\";r={};t={}", standing.remaining, seconds(standing.full_in));
+    let limit = format!("\"default\";r={};t={}", standing.remaining, seconds(standing.more_in));
     for (name, value) in [(POLICY, policy), (LIMIT, limit)] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
