@@ -24,9 +24,11 @@ use crate::outbound;
 use crate::publisher::{self, Publisher};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{self, Scope, Store, StoreError};
+use crate::store::{self, Origin, Scope, Store, StoreError};
+use crate::sweep::Sweep;
 use crate::telemetry;
 
+const ORIGIN: Origin = Origin::system("start");
 /// Requests under way at a stop have this long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Postgres that starts together with us is up by then.
@@ -79,10 +81,16 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
+    let sweep = Sweep {
+        store: store.clone(),
+        is_publishing: Arc::clone(&api.is_publishing),
+        keep_answers: settings.keep_answers,
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, oidc, publisher, store, metrics, wake }, signal).await
+    let parts = Parts { api_listener, ops_listener, api, oidc, publisher, sweep, store, metrics, wake };
+    run(parts, signal).await
 }
 
 struct Parts {
@@ -91,6 +99,7 @@ struct Parts {
     api: Api,
     oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
+    sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
@@ -108,6 +117,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         Arc::clone(&parts.metrics),
     ));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
+    let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -125,6 +135,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();
     letting_in.abort();
+    sweeping.abort();
     serving_ops.abort();
     Ok(())
 }
@@ -210,7 +221,7 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         hint: &text[text.len().saturating_sub(4)..],
         expires_at: None,
     };
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     if let Some(stored) = api_keys::insert(tx.conn(), &key).await? {
         tx.record(&stored.record()?)?;
     }

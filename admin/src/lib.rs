@@ -28,6 +28,7 @@ pub mod republish;
 pub mod role;
 pub mod routing;
 pub mod store;
+pub mod sweep;
 pub mod target;
 pub mod telemetry;
 pub mod url;

@@ -14,11 +14,15 @@ pub mod docs;
 mod documents;
 pub mod envelope;
 pub mod error;
+pub mod etag;
 pub mod explain;
 pub mod feed;
+pub mod idempotency;
 pub mod intents;
 pub mod openapi;
+pub mod order;
 pub mod page;
+pub mod parameters;
 pub mod phone_numbers;
 mod question;
 mod required_role;
@@ -134,6 +138,7 @@ pub fn router(api: Api) -> Router {
         .fallback(async || error::Problem::no_such_path())
         .method_not_allowed_fallback(async || error::Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(etag::tag_shown))
         .layer(axum::middleware::from_fn_with_state(metrics, envelope::wrap))
         .with_state(api)
 }

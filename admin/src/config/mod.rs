@@ -7,6 +7,7 @@ mod access;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use dialplane_common::feed::keyring::Keyring;
@@ -27,6 +28,9 @@ const NAMESPACE: &str = "dialplane";
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
+/// A client that repeats a request after a day has another reason than a lost answer.
+const IDEMPOTENCY_HOURS: &str = "24";
+const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 /// The control plane of Dialplane.
@@ -74,6 +78,9 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    /// Hours for which answers to requests with an Idempotency-Key are kept.
+    #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
+    idempotency_hours: String,
     #[command(flatten)]
     access: access::AccessArguments,
     #[command(flatten)]
@@ -199,6 +206,8 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub keep_answers: Duration,
     /// How often somebody may ask.
     pub rates: RateSettings,
     /// The issuer whose tokens are taken beside keys.
@@ -256,6 +265,7 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            keep_answers: keep_answers(&self.idempotency_hours)?,
             rates,
             oidc,
             redis,
@@ -388,6 +398,13 @@ fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     }
 }
 
+fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
+    match hours.parse() {
+        Ok(hours) if (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours) => Ok(Duration::from_secs(hours * 3_600)),
+        _ => Err(SettingError::new("ADMIN_IDEMPOTENCY_HOURS", hours, "wanted a number of hours, 1 to 8760")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,6 +443,7 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
         check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
         check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");
         check("--failure-limit", "many", "ADMIN_FAILURE_LIMIT=many: wanted a number");

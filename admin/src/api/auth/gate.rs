@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::bearer::bearer;
 use super::keys::{Keys, Knowledge};
-use super::{Actor, Principal, hash};
+use super::{Principal, hash};
 use crate::api::Api;
 use crate::api::error::Problem;
 use crate::config::RateSettings;
@@ -22,7 +22,7 @@ use crate::metrics::{Metrics, Refused};
 use crate::oidc::jws::is_token;
 use crate::oidc::{Oidc, TokenError};
 use crate::rate::{Limiter, Rate, Standing};
-use crate::store::Store;
+use crate::store::{Actor, Store};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");

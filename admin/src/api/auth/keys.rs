@@ -13,9 +13,12 @@ use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Actor, Principal, Role};
+use super::{Principal, Role};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Actor, Origin, Scope, Store, StoreError};
+
+/// Noting that keys were used.
+const ORIGIN: Origin = Origin::system("authentication");
 
 /// SHA-256 of a key.
 pub type KeyHash = [u8; 32];
@@ -183,7 +186,7 @@ impl Keys {
 }
 
 async fn write_uses(store: &Store, ids: &[Uuid]) -> Result<(), StoreError> {
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     api_keys::note_used(tx.conn(), ids).await?;
     tx.commit().await?;
     Ok(())

@@ -12,48 +12,23 @@ mod extract;
 pub mod gate;
 pub mod keys;
 
-use std::fmt;
-use std::sync::Arc;
-
 use dialplane_common::ids::TenantId;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 pub use extract::{Admin, Editor, InPath, InTenant, Least, Operator, PathId, Viewer, operator_only};
 
 pub use crate::role::Role;
-use crate::store::Scope;
+use crate::store::{Actor, Scope};
 
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Who that is.
+    /// Who, by a name that lasts.
     pub actor: Actor,
     /// What it may do.
     pub role: Role,
     /// Whose key it is; absent: an operator's.
     pub tenant: Option<TenantId>,
-}
-
-/// Who somebody is, as it is printed where changes are recorded.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Actor {
-    /// A tenant's key: `key:<id>`.
-    Key(Uuid),
-    /// An operator's key: `operator:<id>`.
-    Operator(Uuid),
-    /// Somebody whom the OIDC issuer knows: `jwt:<sub>`.
-    Subject(Arc<str>),
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(id) => write!(f, "key:{id}"),
-            Self::Operator(id) => write!(f, "operator:{id}"),
-            Self::Subject(subject) => write!(f, "jwt:{subject}"),
-        }
-    }
 }
 
 impl Principal {
