@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::Failure;
+use crate::api::auth::gate::Gate;
 use crate::api::events::Realtime;
 use crate::api::{self, Api};
 use crate::audit::sealer::Sealer;
@@ -20,7 +21,9 @@ use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
 use crate::metrics::Metrics;
+use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
+use crate::outbound;
 use crate::publisher::Publisher;
 use crate::realtime::hub::Hub;
 use crate::realtime::slots::Slots;
@@ -61,12 +64,18 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let wake = Arc::new(Notify::new());
     let is_publishing = Arc::new(AtomicBool::new(false));
     let (stop_api, stopping) = watch::channel(false);
+    let oidc = match settings.oidc {
+        Some(oidc) => Some(Arc::new(Oidc::new(oidc, outbound::client()?))),
+        None => None,
+    };
+    let gate = Arc::new(Gate::new(settings.rates, oidc.clone(), Arc::clone(&metrics)));
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
         is_publishing: Arc::clone(&is_publishing),
         realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
+        gate,
         metrics: Arc::clone(&metrics),
     };
     let (sealed, to_publish) = mpsc::channel(relay::BATCHES_MAX);
@@ -98,6 +107,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         api_listener,
         ops_listener,
         api,
+        oidc,
         stop_api,
         publisher,
         sealer,
@@ -115,6 +125,7 @@ struct Parts {
     ops_listener: TcpListener,
     api: Api,
     stop_api: watch::Sender<bool>,
+    oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
     sealer: Sealer,
     relaying: JoinHandle<()>,
@@ -134,6 +145,12 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let tailing = tokio::spawn(tail::follow(parts.store.clone(), parts.api.realtime.hub.clone(), sealed));
     let publishing = tokio::spawn(parts.publisher.run(background_stopped.clone()));
     let sealing = tokio::spawn(parts.sealer.run(background_stopped));
+    let letting_in = tokio::spawn(let_in(
+        Arc::clone(&parts.api.gate),
+        parts.store.clone(),
+        parts.oidc,
+        Arc::clone(&parts.metrics),
+    ));
     let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
@@ -154,9 +171,21 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
     tailing.abort();
+    letting_in.abort();
     sweeping.abort();
     serving_ops.abort();
     Ok(())
+}
+
+/// Keeps what is known of keys, and the issuer's, as it is.
+async fn let_in(gate: Arc<Gate>, store: Store, oidc: Option<Arc<Oidc>>, metrics: Arc<Metrics>) {
+    let keep_issuer_fresh = async {
+        match oidc {
+            Some(oidc) => oidc.issuer().keep_fresh(|is_good| metrics.oidc_fetched(is_good)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(gate.keys.listen(&store), gate.keys.write_uses(&store), keep_issuer_fresh);
 }
 
 async fn wait_until(mut stop: watch::Receiver<bool>) {

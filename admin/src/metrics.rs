@@ -25,6 +25,8 @@ pub struct Metrics {
     published_deltas: IntCounter,
     publish_failures: IntCounterVec,
     epochs: IntCounterVec,
+    refused: IntCounterVec,
+    oidc_fetches: IntCounterVec,
     live_routers: IntGauge,
     is_sealing: IntGauge,
     audit_unsealed: IntGauge,
@@ -52,6 +54,33 @@ impl PublishFailure {
         match self {
             Self::Postgres => "postgres",
             Self::Redis => "redis",
+        }
+    }
+}
+
+const fn fetch_label(is_good: bool) -> &'static str {
+    if is_good { "ok" } else { "failed" }
+}
+
+/// Why somebody wasn't let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// A key or a token that isn't good.
+    Unauthorized,
+    /// Too many of those from one address.
+    Address,
+    /// A principal asks too often.
+    Principal,
+}
+
+impl Refused {
+    const ALL: [Self; 3] = [Self::Unauthorized, Self::Address, Self::Principal];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Address => "address_limited",
+            Self::Principal => "principal_limited",
         }
     }
 }
@@ -122,6 +151,17 @@ impl Metrics {
                 "New epochs of the feed, by what made one necessary.",
                 &["reason"],
             )?,
+            refused: counters(
+                "refused_total",
+                "Requests that weren't let in: a key or token that isn't good, too many of those from one address, or a \
+                 principal that asks too often.",
+                &["why"],
+            )?,
+            oidc_fetches: counters(
+                "oidc_fetches_total",
+                "Fetches of the OIDC issuer's keys in the background.",
+                &["outcome"],
+            )?,
             live_routers: gauge("live_routers", "Routers that have reported lately.")?,
             is_sealing: gauge("audit_is_sealing", "1 in the one process that seals the audit log, else 0.")?,
             audit_unsealed: gauge(
@@ -144,6 +184,12 @@ impl Metrics {
         };
         for failure in PublishFailure::ALL {
             metrics.publish_failures.with_label_values(&[failure.label()]);
+        }
+        for why in Refused::ALL {
+            metrics.refused.with_label_values(&[why.label()]);
+        }
+        for is_good in [true, false] {
+            metrics.oidc_fetches.with_label_values(&[fetch_label(is_good)]);
         }
         for reason in crate::publisher::decide::EpochReason::ALL {
             metrics.epochs.with_label_values(&[reason.label()]);
@@ -183,6 +229,16 @@ impl Metrics {
     /// A new epoch began.
     pub fn epoch_drawn(&self, reason: crate::publisher::decide::EpochReason) {
         self.epochs.with_label_values(&[reason.label()]).inc();
+    }
+
+    /// Somebody wasn't let in.
+    pub fn refused(&self, why: Refused) {
+        self.refused.with_label_values(&[why.label()]).inc();
+    }
+
+    /// The issuer's keys were fetched, or couldn't be.
+    pub fn oidc_fetched(&self, is_good: bool) {
+        self.oidc_fetches.with_label_values(&[fetch_label(is_good)]).inc();
     }
 
     /// How many routers are live.

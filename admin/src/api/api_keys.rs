@@ -210,5 +210,8 @@ async fn remove(api: &Api, order: Order, owner: Option<TenantId>, id: Uuid) -> A
     let mut write = api.write(order).await?;
     let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Token(hash));
-    write.no_content().await
+    let answered = write.no_content().await?;
+    // Postgres tells this process as well, but a moment later.
+    api.gate.keys.forget(&hash.0);
+    Ok(answered)
 }

@@ -54,6 +54,13 @@ impl Problem {
         self
     }
 
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// There is no such thing, or it is somebody else's: that isn't told apart.
     #[must_use]
     pub fn not_found() -> Self {
@@ -76,10 +83,9 @@ impl Problem {
     /// Nobody, or nobody known, asks.
     #[must_use]
     pub fn unauthorized(detail: &str) -> Self {
-        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
         let challenge = HeaderValue::from_static("Bearer realm=\"dialplane\"");
-        problem.headers.push((header::WWW_AUTHENTICATE, challenge));
-        problem
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
     /// The `Idempotency-Key` came with another request before.

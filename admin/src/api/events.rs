@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use dialplane_common::form::Form;
@@ -74,9 +74,6 @@ struct Wanted {
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = EventDocument<'static>),
-        (status = 410, description = "`event_unknown`: there is no such event; read anew what is shown, and come back \
-            without an id."),
-        (status = 429, description = "`too_many_streams`: this key has as many as it may."),
     ))]
 pub async fn follow(
     State(api): State<Api>,
@@ -94,6 +91,7 @@ pub async fn follow(
         return Err(Problem::new(StatusCode::GONE, "event_unknown", detail));
     }
     let authorization = headers.get(header::AUTHORIZATION).cloned();
+    let authorization = authorization.into_iter().map(|value| (header::AUTHORIZATION, value)).collect();
     let open = open(&api, &tenant.principal)?;
     let (store, hub) = (api.store.clone(), api.realtime.hub.clone());
     let reader = Reader::new(store, hub.clone(), tenant.principal.scope(), tenant.id, position);
@@ -193,7 +191,7 @@ impl Drop for Open {
 /// The key that opened a stream, looked at again while it lasts.
 struct Key {
     api: Api,
-    authorization: Option<HeaderValue>,
+    authorization: HeaderMap,
     principal: Principal,
     changed: watch::Receiver<()>,
     next: tokio::time::Instant,
@@ -216,12 +214,7 @@ impl Key {
     /// Whether the key still opens what it did. When that can't be known, it doesn't.
     async fn is_good(&mut self) -> bool {
         self.next = next_look();
-        let mut request = Request::new(());
-        if let Some(value) = &self.authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
-        }
-        let (mut parts, ()) = request.into_parts();
-        let again = Principal::from_request_parts(&mut parts, &self.api).await;
+        let again = self.api.gate.admit_again(&self.api.store, &self.authorization).await;
         let Principal { role, tenant, .. } = self.principal;
         again.is_ok_and(|again| (again.role, again.tenant) == (role, tenant))
     }

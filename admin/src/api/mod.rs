@@ -1,7 +1,7 @@
 //! The REST API: every path once.
 //!
-//! A request passes [`envelope`] (id, limits, metrics, problems), says who it is ([`auth`]: the extractors in a
-//! handler's arguments say who may call it), and is checked; a handler is then one transaction.
+//! A request passes [`envelope`] (id, limits, metrics, problems), says who it is ([`auth`]: a gate before every path, and
+//! the extractors in a handler's arguments say who may call it), and is checked; a handler is then one transaction.
 
 pub mod accounts;
 pub mod agents;
@@ -27,6 +27,7 @@ pub mod page;
 pub mod parameters;
 pub mod phone_numbers;
 mod question;
+mod required_role;
 pub mod rules;
 pub mod services;
 pub mod settings;
@@ -47,6 +48,7 @@ use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::auth::gate::{self, Gate};
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -70,6 +72,8 @@ pub struct Api {
     pub is_publishing: Arc<AtomicBool>,
     /// Streams of events.
     pub realtime: events::Realtime,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -134,6 +138,7 @@ pub fn router(api: Api) -> Router {
     let (routes, _) = OpenApiRouter::new().nest(BASE, routes()).split_for_parts();
     let metrics = Arc::clone(&api.metrics);
     routes
+        .route_layer(axum::middleware::from_fn_with_state(api.clone(), gate::pass))
         .route("/api/v2/openapi.json", get(openapi::serve))
         .route("/docs", get(docs::serve))
         .route("/", get(async || Redirect::temporary("/docs")))

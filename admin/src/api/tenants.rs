@@ -172,5 +172,7 @@ pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Orde
     if took_unknown {
         write.tx.record_platform().await?;
     }
-    write.no_content().await
+    let answered = write.no_content().await?;
+    api.gate.keys.doubt_all();
+    Ok(answered)
 }

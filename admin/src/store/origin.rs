@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ pub enum Actor {
     Key(Uuid),
     /// An operator's key, by its id.
     Operator(Uuid),
+    /// Somebody whom the OIDC issuer knows, by its name of them.
+    Subject(Arc<str>),
     /// A part of this program, on its own.
     System(&'static str),
 }
@@ -22,6 +25,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Key(id) => write!(f, "key:{id}"),
             Self::Operator(id) => write!(f, "operator:{id}"),
+            Self::Subject(subject) => write!(f, "jwt:{subject}"),
             Self::System(what) => write!(f, "system:{what}"),
         }
     }

@@ -165,6 +165,6 @@ pub async fn update(
 /// # Errors
 /// [`StoreError::NotFound`]; [`StoreError::TenantHasNumbers`].
 pub async fn delete(conn: &mut PgConnection, id: TenantId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM tenants WHERE id = $1 RETURNING id").bind(id.0).fetch_one(conn).await?;
-    Ok(())
+    sqlx::query("DELETE FROM tenants WHERE id = $1 RETURNING id").bind(id.0).fetch_one(&mut *conn).await?;
+    super::api_keys::announce_all_deleted(conn).await
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use dialplane_admin::outbound;
 use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ struct Stream {
 
 /// Asks for a stream.
 async fn ask(admin: &Admin, key: &str, path: &str, last: Option<u64>) -> reqwest::Response {
-    let request = reqwest::Client::new().get(format!("{}/api/v2{path}", admin.api())).bearer_auth(key);
+    let request = outbound::client().unwrap().get(format!("{}/api/v2{path}", admin.api())).bearer_auth(key);
     let request = match last {
         Some(last) => request.header("Last-Event-ID", last),
         None => request,

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use dialplane_admin::outbound;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ pub struct Admin {
     pub namespace: String,
     /// Its database.
     pub database_url: String,
+    /// Its other settings.
+    settings: Vec<(&'static str, String)>,
+    /// Whether another one has the database.
+    is_guest: bool,
     http: reqwest::Client,
 }
 
@@ -44,6 +49,12 @@ fn services() -> Option<(String, String)> {
 impl Admin {
     /// Starts one on a new database.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with these settings.
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Option<Self> {
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let (database_url, redis_url) = services()?;
         let name = format!("dialplane_test_{}", uuid::Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(&database_url).await.unwrap();
@@ -51,8 +62,25 @@ impl Admin {
         sqlx::query(create).execute(&mut connection).await.unwrap();
         let (server, _) = database_url.rsplit_once('/').unwrap();
         let database_url = format!("{server}/{name}");
-        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY);
-        Some(Self { process, api, redis_url, namespace: name, database_url, http: reqwest::Client::new() })
+        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY, &settings);
+        let http = outbound::client().unwrap();
+        Some(Self { process, api, redis_url, namespace: name, database_url, settings, is_guest: false, http })
+    }
+
+    /// Another process with the same database.
+    pub fn beside(&self) -> Self {
+        let (process, api) =
+            spawn(&self.database_url, &self.redis_url, &self.namespace, ENCRYPTION_KEY, &self.settings);
+        Self {
+            process,
+            api,
+            redis_url: self.redis_url.clone(),
+            namespace: self.namespace.clone(),
+            database_url: self.database_url.clone(),
+            settings: self.settings.clone(),
+            is_guest: true,
+            http: self.http.clone(),
+        }
     }
 
     /// Kills it without warning, and starts it again.
@@ -65,7 +93,7 @@ impl Admin {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         (self.process, self.api) =
-            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
+            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key, &self.settings);
     }
 
     /// Waits until the whole audit log is sealed, and gives how many entries it has.
@@ -110,10 +138,28 @@ impl Admin {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Sends a request, with a key or without, and gives the whole answer.
+    pub async fn ask(
+        &self,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> reqwest::Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.api));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        let request = if body.is_null() { request } else { request.json(body) };
+        request.send().await.unwrap()
+    }
+
     /// Sends a request and gives status and body.
     pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
-        let request = if body.is_null() { request } else { request.json(body) };
+        let mut request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+        if !body.is_null() {
+            request = request.json(body);
+        }
         let answer = Answer::to(request).await;
         (answer.status, answer.body)
     }
@@ -161,8 +207,13 @@ impl Admin {
 
     /// Makes a key of a tenant.
     pub async fn tenant_key(&self, tenant: &str) -> String {
+        self.tenant_key_of(tenant, "admin").await
+    }
+
+    /// Makes a key of a tenant, of this role.
+    pub async fn tenant_key_of(&self, tenant: &str, role: &str) -> String {
         let path = format!("/api/v2/tenants/{tenant}/api-keys");
-        let body = json!({"name": "test", "role": "admin"});
+        let body = json!({"name": role, "role": role});
         let (status, answer) = self.send(OPERATOR, Method::POST, &path, &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         answer["key"].as_str().unwrap().to_owned()
@@ -203,6 +254,9 @@ impl Drop for Admin {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if self.is_guest {
+            return;
+        }
         // A thread of its own, since the test's runtime can't be waited for here.
         let drop_database = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.namespace));
         let dropping = std::thread::spawn(move || {
@@ -228,7 +282,13 @@ fn command(name: &str, database_url: &str, encryption_key: &str) -> Command {
     command
 }
 
-fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &str) -> (Child, String) {
+fn spawn(
+    database_url: &str,
+    redis_url: &str,
+    namespace: &str,
+    encryption_key: &str,
+    settings: &[(&str, String)],
+) -> (Child, String) {
     let mut process = command("serve", database_url, encryption_key)
         .arg("--migrate")
         .env("ADMIN_LISTEN", "127.0.0.1:0")
@@ -236,6 +296,7 @@ fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &
         .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
         .env("REDIS_URL", redis_url)
         .env("REDIS_NAMESPACE", namespace)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

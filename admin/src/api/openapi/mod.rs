@@ -31,7 +31,10 @@ use crate::routing::{Action, AgentShareDocument, DialableDocument, RejectReason}
             Lists come in pages: `next` of one is `cursor` of the next, with the same filter. Writes that routers see answer \
             with the header `Dialplane-Revision`; `?wait=applied` answers once every live router serves it.\n\nA POST that is \
             repeated with the same `Idempotency-Key` happens once. What GET shows has an `ETag`: `If-None-Match` leaves out \
-            what is known, and `If-Match` changes nothing but what was seen."
+            what is known, and `If-Match` changes nothing but what was seen.\n\n`x-required-role` of an operation is the least \
+            role that it takes: `viewer`, `editor`, `admin`, `operator`. What is another tenant's is answered as what isn't \
+            there. Answers carry `RateLimit-Policy` and `RateLimit`; who asks too often gets 429 `rate_limited` with \
+            `Retry-After`."
     ),
     // The first for all operations; the others are named where nothing gathers them.
     components(schemas(ProblemDocument, WaitFor, Action, RejectReason, AgentShareDocument, DialableDocument)),
@@ -70,14 +73,25 @@ pub async fn serve() -> impl IntoResponse {
 fn write() -> String {
     let (_, mut document) =
         OpenApiRouter::with_openapi(Head::openapi()).nest(BASE, routes()).split_for_parts();
-    let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    document.components.get_or_insert_with(Components::new).add_security_scheme("key", key);
+    let schemes = document.components.get_or_insert_with(Components::new);
+    schemes.add_security_scheme(
+        "key",
+        bearer(None, "A key of this API: a tenant's, of a role, or an operator's."),
+    );
+    schemes.add_security_scheme("jwt", bearer(Some("JWT"), "A token of the OIDC issuer, where one is set."));
     let mut text = serde_json::to_value(&document)
         .map(complete)
         .and_then(|document| serde_json::to_string_pretty(&document))
         .unwrap_or_default();
     text.push('\n');
     text
+}
+
+fn bearer(format: Option<&str>, description: &str) -> SecurityScheme {
+    let mut http = Http::new(HttpAuthScheme::Bearer);
+    http.bearer_format = format.map(str::to_owned);
+    http.description = Some(description.to_owned());
+    SecurityScheme::Http(http)
 }
 
 /// The document with all that is told by rule.
@@ -133,6 +147,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::role::Role;
 
     #[test]
     fn committed_document_is_up_to_date() {
@@ -183,7 +198,9 @@ mod tests {
             let place = format!("{method} {path}");
             assert!(path.starts_with(BASE) && described["summary"].is_string(), "{place}");
             assert!(ids.insert(described["operationId"].as_str().unwrap()), "{place}: its id isn't its own");
-            assert_eq!(described["security"], json!([{"key": []}]), "{place}");
+            assert_eq!(described["security"], json!([{"key": []}, {"jwt": []}]), "{place}");
+            let role = described["x-required-role"].as_str().and_then(Role::from_name);
+            assert!(role.is_some(), "{place}");
             if method != "get" && described["requestBody"].is_object() {
                 check_example(&document, &described["requestBody"]["content"]["application/json"], &place);
             }
@@ -208,7 +225,7 @@ mod tests {
             );
             let responses = described["responses"].as_object().unwrap();
             assert_eq!(responses.keys().filter(|status| status.starts_with('2')).count(), 1, "{place}");
-            for status in ["400", "401", "500", "503"] {
+            for status in ["400", "401", "429", "500", "503"] {
                 assert!(responses.contains_key(status), "{place} {status}");
             }
             for (status, response) in responses {

@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::required_role::required_role;
 use super::{examples, refusals};
+use crate::role::Role;
 
 /// An operation, as rules see it.
 pub(super) struct Operation<'a> {
@@ -37,6 +39,11 @@ impl<'a> Operation<'a> {
     /// It takes `If-Match`: what it changes has a representation.
     pub fn is_conditional(&self) -> bool {
         matches!(self.method, "patch" | "put" | "delete") && self.is_shown
+    }
+
+    /// The least role that it takes.
+    pub fn required_role(&self) -> Role {
+        required_role(self.method, self.path)
     }
 
     /// Its path names a tenant first.
@@ -88,7 +95,8 @@ impl<'a> Operation<'a> {
     pub fn completed(&self, shared: &mut Map<String, Value>) -> Value {
         let mut complete = self.described.clone();
         let id = self.id();
-        complete["security"] = json!([{"key": []}]);
+        complete["security"] = json!([{"key": []}, {"jwt": []}]);
+        complete["x-required-role"] = self.required_role().name().into();
         let mut parameters = complete["parameters"].as_array().cloned().unwrap_or_default();
         parameters.extend(self.parameters());
         complete["parameters"] = parameters.into();
@@ -104,11 +112,8 @@ impl<'a> Operation<'a> {
                     _ => "As it is now.".into(),
                 };
             }
-            if response["content"]["application/json"].is_object() {
-                examples::add(&mut response["content"]["application/json"], &id);
-            } else if let Some(response) = response.as_object_mut() {
-                response.remove("content");
-            }
+            let content = response["content"].as_object_mut().into_iter().flatten();
+            content.for_each(|(_, content)| examples::add(content, &id));
         }
         if self.method == "get" {
             responses.insert("304".into(), json!({"description": "As `If-None-Match` says."}));
@@ -145,6 +150,9 @@ fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
         ("Idempotent-Replayed", is_post),
         ("Dialplane-Secrets-Withheld", is_post),
         ("WWW-Authenticate", status == 401),
+        ("RateLimit-Policy", true),
+        ("RateLimit", true),
+        ("Retry-After", status == 429),
     ];
     let given = names.into_iter().filter(|(_, gives)| *gives);
     given
@@ -192,6 +200,17 @@ pub(super) fn components() -> (Value, Value) {
             "0197c3a8-6a2e-7d31-9c55-2f1f0f6f7a10",
         ),
         ("WWW-Authenticate", "How to say who asks.", "Bearer realm=\"dialplane\""),
+        (
+            "RateLimit-Policy",
+            "How many requests (`q`) in so many seconds (`w`); absent: no limit, or who asks isn't known.",
+            "\"requests\";q=2000;w=10",
+        ),
+        (
+            "RateLimit",
+            "How many requests are left (`r`), and when there are more (`t`, seconds).",
+            "\"requests\";r=1999;t=1",
+        ),
+        ("Retry-After", "When to ask again, in seconds.", "1"),
     ];
     let headers = texts.into_iter().map(|(name, text, example)| {
         (name.to_owned(), json!({"description": text, "schema": {"type": "string"}, "example": example}))

@@ -6,12 +6,13 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::operation::Operation;
+use crate::role::Role;
 
 /// Status, code, what it says for people, and who gives it.
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 30] = [
+const REFUSALS: [Refusal; 35] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -33,7 +34,7 @@ const REFUSALS: [Refusal; 30] = [
     ),
     (401, "unauthorized", "wanted the header Authorization: Bearer <key>", |_| true),
     (403, "forbidden", "this key's role doesn't allow it", |of| {
-        of.is_in_tenant() && (of.is_write() || of.path.contains("/api-keys"))
+        of.is_in_tenant() && of.required_role() > Role::Viewer
     }),
     (403, "operator_only", "only operators may do this", |of| {
         let is_shared = of.path.starts_with("/tenants") && !of.is_in_tenant() && !of.is_write();
@@ -69,6 +70,12 @@ const REFUSALS: [Refusal; 30] = [
     (409, "tenant_has_phone_numbers", "the tenant has phone numbers: delete them first", |of| {
         is_of(of, "Tenants", &["delete"])
     }),
+    (
+        410,
+        "event_unknown",
+        "there is no event 4711 yet: read anew what you show, and come back without an id",
+        is_stream,
+    ),
     (412, "precondition_failed", "If-Match: it was changed since: GET it again", |of| of.is_conditional()),
     (413, "body_too_large", "wanted a body of at most 1 MiB", has_body),
     (413, "record_too_large", "all that is set here is together larger than routers take (1 MiB)", |of| {
@@ -78,10 +85,18 @@ const REFUSALS: [Refusal; 30] = [
     (422, "invalid_field", "name: wanted", |of| of.has_body || !of.is_write()),
     (422, "idempotency_key_reused", "Idempotency-Key: it was sent with another request before", is_post),
     (422, "source_not_supported", "source: wanted manual", |of| is_of(of, "Phone numbers", &["post"])),
+    (429, "rate_limited", "too many requests: wanted at most 200 a second", |_| true),
+    (429, "too_many_streams", "this key has as many streams as it may: close one", is_stream),
     (500, "internal", "something broke here; it is in the log under this request's id", |_| true),
     (503, "database_unavailable", "the database is away: try again", |_| true),
+    (503, "issuer_unavailable", "the issuer's keys aren't known: try again", |_| true),
+    (503, "too_many_streams", "as many streams are open as may be: try again", is_stream),
     (503, "timeout", "the request took too long; it may have happened all the same", |_| true),
 ];
+
+fn is_stream(of: &Operation<'_>) -> bool {
+    is_of(of, "Events", &["get"])
+}
 
 fn has_body(of: &Operation<'_>) -> bool {
     of.has_body

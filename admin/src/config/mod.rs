@@ -3,6 +3,8 @@
 //! Settings are read as text and checked here, before anything is connected or bound, so that a bad one is one line
 //! that names it.
 
+mod access;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +16,9 @@ use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
 
 use crate::store::audit::Head;
+pub use access::RateSettings;
+
+use crate::oidc::OidcSettings;
 use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
@@ -41,7 +46,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve the REST API and publish the feed.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Bring the database's schema to this program's version.
     Migrate(MigrateArguments),
     /// Print the OpenAPI document.
@@ -89,6 +94,8 @@ pub struct ServeArguments {
     /// Hours for which answers to requests with an Idempotency-Key are kept.
     #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
     idempotency_hours: String,
+    #[command(flatten)]
+    access: access::AccessArguments,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -230,6 +237,10 @@ pub struct ServeSettings {
     pub checkpoint_entries: u64,
     /// How long answers to requests with an `Idempotency-Key` are kept.
     pub keep_answers: Duration,
+    /// How often somebody may ask.
+    pub rates: RateSettings,
+    /// The issuer whose tokens are taken beside keys.
+    pub oidc: Option<OidcSettings>,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -285,6 +296,7 @@ impl ServeArguments {
     /// The first setting that can't be used.
     pub fn settings(self) -> Result<ServeSettings, SettingError> {
         let (redis, redis_keys) = self.redis.settings()?;
+        let (rates, oidc) = self.access.settings()?;
         Ok(ServeSettings {
             migrate: self.migrate,
             listen: address("ADMIN_LISTEN", &self.listen)?,
@@ -293,6 +305,8 @@ impl ServeArguments {
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
             keep_answers: keep_answers(&self.idempotency_hours)?,
+            rates,
+            oidc,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -496,6 +510,50 @@ mod tests {
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
         check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
+        check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
+        check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");
+        check("--failure-limit", "many", "ADMIN_FAILURE_LIMIT=many: wanted a number");
+        check(
+            "--oidc-issuer",
+            "http://issuer.example",
+            "OIDC_ISSUER=http://issuer.example: wanted an https URL",
+        );
+        check("--oidc-issuer", "https://issuer.example", "OIDC_AUDIENCE: wanted with OIDC_ISSUER");
+        check("--oidc-audience", "dialplane", "OIDC_ISSUER: wanted");
+    }
+
+    #[test]
+    fn bad_settings_of_the_issuer_are_one_line_that_names_them() {
+        let with = |name: &'static str, value: &'static str| {
+            settings(&[
+                ("--oidc-issuer", "https://issuer.example"),
+                ("--oidc-audience", "dialplane"),
+                (name, value),
+            ])
+        };
+        let oidc = with("--oidc-algorithms", "PS256, EdDSA").unwrap().oidc.unwrap();
+        assert_eq!((oidc.algorithms.len(), oidc.role_claim.as_str(), oidc.operators), (2, "role", false));
+        let check = |name: &'static str, value: &'static str, begin: &str| {
+            let error = with(name, value).err().unwrap().to_string();
+            assert!(error.starts_with(begin) && !error.contains('\n'), "{error}");
+        };
+        for value in ["none", "HS256", "RS256,none", "rs256", "RS256,"] {
+            check("--oidc-algorithms", value, &format!("OIDC_ALGORITHMS={value}: wanted a list of RS256"));
+        }
+        check(
+            "--oidc-issuer",
+            "https://issuer.example?a=b",
+            "OIDC_ISSUER=https://issuer.example?a=b: wanted",
+        );
+        check("--oidc-jwks-url", "https://u:p@issuer.example/keys", "OIDC_JWKS_URL=");
+        check("--oidc-role-claim", "", "OIDC_ROLE_CLAIM: wanted");
+        check("--oidc-operators", "yes", "OIDC_OPERATORS=yes: wanted true or false");
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_none() {
+        let rates = settings(&[("--rate-limit", "0"), ("--failure-limit", "1")]).unwrap().rates;
+        assert!(rates.requests.is_none() && rates.failures.is_some());
     }
 
     #[test]
