@@ -6,6 +6,7 @@
 mod effective;
 mod people;
 mod profile;
+mod sms;
 mod stored_place;
 mod variables;
 
@@ -14,11 +15,12 @@ use jiff::tz::TimeZone;
 pub use people::{Person, Service};
 pub use profile::{Conversation, Intent, Percent, Profile, SparseProfile, Voice};
 use serde::{Deserialize, Serialize};
+pub use sms::{MessageAnswer, Sms};
 pub use stored_place::StoredPlace;
 pub use variables::{NAMES as VARIABLE_NAMES, Variables};
 
 use crate::e164::E164;
-use crate::ids::{PhoneNumberId, TenantId};
+use crate::ids::{IntentId, PhoneNumberId, TenantId};
 use crate::route::{Dialable, Hours, OpenState, next_opening, open_at};
 use crate::time::UnixSeconds;
 
@@ -79,6 +81,10 @@ pub struct Location<'a> {
     pub place: Option<&'a StoredPlace<'a>>,
     /// How the agent speaks that answers, where one does.
     pub agent: Option<&'a Profile>,
+    /// Which of the business's intents that agent knows; empty: all.
+    pub agent_intents: &'a [IntentId],
+    /// The ids of the business's intents, in their order.
+    pub intent_ids: &'a [IntentId],
     /// How agents of all tenants speak where nobody says.
     pub platform: Option<&'a Profile>,
     /// The number's hours, its tenant's, the platform's.
@@ -129,6 +135,14 @@ impl<'a> Location<'a> {
     #[must_use]
     pub fn services(&self) -> &'a [Service] {
         self.place().and_then(|place| place.services.as_deref()).unwrap_or(&self.business.services)
+    }
+
+    /// What callers may want of the agent that answers.
+    pub fn intents(&self) -> impl Iterator<Item = &'a Intent> + use<'a> {
+        let (known, ids) = (self.agent_intents, self.intent_ids);
+        let is_known =
+            move |index: usize| known.is_empty() || ids.get(index).is_some_and(|id| known.contains(id));
+        self.business.intents.iter().enumerate().filter_map(move |(index, it)| is_known(index).then_some(it))
     }
 
     /// The place's name; the business's where it has none.
