@@ -231,6 +231,7 @@ CREATE TRIGGER agents_keep_limit AFTER INSERT ON agents
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION agents_keep_limit();
 
 -- A location whose tenant doesn't have its number now: all that was set of it, for the day when the number comes back.
+-- Kept as long as the platform has the number, whoever it is with.
 CREATE TABLE former_locations (
     tenant_id      uuid NOT NULL,
     phone_number   text NOT NULL,
@@ -250,6 +251,7 @@ CREATE TABLE former_locations (
     CONSTRAINT former_locations_agent_fkey FOREIGN KEY (tenant_id, agent_id)
         REFERENCES agents (tenant_id, id) ON DELETE SET NULL (agent_id)
 );
+CREATE INDEX former_locations_phone_number_idx ON former_locations (phone_number, is_range);
 
 ALTER TABLE former_locations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE former_locations FORCE ROW LEVEL SECURITY;
@@ -305,6 +307,9 @@ BEGIN
         quarantined_until = CASE becomes WHEN 'quarantined' THEN rests_until END,
         carrier_account_id = carrier, updated_at = now()
     WHERE id = leaving.id;
+    IF becomes = 'released' THEN
+        DELETE FROM former_locations WHERE phone_number = leaving.phone_number AND is_range = leaving.is_range;
+    END IF;
     RETURN true;
 END
 $$;

@@ -18,9 +18,10 @@ ALTER TABLE agents
     ADD CONSTRAINT agents_kind_check CHECK (kind IN ('shared', 'dedicated', 'own')),
     ADD CONSTRAINT agents_shared_check CHECK ((tenant_id IS NULL) = (kind = 'shared'));
 
--- Every writer of an agent, whichever it is, grants it to its owner.
+-- Every writer of an agent, whichever it is, grants it to its owner. It runs as the operators' role: tenants grant nothing.
 CREATE FUNCTION agents_grant_own() RETURNS trigger
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $$
 BEGIN
@@ -31,21 +32,18 @@ END
 $$;
 CREATE TRIGGER agents_grant_own AFTER INSERT ON agents
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION agents_grant_own();
+REVOKE ALL ON FUNCTION agents_grant_own() FROM PUBLIC;
+GRANT CREATE ON SCHEMA public TO dialplane_operator;
+ALTER FUNCTION agents_grant_own() OWNER TO dialplane_operator;
+REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
 
--- A tenant can grant itself nothing but its own agents.
 ALTER TABLE agent_grants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE agent_grants FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON agent_grants TO dialplane_tenant
-    USING (tenant_id = nullif(current_setting('dialplane.tenant_id', true), '')::uuid)
-    WITH CHECK (
-        tenant_id = nullif(current_setting('dialplane.tenant_id', true), '')::uuid
-        AND EXISTS (
-            SELECT FROM agents WHERE agents.id = agent_id AND agents.tenant_id = agent_grants.tenant_id
-        )
-    );
+    USING (tenant_id = nullif(current_setting('dialplane.tenant_id', true), '')::uuid);
 CREATE POLICY operator ON agent_grants TO dialplane_operator
     USING (current_user = 'dialplane_operator');
-GRANT SELECT, INSERT ON agent_grants TO dialplane_tenant;
+GRANT SELECT ON agent_grants TO dialplane_tenant;
 GRANT UPDATE (agent_id) ON agent_grants TO dialplane_tenant;  -- for locking a row
 GRANT SELECT, INSERT, UPDATE, DELETE ON agent_grants TO dialplane_operator;
 
