@@ -21,9 +21,10 @@ use crate::ops::{self, Ops};
 use crate::publisher::{self, Publisher};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{self, Scope, Store, StoreError};
+use crate::store::{self, Origin, Scope, Store, StoreError};
 use crate::telemetry;
 
+const ORIGIN: Origin = Origin::system("start");
 /// Requests under way at a stop have this long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Postgres that starts together with us is up by then.
@@ -182,7 +183,7 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         hint: &text[text.len().saturating_sub(4)..],
         expires_at: None,
     };
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     if let Some(stored) = api_keys::insert(tx.conn(), &key).await? {
         tx.record(&stored.record()?)?;
     }

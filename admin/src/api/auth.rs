@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use super::Api;
 use super::error::Problem;
-use crate::store::{Scope, api_keys};
+use crate::store::{Actor, Origin, Scope, api_keys};
+
+/// Noting that a key was used.
+const ORIGIN: Origin = Origin::system("authentication");
 
 /// What a key may do, each role all that those before it may.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,8 +46,10 @@ impl Role {
 }
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal {
+    /// Who, by a name that lasts.
+    pub actor: Actor,
     /// What it may do.
     pub role: Role,
     /// Whose key it is; absent: an operator's.
@@ -76,7 +81,7 @@ impl FromRequestParts<Api> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         if let Some(principal) = parts.extensions.get::<Self>() {
-            return Ok(*principal);
+            return Ok(principal.clone());
         }
         let wanted = "wanted the header Authorization: Bearer <key>";
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| Problem::unauthorized(wanted))?;
@@ -88,14 +93,15 @@ impl FromRequestParts<Api> for Principal {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::unauthorized(wanted));
         }
-        let mut tx = api.store.write(Scope::Operator).await?;
+        let mut tx = api.store.write(Scope::Operator, &ORIGIN).await?;
         let found = api_keys::take(tx.conn(), hash(key.trim())).await?;
         tx.commit().await?;
         let found =
             found.ok_or_else(|| Problem::unauthorized("the key isn't known, or is no longer good"))?;
         let role = Role::from_name(&found.role).ok_or_else(Problem::internal)?;
-        let principal = Self { role, tenant: found.tenant_id.map(TenantId) };
-        parts.extensions.insert(principal);
+        let actor = found.tenant_id.map_or(Actor::Operator(found.id), |_| Actor::Key(found.id));
+        let principal = Self { actor, role, tenant: found.tenant_id.map(TenantId) };
+        parts.extensions.insert(principal.clone());
         Ok(principal)
     }
 }

@@ -10,6 +10,7 @@ use serde_path_to_error::{Path, Segment};
 
 use super::Api;
 use super::error::Problem;
+use super::idempotency::BodyHash;
 use crate::invalid::Invalid;
 
 /// A JSON body.
@@ -23,9 +24,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
             let detail = "wanted a body with the header Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
+        let hash = request.extensions().get::<BodyHash>().cloned();
         let bytes = Bytes::from_request(request, api)
             .await
             .map_err(|rejection| Problem::of_status(rejection.status()))?;
+        if let Some(hash) = hash {
+            hash.set(&bytes);
+        }
         read(&bytes).map(Self)
     }
 }

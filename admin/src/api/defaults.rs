@@ -2,16 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Editor, InTenant, Operator, Principal, Viewer};
-use super::body::{Body, Query};
+use super::auth::{Editor, InTenant, Operator, Viewer};
+use super::body::Body;
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::settings::{Setting, check_agents, hours_of, routing_of};
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
@@ -44,27 +45,23 @@ pub async fn get_hours(
 pub async fn put_hours(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<HoursDocument>,
-) -> Result<(HeaderMap, Json<Setting<HoursDocument>>), Problem> {
+) -> Answered {
     document.compile()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Hours, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
     let setting = hours_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a tenant's default hours.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_hours(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_tenant(&api, &tenant, wait, Kind::Hours).await
+pub async fn delete_hours(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    delete_of_tenant(&api, &tenant, order, Kind::Hours).await
 }
 
 /// Get a tenant's default routing.
@@ -86,41 +83,32 @@ pub async fn get_routing(
 pub async fn put_routing(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<RoutingDocument>,
-) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Routing, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
     let setting = routing_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a tenant's default routing.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/routing", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_routing(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_tenant(&api, &tenant, wait, Kind::Routing).await
+pub async fn delete_routing(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    delete_of_tenant(&api, &tenant, order, Kind::Routing).await
 }
 
-async fn delete_of_tenant(
-    api: &Api,
-    tenant: &InTenant<Editor>,
-    wait: WaitQuery,
-    kind: Kind,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+async fn delete_of_tenant(api: &Api, tenant: &InTenant<Editor>, order: Order, kind: Kind) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), kind).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// Get the platform's default hours. Operators only.
@@ -139,26 +127,22 @@ pub async fn get_platform_hours(
     responses((status = 200, body = PlatformSetting<HoursDocument>)))]
 pub async fn put_platform_hours(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<HoursDocument>,
-) -> Result<(HeaderMap, Json<PlatformSetting<HoursDocument>>), Problem> {
+) -> Answered {
     document.compile()?;
-    let mut write = api.write_routing(&principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
     settings::put(write.tx.conn(), Owner::Platform, Kind::Hours, &document).await?;
     write.tx.record_platform().await?;
-    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+    write.answer(StatusCode::OK, &PlatformSetting { own: Some(document) }).await
 }
 
 /// Unset the platform's default hours. Operators only.
 #[utoipa::path(delete, path = "/defaults/hours", tag = "Defaults", params(WaitQuery), responses((status = 204)))]
-pub async fn delete_platform_hours(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_platform(&api, &principal, wait, Kind::Hours).await
+pub async fn delete_platform_hours(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    delete_of_platform(&api, order, Kind::Hours).await
 }
 
 /// Get the platform's default routing. Operators only.
@@ -183,12 +167,12 @@ pub async fn get_platform_routing(
     responses((status = 200, body = PlatformSetting<PlatformRoutingDocument>)))]
 pub async fn put_platform_routing(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<PlatformRoutingDocument>,
-) -> Result<(HeaderMap, Json<PlatformSetting<PlatformRoutingDocument>>), Problem> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
     if let Some(tenant) = document.unknown_numbers {
         tenants::find(write.tx.conn(), tenant).await.map_err(|error| match error {
@@ -199,32 +183,23 @@ pub async fn put_platform_routing(
     settings::set_unknown_numbers(write.tx.conn(), document.unknown_numbers).await?;
     settings::put(write.tx.conn(), Owner::Platform, Kind::Routing, &document).await?;
     write.tx.record_platform().await?;
-    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+    write.answer(StatusCode::OK, &PlatformSetting { own: Some(document) }).await
 }
 
 /// Unset the platform's default routing: calls for numbers that nobody has are rejected. Operators only.
 #[utoipa::path(delete, path = "/defaults/routing", tag = "Defaults", params(WaitQuery),
     responses((status = 204)))]
-pub async fn delete_platform_routing(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_platform(&api, &principal, wait, Kind::Routing).await
+pub async fn delete_platform_routing(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    delete_of_platform(&api, order, Kind::Routing).await
 }
 
-async fn delete_of_platform(
-    api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
-    kind: Kind,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, wait).await?;
+async fn delete_of_platform(api: &Api, order: Order, kind: Kind) -> Answered {
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
     settings::delete(write.tx.conn(), Owner::Platform, kind).await?;
     if kind == Kind::Routing {
         settings::set_unknown_numbers(write.tx.conn(), None).await?;
     }
     write.tx.record_platform().await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use dialplane_common::ids::IntentId;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,8 +13,9 @@ use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
 use super::body::{Body, Query, present};
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::store::intents::{self, Intent, IntentFields};
 use crate::store::tenants;
@@ -99,16 +99,16 @@ pub async fn list(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewIntent>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     let fields = IntentFields { name: &new.name, phrases: &new.phrases, responses: &new.responses };
     check(&fields)?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let intent = intents::insert(write.tx.conn(), tenant.id, &fields).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(intent)))
+    write.created(intent.id, &intent).await
 }
 
 /// Get an intent.
@@ -131,10 +131,10 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<IntentId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<IntentPatch>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let row = intents::find(write.tx.conn(), tenant.id, id).await?;
     let fields = IntentFields {
@@ -145,7 +145,7 @@ pub async fn change(
     check(&fields)?;
     let intent = intents::update(write.tx.conn(), tenant.id, id, &fields).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((write.commit().await?, Json(intent)))
+    write.answer(StatusCode::OK, &intent).await
 }
 
 /// Delete an intent.
@@ -155,13 +155,13 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<IntentId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     intents::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 #[cfg(test)]

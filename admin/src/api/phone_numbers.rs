@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -15,8 +14,9 @@ use super::auth::{Editor, InTenant, PathId, Principal, Viewer};
 use super::bindings::{self, NewBinding};
 use super::body::{Body, Query, present};
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::store::bindings::Binding;
@@ -223,14 +223,13 @@ pub async fn list(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewPhoneNumber>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     if new.source != MANUAL {
         let detail = "source: wanted manual; numbers can't be bought or imported yet";
-        return Err(
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "source_not_supported", detail).at("source")
-        );
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "source_not_supported", detail).at("source").into());
     }
     let address = address(&tenant.principal, new.phone_number.as_deref(), new.prefix.as_deref())?;
     let fields = NumberFields {
@@ -243,7 +242,7 @@ pub async fn create(
     };
     invalid::name("display_name", &fields.display_name)?;
     let wanted = bindings::wanted(new.account_id.map(Some), new.bindings.as_deref(), &[])?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     check_agent(write.tx.conn(), tenant.id, new.agent_id).await?;
     if let Some(wanted) = &wanted {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &[]).await?;
@@ -255,7 +254,7 @@ pub async fn create(
         store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
     }
     let row = write.tx.record_number(tenant.id, id).await?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(view(row))))
+    write.created(row.id, &view(row)).await
 }
 
 /// The number or the range that is given, whichever it is.
@@ -341,16 +340,16 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<PhoneNumberPatch>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     if let Some(name) = &patch.display_name {
         invalid::name("display_name", name)?;
     }
     let zone = patch.timezone.map(|zone| timezone(zone.as_deref())).transpose()?;
     let address = patch.address.map(place).transpose()?;
     let limit = patch.calls_max.map(calls_max).transpose()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
     check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
@@ -368,7 +367,7 @@ pub async fn change(
     };
     numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
     let row = write.tx.record_number(tenant.id, id).await?;
-    Ok((write.commit().await?, Json(view(row))))
+    write.answer(StatusCode::OK, &view(row)).await
 }
 
 /// Delete a phone number.
@@ -379,10 +378,10 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     let address = numbers::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.remove(address.key());
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

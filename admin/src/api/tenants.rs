@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use dialplane_common::ids::TenantId;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -13,8 +12,9 @@ use super::Api;
 use super::auth::{Admin, InTenant, Operator, Principal, Viewer, operator_only};
 use super::body::{Body, Query, present};
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::invalid;
 use crate::store::tenants::{self, Tenant, TenantChanges};
 
@@ -87,18 +87,18 @@ pub async fn list(
     responses((status = 201, body = Tenant)))]
 pub async fn create(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(new): Body<NewTenant>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     invalid::name("name", &new.name)?;
     let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
     let calls_max = new.calls_max.map(|calls| invalid::calls_max("calls_max", calls)).transpose()?;
     let id = TenantId(Uuid::now_v7());
-    let mut write = api.write_routing(&principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     let tenant = tenants::insert(write.tx.conn(), id, &new.name, &timezone, calls_max).await?;
     write.tx.record_tenant(id).await?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(tenant)))
+    write.created(tenant.id, &tenant).await
 }
 
 /// Get a tenant.
@@ -116,11 +116,11 @@ pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Jso
 pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<TenantPatch>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     if (patch.status.is_some() || patch.calls_max.is_some()) && !tenant.principal.is_operator() {
-        return Err(operator_only());
+        return Err(operator_only().into());
     }
     if let Some(name) = &patch.name {
         invalid::name("name", name)?;
@@ -130,25 +130,22 @@ pub async fn change(
     let limit = |calls: Option<u32>| calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose();
     let calls_max = patch.calls_max.map(limit).transpose()?;
     let changes = TenantChanges { name: patch.name, timezone, status, calls_max };
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| tenants::find(conn, tenant.id).await).await?;
     let changed = tenants::update(write.tx.conn(), tenant.id, &changes).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((write.commit().await?, Json(changed)))
+    write.answer(StatusCode::OK, &changed).await
 }
 
 /// Delete a tenant that has no phone numbers, with all else that it has. Operators only.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete(
-    State(api): State<Api>,
-    tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
+pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
     if !tenant.principal.is_operator() {
-        return Err(operator_only());
+        return Err(operator_only().into());
     }
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     // The platform first, as everywhere: it may name this tenant for unknown numbers.
     crate::store::settings::lock_platform(write.tx.conn()).await?;
     tenants::lock_for_deletion(write.tx.conn(), tenant.id).await?;
@@ -158,5 +155,5 @@ pub async fn delete(
     if took_unknown {
         write.tx.record_platform().await?;
     }
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

@@ -11,10 +11,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use crate::store::feed::{self, Entry, Published, State};
-use crate::store::{ReadTx, Scope, Store, StoreError, api_keys, settings};
+use crate::store::{Origin, ReadTx, Scope, Store, StoreError, api_keys, settings};
 
 /// The advisory lock's key, one in each database: "dialplan" in ASCII.
 const LEASE: i64 = i64::from_be_bytes(*b"dialplan");
+
+const ORIGIN: Origin = Origin::system("publisher");
 
 type Outcome<T> = Result<T, StoreError>;
 
@@ -92,7 +94,7 @@ impl Outbox for Store {
     }
 
     async fn write_first_record(&self) -> Outcome<()> {
-        let mut tx = self.write(Scope::Operator).await?;
+        let mut tx = self.write(Scope::Operator, &ORIGIN).await?;
         settings::lock_platform(tx.conn()).await?;
         tx.record_platform().await?;
         tx.commit().await?;
@@ -100,7 +102,7 @@ impl Outbox for Store {
     }
 
     async fn forget_expired_keys(&self, rows_max: i64) -> Outcome<()> {
-        let mut tx = self.write(Scope::Operator).await?;
+        let mut tx = self.write(Scope::Operator, &ORIGIN).await?;
         for hash in api_keys::expired_in_feed(tx.conn(), rows_max).await? {
             tx.remove(RecordKey::Token(hash));
         }

@@ -19,6 +19,7 @@ pub mod instant;
 pub mod intents;
 mod nonce;
 pub mod numbers;
+pub mod origin;
 pub mod settings;
 pub mod tenants;
 pub mod tool_servers;
@@ -34,6 +35,7 @@ use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX};
 use dialplane_common::ids::TenantId;
 pub use error::StoreError;
+pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
@@ -55,6 +57,18 @@ pub enum Scope {
     Tenant(TenantId),
     /// Everybody's.
     Operator,
+}
+
+impl Scope {
+    /// The statements that set it for one transaction, each with a semicolon before it.
+    fn statements(self) -> String {
+        match self {
+            Self::Operator => "; SET LOCAL ROLE dialplane_operator".to_owned(),
+            Self::Tenant(id) => {
+                format!("; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
+            }
+        }
+    }
 }
 
 /// Postgres, and the keys of what is sealed in it.
@@ -127,28 +141,24 @@ impl Store {
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn read(&self, scope: Scope) -> Result<ReadTx, StoreError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", scope).await.map(ReadTx)
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{}", scope.statements());
+        self.begin(begin).await.map(ReadTx)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes, and says where its changes come from.
     ///
     /// # Errors
     /// When Postgres can't be reached.
-    pub async fn write(&self, scope: Scope) -> Result<WriteTx, StoreError> {
-        let transaction = self.begin("BEGIN", scope).await?;
+    pub async fn write(&self, scope: Scope, origin: &Origin) -> Result<WriteTx, StoreError> {
+        let begin = format!("BEGIN{}{}", scope.statements(), origin.statements());
+        let transaction = self.begin(begin).await?;
         Ok(WriteTx { transaction, keys: Arc::clone(&self.keys), changes: Vec::new(), noted: HashMap::new() })
     }
 
-    /// One round trip: begin, role and tenant.
-    async fn begin(&self, begin: &str, scope: Scope) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let statement = match scope {
-            Scope::Operator => format!("{begin}; SET LOCAL ROLE dialplane_operator"),
-            Scope::Tenant(id) => {
-                format!("{begin}; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
-            }
-        };
-        // Safe: an id prints hexadecimal digits and hyphens.
-        self.pool.begin_with(AssertSqlSafe(statement)).await.map_err(StoreError::from)
+    /// One round trip: begin, and all that is set for the transaction.
+    async fn begin(&self, statements: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+        // Safe: ids print hexadecimal digits and hyphens, and an origin's texts are literals.
+        self.pool.begin_with(AssertSqlSafe(statements)).await.map_err(StoreError::from)
     }
 
     /// Whether the schema is this program's, or a newer one.
@@ -213,13 +223,15 @@ impl WriteTx {
         }
     }
 
-    /// Appends what was noted and commits. The revision is the change's last; absent when routers aren't concerned.
+    /// Appends what was noted. The revision is the change's last; absent when routers aren't concerned. From here on
+    /// all other writers of the feed wait, so that little should lie between this and the commit.
     ///
     /// # Errors
-    /// When Postgres refuses or is away: nothing is written then.
-    pub async fn commit(mut self) -> Result<Option<Revision>, StoreError> {
+    /// When Postgres refuses or is away.
+    pub async fn append(&mut self) -> Result<Option<Revision>, StoreError> {
         let mut revision = None;
         let mut changes = std::mem::take(&mut self.changes).into_iter().peekable();
+        self.noted.clear();
         while changes.peek().is_some() {
             let mut delta = feed::DeltaRows::default();
             while let Some(change) = changes.next_if(|change| delta.has_room(change.bytes())) {
@@ -227,8 +239,16 @@ impl WriteTx {
             }
             revision = Some(feed::append(&mut self.transaction, &delta).await?);
         }
-        self.transaction.commit().await?;
         Ok(revision)
+    }
+
+    /// Appends what was noted and commits.
+    ///
+    /// # Errors
+    /// When Postgres refuses or is away: nothing is written then.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.append().await?;
+        Ok(self.transaction.commit().await?)
     }
 }
 
