@@ -264,8 +264,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON former_locations TO dialplane_tenant, di
 -- Takes a number from its tenant, whose location is kept, and leaves it to the platform. It runs as the operators' role,
 -- as a tenant can't give a row away: hence the look at whose transaction it is.
 --
--- becomes: available, quarantined (until `rests_until`) or released. False: the tenant has no such number.
-CREATE FUNCTION phone_number_leave(holder uuid, leaving_id uuid, becomes text, rests_until timestamptz)
+-- becomes: available, quarantined (for `rest`) or released. False: the tenant has no such number.
+CREATE FUNCTION phone_number_leave(holder uuid, leaving_id uuid, becomes text, rest interval)
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -304,7 +304,7 @@ BEGIN
     UPDATE phone_numbers SET
         tenant_id = NULL, lifecycle = becomes, status = 'active', is_primary = false, display_name = leaving.phone_number,
         address = NULL, address_parts = NULL, timezone = NULL, agent_id = NULL, calls_max = NULL,
-        quarantined_until = CASE becomes WHEN 'quarantined' THEN rests_until END,
+        quarantined_until = CASE becomes WHEN 'quarantined' THEN now() + rest END,
         carrier_account_id = carrier, updated_at = now()
     WHERE id = leaving.id;
     IF becomes = 'released' THEN
@@ -314,11 +314,11 @@ BEGIN
 END
 $$;
 
--- Gives a number that the platform has to a tenant, with the location that the tenant had there, if it had one. A
--- tenant's own transaction gets only what it had itself and what rests; an operator's whatever isn't released.
+-- Gives a number that the platform has to a tenant, with the location that the tenant had there, if it had one. Out of the
+-- pool only operators' transactions give; a number that rests goes back to the tenant that had it last.
 --
 -- The id; null: there is no such number to be had.
-CREATE FUNCTION phone_number_arrive(holder uuid, number text, block boolean) RETURNS uuid
+CREATE FUNCTION phone_number_arrive(holder uuid, number text, block boolean, pooled boolean) RETURNS uuid
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
@@ -338,7 +338,13 @@ BEGIN
     END IF;
     SELECT * INTO kept FROM former_locations
     WHERE tenant_id = holder AND phone_number = number AND is_range = block;
-    IF asking IS NOT NULL AND (kept.tenant_id IS NULL OR arriving.lifecycle <> 'quarantined') THEN
+    IF pooled AND asking IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
+    IF NOT pooled AND (arriving.lifecycle <> 'quarantined' OR holder IS DISTINCT FROM (
+        SELECT tenant_id FROM former_locations WHERE phone_number = number AND is_range = block
+        ORDER BY left_at DESC LIMIT 1
+    )) THEN
         RETURN NULL;
     END IF;
     UPDATE phone_numbers SET
@@ -370,12 +376,12 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION phone_number_leave(uuid, uuid, text, timestamptz), phone_number_arrive(uuid, text, boolean)
-    FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION phone_number_leave(uuid, uuid, text, timestamptz), phone_number_arrive(uuid, text, boolean)
-    TO dialplane_tenant, dialplane_operator;
+REVOKE ALL ON FUNCTION phone_number_leave(uuid, uuid, text, interval),
+    phone_number_arrive(uuid, text, boolean, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION phone_number_leave(uuid, uuid, text, interval),
+    phone_number_arrive(uuid, text, boolean, boolean) TO dialplane_tenant, dialplane_operator;
 -- As in 0007: the owner of the tables sees no row of theirs.
 GRANT CREATE ON SCHEMA public TO dialplane_operator;
-ALTER FUNCTION phone_number_leave(uuid, uuid, text, timestamptz) OWNER TO dialplane_operator;
-ALTER FUNCTION phone_number_arrive(uuid, text, boolean) OWNER TO dialplane_operator;
+ALTER FUNCTION phone_number_leave(uuid, uuid, text, interval) OWNER TO dialplane_operator;
+ALTER FUNCTION phone_number_arrive(uuid, text, boolean, boolean) OWNER TO dialplane_operator;
 REVOKE CREATE ON SCHEMA public FROM dialplane_operator;

@@ -91,3 +91,12 @@ CREATE POLICY tenant ON agent_intents TO dialplane_tenant
 CREATE POLICY operator ON agent_intents TO dialplane_operator
     USING (current_user = 'dialplane_operator');
 GRANT SELECT, INSERT, UPDATE, DELETE ON agent_intents TO dialplane_tenant, dialplane_operator;
+
+-- Staff and services are now also written one by one, by their ids.
+SET LOCAL ROLE dialplane_operator;
+UPDATE tenant_defaults SET value = jsonb_build_object(kind, (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', gen_random_uuid()) || item ORDER BY place), '[]')
+    FROM jsonb_array_elements(value -> kind) WITH ORDINALITY AS listed (item, place)
+))
+WHERE kind IN ('staff', 'services');
+RESET ROLE;

@@ -19,6 +19,7 @@ use crate::listener;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
 use crate::publisher::{self, Publisher};
+use crate::quarantine;
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
 use crate::store::{self, Origin, Scope, Store, StoreError};
@@ -59,6 +60,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         wake: Arc::clone(&wake),
         is_publishing: Arc::clone(&is_publishing),
         metrics: Arc::clone(&metrics),
+        number_quarantine: settings.number_quarantine,
     };
     let publisher = Publisher {
         store: store.clone(),
@@ -93,6 +95,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let (stop_publisher, publisher_stopped) = watch::channel(false);
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
+    let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -109,6 +112,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = stop_publisher.send(true);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();
+    releasing.abort();
     serving_ops.abort();
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use dialplane_common::feed::keyring::Keyring;
@@ -22,6 +23,9 @@ const NAMESPACE: &str = "dialplane";
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
+/// As long as a mistake may take to be noticed: a month.
+const NUMBER_QUARANTINE_DAYS: &str = "30";
+const NUMBER_QUARANTINE_DAYS_MAX: u64 = 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 /// The control plane of Dialplane.
@@ -69,6 +73,9 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    /// How many days a phone number that its tenant deleted rests before it is released.
+    #[arg(long, env = "ADMIN_NUMBER_QUARANTINE_DAYS", default_value = NUMBER_QUARANTINE_DAYS)]
+    number_quarantine_days: String,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -192,6 +199,8 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How long a phone number that its tenant deleted rests.
+    pub number_quarantine: Duration,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -244,6 +253,7 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            number_quarantine: number_quarantine(&self.number_quarantine_days)?,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -374,6 +384,16 @@ fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     }
 }
 
+fn number_quarantine(days: &str) -> Result<Duration, SettingError> {
+    match days.parse::<u64>() {
+        Ok(days) if days <= NUMBER_QUARANTINE_DAYS_MAX => Ok(Duration::from_secs(days * 86_400)),
+        _ => {
+            let wanted = format!("wanted a number of days, at most {NUMBER_QUARANTINE_DAYS_MAX}");
+            Err(SettingError::new("ADMIN_NUMBER_QUARANTINE_DAYS", days, wanted))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,6 +432,7 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--number-quarantine-days", "x", "ADMIN_NUMBER_QUARANTINE_DAYS=x: wanted");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The control plane: owns everything that changes, and proves that every router has it.
 //!
-//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`],
-//! [`people`], [`credentials`] know the documents),
+//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`], [`people`],
+//! [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it. [`app`] wires the parts.
 
 pub mod api;
 pub mod app;
+pub mod business;
 pub mod config;
 pub mod credentials;
 pub mod demo;
@@ -14,12 +15,14 @@ pub mod fleet;
 pub mod hours;
 pub mod invalid;
 pub mod listener;
+pub mod messages;
 pub mod metrics;
 pub mod numbering;
 pub mod ops;
 pub mod people;
 pub mod profile;
 pub mod publisher;
+pub mod quarantine;
 pub mod redis_link;
 pub mod republish;
 pub mod routing;

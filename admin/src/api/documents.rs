@@ -1,4 +1,4 @@
-//! Settings that are one document each: voice, rules, staff, services. A number's own, its tenant's behind it, the
+//! Settings that are one document each: voice, rules, sms, staff, services. A number's own, its tenant's behind it, the
 //! platform's behind that.
 
 use axum::Json;
@@ -7,6 +7,7 @@ use dialplane_common::ids::PhoneNumberId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Editor, InTenant, Principal, Viewer};
@@ -15,6 +16,7 @@ use super::order::Order;
 use super::settings::Setting;
 use super::writes::Answered;
 use crate::invalid::Invalid;
+use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
 use crate::store::settings::{self, Kind, Owner};
@@ -33,6 +35,9 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync {
 
     /// This document, with what it lacks from the one behind it.
     fn over(self, behind: &Self) -> Self;
+
+    /// Gives ids to what is listed without.
+    fn identify(&mut self) {}
 
     /// The staff, where it is one: people name services.
     fn staff(&self) -> Option<&StaffDocument> {
@@ -64,6 +69,18 @@ impl Document for RulesDocument {
     }
 }
 
+impl Document for SmsDocument {
+    const KIND: Kind = Kind::Sms;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, behind: &Self) -> Self {
+        self.over(behind)
+    }
+}
+
 impl Document for StaffDocument {
     const KIND: Kind = Kind::Staff;
 
@@ -75,6 +92,12 @@ impl Document for StaffDocument {
         self
     }
 
+    fn identify(&mut self) {
+        for person in &mut self.staff {
+            person.id.get_or_insert_with(Uuid::now_v7);
+        }
+    }
+
     fn staff(&self) -> Option<&StaffDocument> {
         Some(self)
     }
@@ -82,6 +105,12 @@ impl Document for StaffDocument {
 
 impl Document for ServicesDocument {
     const KIND: Kind = Kind::Services;
+
+    fn identify(&mut self) {
+        for service in &mut self.services {
+            service.id.get_or_insert_with(Uuid::now_v7);
+        }
+    }
 
     fn check(&self) -> Result<(), Invalid> {
         self.compile().map(drop)
@@ -103,7 +132,10 @@ async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Resu
 }
 
 /// Refuses people who give what isn't offered there. Where no services are set anywhere, nothing says what is.
-async fn check_offered<D: Document>(
+///
+/// # Errors
+/// The place that names it: `staff[1].services[0]`.
+pub(super) async fn check_offered<D: Document>(
     conn: &mut PgConnection,
     owners: &[Owner],
     document: &D,
@@ -142,9 +174,10 @@ pub async fn put_of_number<D: Document>(
     tenant: &InTenant<Editor>,
     id: PhoneNumberId,
     order: Order,
-    document: D,
+    mut document: D,
 ) -> Answered {
     document.check()?;
+    document.identify();
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
@@ -192,9 +225,10 @@ pub async fn put_of_tenant<D: Document>(
     api: &Api,
     tenant: &InTenant<Editor>,
     order: Order,
-    document: D,
+    mut document: D,
 ) -> Answered {
     document.check()?;
+    document.identify();
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;

@@ -153,7 +153,10 @@ mod tests {
             let address: LocationAddress = serde_json::from_str(json).unwrap();
             assert!(address.check().is_ok(), "{json}");
             assert_eq!(address.line(), expected);
-            assert_eq!(serde_json::to_value(&address).unwrap(), serde_json::from_str::<serde_json::Value>(json).unwrap());
+            assert_eq!(
+                serde_json::to_value(&address).unwrap(),
+                serde_json::from_str::<serde_json::Value>(json).unwrap()
+            );
         };
         check(r#""21 Broadway, New York""#, "21 Broadway, New York");
         check(

@@ -15,8 +15,17 @@ const DEPTH_MAX: usize = 8;
 pub type Integrations = BTreeMap<String, Map<String, Value>>;
 
 /// What a field's name has that holds a secret, written in small letters without `_` and `-`.
-const SECRETS: [&str; 9] =
-    ["password", "passwd", "secret", "token", "apikey", "privatekey", "credential", "accesskey", "authorization"];
+const SECRETS: [&str; 9] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "privatekey",
+    "credential",
+    "accesskey",
+    "authorization",
+];
 
 /// Refuses what isn't kept here: too much, and secrets. What stands here is shown to whoever may read the tenant.
 ///
@@ -30,7 +39,8 @@ pub fn check(integrations: &Integrations) -> Result<(), Invalid> {
         let place = format!("integrations.{name}");
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(is_plain) {
-            let wanted = format!("wanted a name of 1 to {NAME_BYTES_MAX} lower-case letters, digits, _ and -");
+            let wanted =
+                format!("wanted a name of 1 to {NAME_BYTES_MAX} lower-case letters, digits, _ and -");
             return Err(Invalid::new(place, wanted));
         }
         check_object(&place, settings, DEPTH_MAX)?;
@@ -58,7 +68,10 @@ fn check_object(place: &str, object: &Map<String, Value>, depth: usize) -> Resul
 
 fn check_value(place: &str, value: &Value, depth: usize) -> Result<(), Invalid> {
     if depth == 0 {
-        return Err(Invalid::new(place, format!("wanted at most {DEPTH_MAX} objects and lists in each other")));
+        return Err(Invalid::new(
+            place,
+            format!("wanted at most {DEPTH_MAX} objects and lists in each other"),
+        ));
     }
     match value {
         Value::Object(object) => check_object(place, object, depth - 1),

@@ -76,7 +76,11 @@ impl ProfileDocument {
 fn check_email(field: &str, text: &str) -> Result<(), Invalid> {
     let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
     let is_address = text.rsplit_once('@').is_some_and(|(user, host)| {
-        is_plain(user) && is_plain(host) && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+        is_plain(user)
+            && is_plain(host)
+            && host.contains('.')
+            && !host.starts_with('.')
+            && !host.ends_with('.')
     });
     if is_address && text.len() <= EMAIL_BYTES_MAX {
         Ok(())

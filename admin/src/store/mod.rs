@@ -20,6 +20,7 @@ pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod origin;
+pub mod pool;
 pub mod settings;
 pub mod tenants;
 pub mod tool_servers;

@@ -20,6 +20,8 @@ pub enum Kind {
     Voice,
     /// What they say and do.
     Rules,
+    /// How text messages are answered.
+    Sms,
     /// Who works there.
     Staff,
     /// What is offered.
@@ -44,6 +46,7 @@ impl Kind {
             Self::Routing => "routing",
             Self::Voice => "voice",
             Self::Rules => "rules",
+            Self::Sms => "sms",
             Self::Staff => "staff",
             Self::Services => "services",
         }

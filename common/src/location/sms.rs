@@ -43,14 +43,13 @@ impl<'a> MessageAnswer<'a> {
     #[must_use]
     pub fn of(scopes: [Option<&'a Sms>; 3], is_open: bool, message: &InboundCall<'_>) -> Self {
         let scopes = || scopes.into_iter().flatten();
-        let reply = |sms: &'a Sms| if is_open { sms.reply_open.as_deref() } else { sms.reply_closed.as_deref() };
+        let reply =
+            |sms: &'a Sms| if is_open { sms.reply_open.as_deref() } else { sms.reply_closed.as_deref() };
         if scopes().find_map(|sms| sms.enabled) == Some(false) {
             return Self::default();
         }
-        let answer = Self {
-            reply: scopes().find_map(reply),
-            forward_to: scopes().find_map(|sms| sms.forward_to),
-        };
+        let answer =
+            Self { reply: scopes().find_map(reply), forward_to: scopes().find_map(|sms| sms.forward_to) };
         let Caller::Number(sender) = message.caller() else {
             return Self { reply: answer.reply.filter(|_| !message.from.is_empty()), ..answer };
         };
@@ -76,17 +75,18 @@ mod tests {
             ..Sms::default()
         };
         let off = Sms { enabled: Some(false), ..Sms::default() };
-        let check = |scopes: [Option<&Sms>; 3], open: bool, from: &str, reply: Option<&str>, forward: bool| {
-            let message = InboundCall {
-                call_id: "SM1".into(),
-                to: "+12125550001".into(),
-                from: from.to_owned().into(),
-                number_id: None,
-                context: "".into(),
+        let check =
+            |scopes: [Option<&Sms>; 3], open: bool, from: &str, reply: Option<&str>, forward: bool| {
+                let message = InboundCall {
+                    call_id: "SM1".into(),
+                    to: "+12125550001".into(),
+                    from: from.to_owned().into(),
+                    number_id: None,
+                    context: "".into(),
+                };
+                let answer = MessageAnswer::of(scopes, open, &message);
+                assert_eq!((answer.reply, answer.forward_to), (reply, forward.then_some(person)), "{from}");
             };
-            let answer = MessageAnswer::of(scopes, open, &message);
-            assert_eq!((answer.reply, answer.forward_to), (reply, forward.then_some(person)), "{from}");
-        };
         let sender = "+15105550198";
         check([Some(&number), Some(&tenant), None], true, sender, Some("near"), true);
         check([Some(&number), Some(&tenant), None], false, sender, Some("closed"), true);
