@@ -174,10 +174,9 @@ pub async fn put_of_number<D: Document>(
     tenant: &InTenant<Editor>,
     id: PhoneNumberId,
     order: Order,
-    mut document: D,
+    document: D,
 ) -> Answered {
     document.check()?;
-    document.identify();
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;

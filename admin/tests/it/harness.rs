@@ -24,6 +24,7 @@ pub struct Admin {
     pub namespace: String,
     /// Its database.
     pub database_url: String,
+    settings: Vec<(&'static str, &'static str)>,
     http: reqwest::Client,
 }
 
@@ -40,6 +41,11 @@ fn services() -> Option<(String, String)> {
 impl Admin {
     /// Starts one on a new database.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with settings besides.
+    pub async fn start_with(settings: &[(&'static str, &'static str)]) -> Option<Self> {
         let (database_url, redis_url) = services()?;
         let name = format!("dialplane_test_{}", uuid::Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(&database_url).await.unwrap();
@@ -47,8 +53,10 @@ impl Admin {
         sqlx::query(create).execute(&mut connection).await.unwrap();
         let (server, _) = database_url.rsplit_once('/').unwrap();
         let database_url = format!("{server}/{name}");
-        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY);
-        Some(Self { process, api, redis_url, namespace: name, database_url, http: reqwest::Client::new() })
+        let settings = settings.to_vec();
+        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY, &settings);
+        let http = reqwest::Client::new();
+        Some(Self { process, api, redis_url, namespace: name, database_url, settings, http })
     }
 
     /// Kills it without warning, and starts it again.
@@ -61,7 +69,7 @@ impl Admin {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         (self.process, self.api) =
-            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
+            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key, &self.settings);
     }
 
     /// Runs the command that writes every record anew, with this list of keys.
@@ -73,11 +81,16 @@ impl Admin {
 
     /// Sends a request and gives status and body.
     pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
-        let request = if body.is_null() { request } else { request.json(body) };
-        let response = request.send().await.unwrap();
+        let response = self.respond(key, method, path, body).await;
         let status = response.status();
         (status, response.json().await.unwrap_or_default())
+    }
+
+    /// Sends a request and gives the answer.
+    pub async fn respond(&self, key: &str, method: Method, path: &str, body: &Value) -> reqwest::Response {
+        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+        let request = if body.is_null() { request } else { request.json(body) };
+        request.send().await.unwrap()
     }
 
     /// Creates something as an operator and gives its id.
@@ -139,7 +152,13 @@ fn command(name: &str, database_url: &str, encryption_key: &str) -> Command {
     command
 }
 
-fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &str) -> (Child, String) {
+fn spawn(
+    database_url: &str,
+    redis_url: &str,
+    namespace: &str,
+    encryption_key: &str,
+    settings: &[(&str, &str)],
+) -> (Child, String) {
     let mut process = command("serve", database_url, encryption_key)
         .arg("--migrate")
         .env("ADMIN_LISTEN", "127.0.0.1:0")
@@ -147,6 +166,7 @@ fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &
         .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
         .env("REDIS_URL", redis_url)
         .env("REDIS_NAMESPACE", namespace)
+        .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

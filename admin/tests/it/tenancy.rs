@@ -26,6 +26,8 @@ async fn another_tenants_paths_lead_nowhere() {
         ("{phone_number_id}", admin.create(&format!("/tenants/{theirs}/phone-numbers"), number).await),
         ("{intent_id}", admin.create(&format!("/tenants/{theirs}/intents"), json!({"name": "book"})).await),
         ("{api_key_id}", admin.create(&format!("/tenants/{theirs}/api-keys"), api_key).await),
+        ("{person_id}", admin.create(&format!("/tenants/{theirs}/staff"), json!({"name": "Ana"})).await),
+        ("{service_id}", admin.create(&format!("/tenants/{theirs}/services"), json!({"name": "Cut"})).await),
     ]);
     let key = admin.tenant_key(&mine).await;
     let (_, document) = admin.send(&key, Method::GET, "/api/v2/openapi.json", &Value::Null).await;
@@ -51,7 +53,9 @@ async fn another_tenants_paths_lead_nowhere() {
             if path.matches('{').count() > 1 && path.starts_with("/api/v2/tenants/{") {
                 let mixed = foreign.replace(&theirs, &mine);
                 let (status, answer) = admin.send(&key, method.clone(), &mixed, &smallest(path)).await;
-                assert_eq!(status, StatusCode::NOT_FOUND, "{method} {mixed} {answer}");
+                let operators = path.ends_with("/assign") || path.ends_with("/unassign");
+                let expected = if operators { StatusCode::FORBIDDEN } else { StatusCode::NOT_FOUND };
+                assert_eq!(status, expected, "{method} {mixed} {answer}");
             }
             tried += 1;
         }
@@ -66,6 +70,8 @@ async fn another_tenants_paths_lead_nowhere() {
 fn smallest(path: &str) -> Value {
     match path.rsplit('/').next() {
         Some("routing") => json!({"rules": []}),
+        Some("phone-numbers") => json!({"phone_number_ids": [uuid::Uuid::nil()]}),
+        Some("{phone_number_id}") => json!({"display_name": "Broadway"}),
         Some(list @ ("staff" | "services")) => json!({list: []}),
         _ => json!({}),
     }

@@ -40,7 +40,10 @@ impl Location {
             format!("{tenant}/defaults/services"),
             json!({"services": [{"name": "Manicure", "duration_minutes": 45}]}),
         );
-        put(format!("{tenant}/defaults/staff"), json!({"staff": [{"name": "Anna Meyer", "role": "stylist"}]}));
+        put(
+            format!("{tenant}/defaults/staff"),
+            json!({"staff": [{"name": "Anna Meyer", "role": "stylist"}]}),
+        );
         let intent = json!({"name": "Booking", "phrases": ["I want to come"], "responses": {"en": "When?"}});
         system.apply("POST", &format!("{tenant}/intents"), &intent);
         system.apply("PATCH", &salon.phone_path(), &json!({"address": "12 Broadway, New York"}));
