@@ -23,6 +23,7 @@ use crate::quarantine;
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
 use crate::store::{self, Origin, Scope, Store, StoreError};
+use crate::sweep::Sweep;
 use crate::telemetry;
 
 const ORIGIN: Origin = Origin::system("start");
@@ -73,10 +74,15 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
+    let sweep = Sweep {
+        store: store.clone(),
+        is_publishing: Arc::clone(&api.is_publishing),
+        keep_answers: settings.keep_answers,
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }, signal).await
+    run(Parts { api_listener, ops_listener, api, publisher, sweep, store, metrics, wake }, signal).await
 }
 
 struct Parts {
@@ -84,6 +90,7 @@ struct Parts {
     ops_listener: TcpListener,
     api: Api,
     publisher: Publisher,
+    sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
@@ -96,6 +103,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
     let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
+    let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -113,6 +121,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();
     releasing.abort();
+    sweeping.abort();
     serving_ops.abort();
     Ok(())
 }

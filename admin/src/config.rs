@@ -26,6 +26,9 @@ const CHECKPOINT_ENTRIES: &str = "10000";
 /// As long as a mistake may take to be noticed: a month.
 const NUMBER_QUARANTINE_DAYS: &str = "30";
 const NUMBER_QUARANTINE_DAYS_MAX: u64 = 365;
+/// A client that repeats a request after a day has another reason than a lost answer.
+const IDEMPOTENCY_HOURS: &str = "24";
+const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 /// The control plane of Dialplane.
@@ -76,6 +79,9 @@ pub struct ServeArguments {
     /// How many days a phone number that its tenant deleted rests before it is released.
     #[arg(long, env = "ADMIN_NUMBER_QUARANTINE_DAYS", default_value = NUMBER_QUARANTINE_DAYS)]
     number_quarantine_days: String,
+    /// Hours for which answers to requests with an Idempotency-Key are kept.
+    #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
+    idempotency_hours: String,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -201,6 +207,8 @@ pub struct ServeSettings {
     pub checkpoint_entries: u64,
     /// How long a phone number that its tenant deleted rests.
     pub number_quarantine: Duration,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub keep_answers: Duration,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -254,6 +262,7 @@ impl ServeArguments {
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
             number_quarantine: number_quarantine(&self.number_quarantine_days)?,
+            keep_answers: keep_answers(&self.idempotency_hours)?,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -394,6 +403,13 @@ fn number_quarantine(days: &str) -> Result<Duration, SettingError> {
     }
 }
 
+fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
+    match hours.parse() {
+        Ok(hours) if (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours) => Ok(Duration::from_secs(hours * 3_600)),
+        _ => Err(SettingError::new("ADMIN_IDEMPOTENCY_HOURS", hours, "wanted a number of hours, 1 to 8760")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,6 +449,7 @@ mod tests {
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
         check("--number-quarantine-days", "x", "ADMIN_NUMBER_QUARANTINE_DAYS=x: wanted");
+        check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod redis_link;
 pub mod republish;
 pub mod routing;
 pub mod store;
+pub mod sweep;
 pub mod target;
 pub mod telemetry;
 pub mod url;

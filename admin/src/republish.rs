@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::Failure;
 use crate::config::RepublishSettings;
 use crate::store::accounts::{self, AccountFields};
+use crate::store::agents::AgentFilter;
 use crate::store::numbers::NumberFilter;
+use crate::store::tenants::TenantFilter;
 use crate::store::{
     Origin, Scope, Store, StoreError, agents, api_keys, feed, numbers, settings, tenants, tool_servers,
 };
@@ -46,7 +48,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
     let mut after = None;
     loop {
         let mut tx = store.read(Scope::Operator).await?;
-        let page = tenants::list(tx.conn(), after, ROWS).await?;
+        let page = tenants::list(tx.conn(), &TenantFilter::default(), after, ROWS).await?;
         drop(tx);
         let Some(last) = page.last() else { break };
         after = Some(last.id);
@@ -78,7 +80,7 @@ async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, Stor
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
         let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
-        let page = accounts::list(tx.conn(), owner, after, ROWS).await?;
+        let page = accounts::list(tx.conn(), owner, None, after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
         for row in &page {
@@ -123,9 +125,10 @@ async fn agents_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreE
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
         let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
+        let filter = AgentFilter::default();
         let page = match owner {
-            Some(tenant) => agents::list(tx.conn(), tenant, after, ROWS).await?,
-            None => agents::list_shared(tx.conn(), after, ROWS).await?,
+            Some(tenant) => agents::list(tx.conn(), tenant, &filter, after, ROWS).await?,
+            None => agents::list_shared(tx.conn(), &filter, after, ROWS).await?,
         };
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);

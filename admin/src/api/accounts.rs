@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Admin, InTenant, Operator, PathId, Principal, Viewer, operator_only};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery};
 use super::writes::Answered;
 use crate::config::SealKeys;
 use crate::credentials::{Credentials, check_provider};
@@ -120,6 +120,15 @@ impl SignaturePolicy {
     }
 }
 
+/// Which accounts.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AccountFilter {
+    /// Those at this provider.
+    provider: Option<String>,
+}
+
 fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
     let credentials = row.credentials(keys)?;
     Ok(Account {
@@ -141,39 +150,40 @@ fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
 
 /// List a tenant's accounts.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/accounts", tag = "Accounts",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Account>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, AccountFilter), responses((status = 200, body = Page<Account>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+    page_of(&api, &tenant.principal, Some(tenant.id), list).await
 }
 
 /// List the platform's accounts. Operators only.
-#[utoipa::path(get, path = "/accounts", tag = "Accounts", params(PageQuery),
+#[utoipa::path(get, path = "/accounts", tag = "Accounts", params(PageQuery, AccountFilter),
     responses((status = 200, body = Page<Account>)))]
 pub async fn list_platform(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(page): Query<PageQuery>,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    page_of(&api, &principal, None, &page).await
+    page_of(&api, &principal, None, list).await
 }
 
 async fn page_of(
     api: &Api,
     principal: &Principal,
     owner: Option<TenantId>,
-    page: &PageQuery,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    let window = page.window()?;
+    let provider = list.filter.provider.as_deref();
+    provider.map_or(Ok(()), check_provider)?;
     let mut tx = api.store.read(principal.scope()).await?;
     if let Some(tenant) = owner {
         tenants::find(tx.conn(), tenant).await?;
     }
-    let rows = accounts::list(tx.conn(), owner, window.after, window.rows()).await?;
-    let page = window.page(rows, |row| row.id, |row| view(row, api.store.keys()));
+    let rows = accounts::list(tx.conn(), owner, provider, list.window.after, list.window.rows()).await?;
+    let page = list.window.page(rows, |row| row.id, |row| view(row, api.store.keys()));
     Ok(Json(Page { items: page.items.into_iter().collect::<Result<_, _>>()?, next: page.next }))
 }
 
@@ -311,6 +321,7 @@ async fn update(
     let new_country = patch.country.map(|text| country(text.as_deref())).transpose()?;
     let mut write = api.write_routing(order).await?;
     let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row.clone(), api.store.keys())).await?;
     let stored = row.credentials(api.store.keys())?;
     let credentials = match patch.credentials {
         Some(changes) => stored.merged(&row.provider, changes)?,
@@ -360,6 +371,8 @@ pub async fn delete_platform(
 
 async fn remove(api: &Api, owner: Option<TenantId>, id: AccountId, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
+    let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row, api.store.keys())).await?;
     accounts::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Account(id));
     write.no_content().await

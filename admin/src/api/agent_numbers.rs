@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery};
 use super::phone_numbers::{PhoneNumber, view};
 use super::writes::Answered;
 use crate::invalid::Invalid;
@@ -31,16 +31,6 @@ pub struct AgentNumbers {
     phone_number_ids: Vec<PhoneNumberId>,
 }
 
-/// Which of an agent's numbers.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct DetachQuery {
-    /// This one alone; absent: all.
-    #[param(value_type = Option<Uuid>)]
-    phone_number_id: Option<PhoneNumberId>,
-}
-
 /// List the phone numbers that an agent answers where a rule names nobody.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers",
     operation_id = "list_agent_numbers", tag = "Agents",
@@ -50,14 +40,13 @@ pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
     PathId(id): PathId<AgentId>,
-    Query(page): Query<PageQuery>,
+    list: List,
 ) -> Result<Json<Page<PhoneNumber>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     agents::find(tx.conn(), tenant.id, id).await?;
-    let filter = NumberFilter { agent_id: Some(id), ..NumberFilter::default() };
-    let rows = numbers::list(tx.conn(), tenant.id, &filter, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |row| row.id, view)))
+    let filter = NumberFilter { agent_id: Some(id.0), ..NumberFilter::default() };
+    let rows = numbers::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |row| row.id, view)))
 }
 
 /// Let an agent answer phone numbers; those that it answers already, it goes on to. All of them, or none.
@@ -94,28 +83,25 @@ pub async fn attach(
     write.answer(StatusCode::OK, &Page { items, next: None }).await
 }
 
-/// Let an agent answer a phone number, or any, no more: nobody does then where a rule names nobody.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers",
-    operation_id = "detach_agent_numbers", tag = "Agents",
-    params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), DetachQuery, WaitQuery),
+/// Let an agent answer a phone number no more: nobody does then where a rule names nobody.
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers/{phone_number_id}",
+    operation_id = "detach_agent_number", tag = "Agents",
+    params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     responses((status = 204)))]
 pub async fn detach(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<AgentId>,
-    order: Order<DetachQuery>,
+    PathId(number): PathId<PhoneNumberId>,
+    order: Order,
 ) -> Answered {
-    let one = order.query.phone_number_id;
     let mut write = api.write_routing(order).await?;
-    agents::find(write.tx.conn(), tenant.id, id).await?;
-    let answered = agents::lock_numbers(write.tx.conn(), tenant.id, id, one).await?;
-    if one.is_some() && answered.is_empty() {
+    numbers::lock(write.tx.conn(), tenant.id, number).await?;
+    if numbers::find(write.tx.conn(), tenant.id, number).await?.agent_id != Some(id.0) {
         return Err(Problem::not_found().into());
     }
-    for number in answered {
-        set(write.tx.conn(), tenant.id, number, None).await?;
-        write.tx.record_number(tenant.id, number).await?;
-    }
+    set(write.tx.conn(), tenant.id, number, None).await?;
+    write.tx.record_number(tenant.id, number).await?;
     write.no_content().await
 }
 

@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Admin, Editor, InTenant, PathId, Viewer, operator_only};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
 use crate::business::integrations;
 use crate::invalid::{self, Invalid};
-use crate::store::agents::{self, Agent, AgentFields, AgentOwner};
+use crate::store::agents::{self, Agent, AgentFields, AgentFilter, AgentOwner};
 use crate::store::api_keys::token_hash;
 use crate::store::{StoreError, WriteTx, intents, tenants};
 use crate::target::{self, TargetDocument};
@@ -124,19 +124,39 @@ pub struct AgentToken {
     token: Option<String>,
 }
 
+/// Which agents.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AgentQuery {
+    /// Those whose name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
+    /// Those that this provider runs; `custom`: somebody else.
+    provider: Option<String>,
+}
+
+impl AgentQuery {
+    /// What the store is asked for.
+    pub(super) fn filter(self) -> AgentFilter {
+        AgentFilter { name: self.q.map(|q| q.pattern()), provider: self.provider }
+    }
+}
+
 /// List a tenant's agents, and the shared ones that it may use.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents", tag = "Agents",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Agent>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, AgentQuery), responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<AgentQuery>,
 ) -> Result<Json<Page<Agent>>, Problem> {
-    let window = page.window()?;
+    let filter = list.filter.filter();
+    filter.provider.as_deref().map_or(Ok(()), target::check_provider)?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = agents::list(tx.conn(), tenant.id, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |agent| agent.id, |agent| agent)))
+    let rows = agents::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |agent| agent.id, |agent| agent)))
 }
 
 /// Create an agent.
@@ -260,6 +280,7 @@ pub(super) async fn update(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     let row = lock(&mut write, owner, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let known: Vec<_> = row.intent_ids.iter().copied().map(IntentId).collect();
     let kind = match patch.kind {
         Some(wanted) => kind(owner, Some(wanted))?,
@@ -283,18 +304,15 @@ pub(super) async fn update(
     write.answer(StatusCode::OK, &agent).await
 }
 
-/// Locks an agent of its owner's, of the representation that is expected. A tenant that may use a shared one is told
-/// whose it is.
+/// Locks an agent of its owner's. A tenant that may use a shared one is told whose it is.
 async fn lock(write: &mut Write<'_>, owner: AgentOwner, id: AgentId) -> Result<Agent, Stop> {
-    let row = match (agents::lock(write.tx.conn(), owner, id).await, owner) {
+    match (agents::lock(write.tx.conn(), owner, id).await, owner) {
         (Err(StoreError::NotFound), Some(tenant)) => {
             agents::find(write.tx.conn(), tenant, id).await?;
-            return Err(operator_only().into());
+            Err(operator_only().into())
         }
-        (row, _) => row?,
-    };
-    write.expect(async |_| Ok::<_, Problem>(row.clone())).await?;
-    Ok(row)
+        (row, _) => Ok(row?),
+    }
 }
 
 /// Delete an agent that no phone number and no routing rule uses.
@@ -313,6 +331,7 @@ pub async fn delete(
 pub(super) async fn remove(api: &Api, owner: AgentOwner, id: AgentId, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     let agent = lock(&mut write, owner, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
     agents::delete(write.tx.conn(), owner, id).await?;
     forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));

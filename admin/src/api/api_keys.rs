@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{self, Admin, InTenant, Operator, PathId, Principal};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, NameFilter, Page, PageQuery};
 use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::store::api_keys::{self, ApiKey, NewApiKey};
@@ -77,39 +77,39 @@ pub struct MadeKey {
 
 /// List a tenant's keys.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/api-keys", tag = "API keys",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<ApiKey>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NameFilter), responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+    page_of(&api, &tenant.principal, Some(tenant.id), list).await
 }
 
 /// List the operators' keys. Operators only.
-#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery),
+#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery, NameFilter),
     responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    page_of(&api, &principal, None, &page).await
+    page_of(&api, &principal, None, list).await
 }
 
 async fn page_of(
     api: &Api,
     principal: &Principal,
     owner: Option<TenantId>,
-    page: &PageQuery,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(principal.scope()).await?;
     if let Some(tenant) = owner {
         tenants::find(tx.conn(), tenant).await?;
     }
-    let rows = api_keys::list(tx.conn(), owner, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |key| key.id, |key| key)))
+    let rows =
+        api_keys::list(tx.conn(), owner, list.filter.name(), list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |key| key.id, |key| key)))
 }
 
 /// Make a key of a tenant. The answer shows it, this once.

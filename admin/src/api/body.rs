@@ -1,8 +1,7 @@
-//! Bodies and queries, read strictly: an unknown field is refused, and every refusal names the place.
+//! Bodies, read strictly: an unknown field is refused, and every refusal names the place.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
@@ -97,19 +96,6 @@ pub fn invalid(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
         _ => text,
     };
     Invalid::new(if field.is_empty() { "body".to_owned() } else { field }, wanted)
-}
-
-/// A query, of which unknown parameters are refused.
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|rejection| {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_query", rejection.body_text())
-        })
-    }
 }
 
 /// For fields of a PATCH: absent and null are two things. `Option<Option<T>>` tells them apart with this, and

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use dialplane_common::ids::TenantId;
 use serde::Serialize;
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
@@ -11,7 +13,7 @@ use super::auth::{Editor, InTenant, Operator, Viewer};
 use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::settings::{Setting, check_agents, hours_of, routing_of};
+use super::settings::{Setting, check_agents, expect, hours_of, routing_of};
 use super::writes::Answered;
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
@@ -26,6 +28,23 @@ pub struct PlatformSetting<T> {
     own: Option<T>,
 }
 
+const fn owners(tenant: TenantId) -> [Owner; 2] {
+    [Owner::Tenant(tenant), Owner::Platform]
+}
+
+async fn platform_hours(conn: &mut PgConnection) -> Result<PlatformSetting<HoursDocument>, StoreError> {
+    Ok(PlatformSetting { own: settings::get(conn, Owner::Platform, Kind::Hours).await? })
+}
+
+async fn platform_routing(
+    conn: &mut PgConnection,
+) -> Result<PlatformSetting<PlatformRoutingDocument>, StoreError> {
+    let stored: Option<PlatformRoutingDocument> = settings::get(conn, Owner::Platform, Kind::Routing).await?;
+    // The column is what counts: it is cleared when the tenant goes.
+    let unknown_numbers = settings::unknown_numbers(conn).await?;
+    Ok(PlatformSetting { own: stored.map(|stored| PlatformRoutingDocument { unknown_numbers, ..stored }) })
+}
+
 /// Get a tenant's default hours.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<HoursDocument>)))]
@@ -35,7 +54,7 @@ pub async fn get_hours(
 ) -> Result<Json<Setting<HoursDocument>>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    Ok(Json(hours_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+    Ok(Json(hours_of(tx.conn(), &owners(tenant.id)).await?))
 }
 
 /// Set a tenant's default hours.
@@ -51,9 +70,10 @@ pub async fn put_hours(
     document.compile()?;
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), Kind::Hours).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Hours, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
-    let setting = hours_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    let setting = hours_of(write.tx.conn(), &owners(tenant.id)).await?;
     write.answer(StatusCode::OK, &setting).await
 }
 
@@ -73,7 +93,7 @@ pub async fn get_routing(
 ) -> Result<Json<Setting<RoutingDocument>>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    Ok(Json(routing_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+    Ok(Json(routing_of(tx.conn(), &owners(tenant.id)).await?))
 }
 
 /// Set a tenant's default routing.
@@ -89,10 +109,11 @@ pub async fn put_routing(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), Kind::Routing).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Routing, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
-    let setting = routing_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    let setting = routing_of(write.tx.conn(), &owners(tenant.id)).await?;
     write.answer(StatusCode::OK, &setting).await
 }
 
@@ -106,6 +127,7 @@ pub async fn delete_routing(State(api): State<Api>, tenant: InTenant<Editor>, or
 async fn delete_of_tenant(api: &Api, tenant: &InTenant<Editor>, order: Order, kind: Kind) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), kind).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), kind).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await
@@ -119,7 +141,7 @@ pub async fn get_platform_hours(
     Operator(principal): Operator,
 ) -> Result<Json<PlatformSetting<HoursDocument>>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
-    Ok(Json(PlatformSetting { own: settings::get(tx.conn(), Owner::Platform, Kind::Hours).await? }))
+    Ok(Json(platform_hours(tx.conn()).await?))
 }
 
 /// Set the platform's default hours. Operators only.
@@ -134,6 +156,7 @@ pub async fn put_platform_hours(
     document.compile()?;
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(platform_hours).await?;
     settings::put(write.tx.conn(), Owner::Platform, Kind::Hours, &document).await?;
     write.tx.record_platform().await?;
     write.answer(StatusCode::OK, &PlatformSetting { own: Some(document) }).await
@@ -153,12 +176,7 @@ pub async fn get_platform_routing(
     Operator(principal): Operator,
 ) -> Result<Json<PlatformSetting<PlatformRoutingDocument>>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
-    let stored: Option<PlatformRoutingDocument> =
-        settings::get(tx.conn(), Owner::Platform, Kind::Routing).await?;
-    // The column is what counts: it is cleared when the tenant goes.
-    let unknown_numbers = settings::unknown_numbers(tx.conn()).await?;
-    let own = stored.map(|stored| PlatformRoutingDocument { unknown_numbers, ..stored });
-    Ok(Json(PlatformSetting { own }))
+    Ok(Json(platform_routing(tx.conn()).await?))
 }
 
 /// Set the platform's default routing, and who takes calls for numbers that nobody has. Operators only.
@@ -174,6 +192,7 @@ pub async fn put_platform_routing(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(platform_routing).await?;
     if let Some(tenant) = document.unknown_numbers {
         tenants::find(write.tx.conn(), tenant).await.map_err(|error| match error {
             StoreError::NotFound => Invalid::new("unknown_numbers", "wanted a tenant's id, or null").into(),
@@ -196,6 +215,10 @@ pub async fn delete_platform_routing(State(api): State<Api>, _operator: Operator
 async fn delete_of_platform(api: &Api, order: Order, kind: Kind) -> Answered {
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    match kind {
+        Kind::Hours => write.expect(platform_hours).await?,
+        _ => write.expect(platform_routing).await?,
+    }
     settings::delete(write.tx.conn(), Owner::Platform, kind).await?;
     if kind == Kind::Routing {
         settings::set_unknown_numbers(write.tx.conn(), None).await?;

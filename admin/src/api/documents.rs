@@ -132,18 +132,19 @@ async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Resu
 }
 
 /// Refuses people who give what isn't offered there. Where no services are set anywhere, nothing says what is.
+/// The refusal names the place: `staff[1].services[0]`.
 ///
 /// # Errors
-/// The place that names it: `staff[1].services[0]`.
+/// When Postgres can't be asked.
 pub(super) async fn check_offered<D: Document>(
     conn: &mut PgConnection,
     owners: &[Owner],
     document: &D,
-) -> Result<(), Problem> {
-    let Some(staff) = document.staff() else { return Ok(()) };
+) -> Result<Result<(), Invalid>, StoreError> {
+    let Some(staff) = document.staff() else { return Ok(Ok(())) };
     match setting::<ServicesDocument>(conn, owners).await?.effective {
-        Some(offered) => Ok(staff.check_offered(&offered)?),
-        None => Ok(()),
+        Some(offered) => Ok(staff.check_offered(&offered)),
+        None => Ok(Ok(())),
     }
 }
 
@@ -179,7 +180,8 @@ pub async fn put_of_number<D: Document>(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
-    check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
+    check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await??;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = setting::<D>(write.tx.conn(), &owners_of_number(tenant, id)).await?;
@@ -198,6 +200,7 @@ pub async fn delete_of_number<D: Document>(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
     settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND).await?;
     write.tx.record_number(tenant.id, id).await?;
     write.no_content().await
@@ -230,7 +233,8 @@ pub async fn put_of_tenant<D: Document>(
     document.identify();
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
-    check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
+    check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await??;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
     let setting = setting::<D>(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
@@ -244,6 +248,7 @@ pub async fn put_of_tenant<D: Document>(
 pub async fn delete_of_tenant<D: Document>(api: &Api, tenant: &InTenant<Editor>, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await
@@ -269,6 +274,7 @@ pub async fn put_of_platform<D: Document>(api: &Api, order: Order, document: D) 
     document.check()?;
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::put(write.tx.conn(), Owner::Platform, D::KIND, &document).await?;
     write.tx.record_platform().await?;
     let setting = setting::<D>(write.tx.conn(), &[Owner::Platform]).await?;
@@ -282,6 +288,7 @@ pub async fn put_of_platform<D: Document>(api: &Api, order: Order, document: D) 
 pub async fn delete_of_platform<D: Document>(api: &Api, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Platform, D::KIND).await?;
     write.tx.record_platform().await?;
     write.no_content().await

@@ -82,6 +82,14 @@ impl Problem {
         problem
     }
 
+    /// The `Idempotency-Key` came with another request before.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        let detail = "Idempotency-Key: it was sent with another request before: wanted a new key for each request, and \
+            for its repetitions the same path, query and body";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    }
+
     /// What is changed isn't as `If-Match` says.
     #[must_use]
     pub fn precondition_failed() -> Self {

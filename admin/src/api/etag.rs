@@ -3,8 +3,14 @@
 //! A tag is a hash of the representation's bytes, so that nothing has to be counted, and the same bytes have the same
 //! tag in every process.
 
-use axum::http::header::{HeaderMap, HeaderName, IF_MATCH};
-use axum::http::{HeaderValue, StatusCode};
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH,
+};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::error::Problem;
@@ -22,10 +28,10 @@ impl ETag {
         Self(format!("\"{digits}\""))
     }
 
-    /// As a header's value.
+    /// With its quotation marks.
     #[must_use]
-    pub fn to_value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -64,6 +70,44 @@ impl IfMatch {
             (Tags::These(tags), Some(current)) => tags.contains(&current.0),
         }
     }
+}
+
+/// Tags what a GET shows, and leaves out what `If-None-Match` says is known already. Other answers go through, those that
+/// come little by little among them.
+pub async fn tag_shown(request: Request, next: Next) -> Response {
+    let is_get = request.method() == Method::GET;
+    let known = tags(request.headers(), IF_NONE_MATCH);
+    let response = next.run(request).await;
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !(is_get
+        && is_json
+        && response.status() == StatusCode::OK
+        && response.body().size_hint().exact().is_some())
+    {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // It is there already, all of it.
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Problem::internal().into_response();
+    };
+    let etag = ETag::of(&body);
+    if let Ok(value) = HeaderValue::from_str(etag.as_str()) {
+        parts.headers.insert(ETAG, value);
+    }
+    // A header that can't be read says nothing.
+    let is_known = match known {
+        Some(Tags::Any) => true,
+        Some(Tags::These(tags)) => tags.iter().any(|tag| tag.trim_start_matches("W/") == etag.0),
+        None => false,
+    };
+    if !is_known {
+        return Response::from_parts(parts, body.into());
+    }
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(CONTENT_TYPE);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::empty())
 }
 
 /// All of a header's tags, however many lines it has; `None` when it isn't a list of tags.

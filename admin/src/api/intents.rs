@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, NameFilter, Page, PageQuery};
 use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::store::intents::{self, Intent, IntentFields};
@@ -79,17 +79,17 @@ fn check(fields: &IntentFields<'_>) -> Result<(), Invalid> {
 
 /// List a tenant's intents.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/intents", tag = "Intents",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Intent>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NameFilter), responses((status = 200, body = Page<Intent>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<Intent>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = intents::list(tx.conn(), tenant.id, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |intent| intent.id, |intent| intent)))
+    let rows = intents::list(tx.conn(), tenant.id, list.filter.name(), list.window.after, list.window.rows())
+        .await?;
+    Ok(Json(list.window.page(rows, |intent| intent.id, |intent| intent)))
 }
 
 /// Create an intent.
@@ -137,6 +137,7 @@ pub async fn change(
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let row = intents::find(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let fields = IntentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         phrases: patch.phrases.as_deref().unwrap_or(&row.phrases.0),
@@ -159,6 +160,7 @@ pub async fn delete(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| intents::find(conn, tenant.id, id).await).await?;
     intents::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await

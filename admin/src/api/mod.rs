@@ -23,6 +23,7 @@ pub mod intents;
 pub mod openapi;
 pub mod order;
 pub mod page;
+pub mod parameters;
 pub mod people;
 pub mod phone_numbers;
 pub mod pool;
@@ -92,7 +93,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::grant, accounts::revoke))
         .routes(routes!(agents::list, agents::create))
         .routes(routes!(agents::get, agents::change, agents::delete))
-        .routes(routes!(agent_numbers::list, agent_numbers::attach, agent_numbers::detach))
+        .routes(routes!(agent_numbers::list, agent_numbers::attach))
+        .routes(routes!(agent_numbers::detach))
         .routes(routes!(shared_agents::list, shared_agents::create))
         .routes(routes!(shared_agents::get, shared_agents::change, shared_agents::delete))
         .routes(routes!(shared_agents::make_token, shared_agents::delete_token))
@@ -165,6 +167,7 @@ pub fn router(api: Api) -> Router {
         .fallback(async || error::Problem::no_such_path())
         .method_not_allowed_fallback(async || error::Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(etag::tag_shown))
         .layer(axum::middleware::from_fn_with_state(metrics, envelope::wrap))
         .with_state(api)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +17,7 @@ use super::envelope::RequestId;
 use super::error::Problem;
 use super::etag::IfMatch;
 use super::idempotency::Idempotency;
+use super::parameters::{self, Nothing};
 use crate::listener::Peer;
 use crate::store::Origin;
 
@@ -64,11 +65,6 @@ pub struct Order<Q = Nothing> {
     pub(super) terms: Terms,
 }
 
-/// No parameters.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
 /// What holds for a write, whatever it writes.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -78,7 +74,6 @@ pub(super) struct Terms {
     pub path: String,
     /// How long to wait for the routers; absent: not at all.
     pub timeout: Option<Duration>,
-    #[expect(dead_code, reason = "kept from the next change on")]
     pub idempotency: Option<Idempotency>,
     pub if_match: Option<IfMatch>,
 }
@@ -96,8 +91,8 @@ impl<Q: DeserializeOwned> FromRequestParts<Api> for Order<Q> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let principal = Principal::from_request_parts(parts, api).await?;
-        let (waiting, own) = split(parts.uri.query().unwrap_or_default());
-        let timeout = query::<WaitQuery>(&waiting)?.timeout()?;
+        let (waiting, own) = parameters::split(&parts.uri, &["wait", "timeout_ms"]);
+        let timeout = parameters::read::<WaitQuery>(&waiting)?.timeout()?;
         let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
         let path = path.to_owned();
         let idempotency = match parts.method {
@@ -112,46 +107,23 @@ impl<Q: DeserializeOwned> FromRequestParts<Api> for Order<Q> {
         };
         let if_match = IfMatch::of(&parts.headers)?;
         let terms = Terms { principal, origin, path, timeout, idempotency, if_match };
-        Ok(Self { query: query(&own)?, terms })
+        Ok(Self { query: parameters::read(&own)?, terms })
     }
-}
-
-/// The parameters of [`WaitQuery`], and the others.
-fn split(text: &str) -> (String, String) {
-    let is_waiting = |pair: &&str| matches!(pair.split('=').next(), Some("wait" | "timeout_ms"));
-    let (waiting, own): (Vec<_>, Vec<_>) = text.split('&').partition(is_waiting);
-    (waiting.join("&"), own.join("&"))
-}
-
-fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
-    let refuse = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
-    let uri: Uri = format!("/?{text}").parse().map_err(|_| refuse("the query can't be read".into()))?;
-    let read = axum::extract::Query::try_from_uri(&uri);
-    read.map(|query| query.0).map_err(|rejection| refuse(rejection.body_text()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Own {
-        dry_run: Option<bool>,
-    }
-
     #[test]
-    fn parameters_are_told_apart() {
-        let (waiting, own) = split("wait=applied&dry_run=true&timeout_ms=100");
-        assert_eq!(
-            query::<WaitQuery>(&waiting).unwrap().timeout().unwrap(),
-            Some(Duration::from_millis(100))
-        );
-        assert_eq!(query::<Own>(&own).unwrap().dry_run, Some(true));
-        assert_eq!(query::<Nothing>(&own).unwrap_err().code(), "invalid_query");
-        for text in ["wait=soon", "timeout_ms=x", "wait=applied&wait=applied"] {
-            assert_eq!(query::<WaitQuery>(text).unwrap_err().code(), "invalid_query", "{text}");
+    fn waits_within_limits() {
+        let timeout = |text: &str| parameters::read::<WaitQuery>(text).and_then(|query| query.timeout());
+        assert_eq!(timeout("").unwrap(), None);
+        assert_eq!(timeout("timeout_ms=100").unwrap(), None);
+        assert_eq!(timeout("wait=applied").unwrap(), Some(Duration::from_secs(5)));
+        assert_eq!(timeout("wait=applied&timeout_ms=100").unwrap(), Some(Duration::from_millis(100)));
+        for text in ["wait=soon", "timeout_ms=x", "timeout_ms=30001", "wait=applied&wait=applied"] {
+            assert_eq!(timeout(text).unwrap_err().code(), "invalid_query", "{text}");
         }
-        assert_eq!(query::<Nothing>("").map(|_| ()).map_err(|problem| problem.code()), Ok(()));
     }
 }

@@ -126,7 +126,7 @@ async fn put<T: Listed>(
     list.check().map_err(within)?;
     list.identify();
     let owner = Owner::Tenant(tenant);
-    check_offered(write.tx.conn(), &[owner], &list).await?;
+    check_offered(write.tx.conn(), &[owner], &list).await?.map_err(within)?;
     settings::put(write.tx.conn(), owner, T::List::KIND, &list).await?;
     write.tx.record_tenant(tenant).await?;
     Ok(list)

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use dialplane_common::e164::E164;
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -13,10 +14,10 @@ use uuid::Uuid;
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Principal, Viewer, operator_only};
 use super::bindings::{self, NewBinding};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
 use crate::business::address::LocationAddress;
 use crate::invalid::{self, Invalid};
@@ -191,7 +192,7 @@ pub struct PhoneNumberPatch {
 }
 
 /// Whether a number's calls are routed.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NumberStatus {
     /// They are.
@@ -212,20 +213,74 @@ impl NumberStatus {
     }
 }
 
+/// Where a number is in its life.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifecycle {
+    /// Nobody's.
+    Available,
+    /// Somebody is about to get it.
+    Reserved,
+    /// In use.
+    Active,
+    /// On its way from another carrier, in use.
+    Porting,
+    /// Taken away from its tenant, kept for a while.
+    Quarantined,
+    /// Given back to its carrier.
+    Released,
+}
+
+impl Lifecycle {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Reserved => "reserved",
+            Self::Active => "active",
+            Self::Porting => "porting",
+            Self::Quarantined => "quarantined",
+            Self::Released => "released",
+        }
+    }
+}
+
 /// Which phone numbers.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
+pub struct NumberQuery {
+    /// Those whose number holds these digits, however written, or whose display name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
     /// This number alone, in the E.164 form with its plus as `%2B`.
     phone_number: Option<String>,
     /// Those of this status.
     #[param(inline)]
     status: Option<NumberStatus>,
-    /// How many items, 1 to 200; absent: 50.
-    limit: Option<i64>,
-    /// `next` of the page before; absent: the first page.
-    cursor: Option<String>,
+    /// Those that are there in their life.
+    #[param(inline)]
+    lifecycle: Option<Lifecycle>,
+    /// Those that this agent answers where a rule names nobody.
+    agent_id: Option<Uuid>,
+}
+
+impl NumberQuery {
+    fn filter(self) -> Result<NumberFilter, Invalid> {
+        let wanted = "wanted a number in the E.164 form, its plus written %2B";
+        let phone_number = self.phone_number.map(|text| {
+            text.parse::<E164>()
+                .map(|number| number.to_string())
+                .map_err(|_| Invalid::new("phone_number", wanted))
+        });
+        Ok(NumberFilter {
+            digits: self.q.as_ref().and_then(Search::digits),
+            text: self.q.as_ref().map(Search::pattern),
+            phone_number: phone_number.transpose()?,
+            status: self.status.map(NumberStatus::name),
+            lifecycle: self.lifecycle.map(Lifecycle::name),
+            agent_id: self.agent_id,
+        })
+    }
 }
 
 /// A number as the API shows it.
@@ -256,22 +311,17 @@ pub(super) fn view(row: NumberRow) -> PhoneNumber {
 
 /// List a tenant's phone numbers.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers", tag = "Phone numbers",
-    params(("tenant_id" = Uuid, Path), ListQuery), responses((status = 200, body = Page<PhoneNumber>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NumberQuery), responses((status = 200, body = Page<PhoneNumber>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(query): Query<ListQuery>,
+    list: List<NumberQuery>,
 ) -> Result<Json<Page<PhoneNumber>>, Problem> {
-    let window = PageQuery { limit: query.limit, cursor: query.cursor }.window()?;
-    let filter = NumberFilter {
-        phone_number: query.phone_number.filter(|text| !text.contains('\0')),
-        status: query.status.map(|status| status.name().to_owned()),
-        agent_id: None,
-    };
+    let filter = list.filter.filter()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = numbers::list(tx.conn(), tenant.id, &filter, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |row| row.id, view)))
+    let rows = numbers::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |row| row.id, view)))
 }
 
 /// Create a phone number.

@@ -5,14 +5,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dialplane_common::ids::{AccountId, PhoneNumberId};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{InTenant, Operator, PathId, Viewer, operator_only};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery};
 use super::phone_numbers::{PhoneNumber, leave, view};
 use super::writes::Answered;
 use crate::invalid::Invalid;
@@ -42,22 +43,18 @@ pub struct PooledNumberWhole {
 }
 
 /// Which numbers.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
+pub struct PoolQuery {
     /// Those of this lifecycle; absent: `available`.
     #[param(inline)]
     #[serde(default)]
     lifecycle: Unheld,
-    /// How many items, 1 to 200; absent: 50.
-    limit: Option<i64>,
-    /// `next` of the page before; absent: the first page.
-    cursor: Option<String>,
 }
 
 /// What a number may be that no tenant has.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unheld {
     /// To be had.
@@ -83,17 +80,17 @@ impl Unheld {
 }
 
 /// List the numbers that no tenant has. Operators only.
-#[utoipa::path(get, path = "/pool", operation_id = "list_pool", tag = "Pool", params(ListQuery),
+#[utoipa::path(get, path = "/pool", operation_id = "list_pool", tag = "Pool", params(PageQuery, PoolQuery),
     responses((status = 200, body = Page<PooledNumber>)))]
 pub async fn list(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(query): Query<ListQuery>,
+    list: List<PoolQuery>,
 ) -> Result<Json<Page<PooledNumber>>, Problem> {
-    let window = PageQuery { limit: query.limit, cursor: query.cursor }.window()?;
     let mut tx = api.store.read(principal.scope()).await?;
-    let rows = pool::list(tx.conn(), query.lifecycle.name(), window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |row| row.id, |row| row)))
+    let rows =
+        pool::list(tx.conn(), list.filter.lifecycle.name(), list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |row| row.id, |row| row)))
 }
 
 /// Add a number to the pool. Operators only.
@@ -113,9 +110,9 @@ pub async fn add(
             other => Problem::from(other),
         })?;
     }
-    let number = pool::add(write.tx.conn(), number, new.account_id).await?;
-    let history = numbers::history(write.tx.conn(), None, PhoneNumberId(number.id)).await?;
-    write.created(number.id, &PooledNumberWhole { number, history }).await
+    let id = pool::add(write.tx.conn(), number, new.account_id).await?;
+    let pooled = whole(write.tx.conn(), id).await?;
+    write.created(id, &pooled).await
 }
 
 /// Get a number that no tenant has. Operators only.
@@ -127,8 +124,12 @@ pub async fn get(
     PathId(id): PathId<PhoneNumberId>,
 ) -> Result<Json<PooledNumberWhole>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
-    let number = pool::find(tx.conn(), id).await?;
-    Ok(Json(PooledNumberWhole { number, history: numbers::history(tx.conn(), None, id).await? }))
+    Ok(Json(whole(tx.conn(), id).await?))
+}
+
+async fn whole(conn: &mut PgConnection, id: PhoneNumberId) -> Result<PooledNumberWhole, StoreError> {
+    let number = pool::find(conn, id).await?;
+    Ok(PooledNumberWhole { number, history: numbers::history(conn, None, id).await? })
 }
 
 /// Release a number that no tenant has, whether it rests or not: it is the platform's no more, and what tenants had set of
@@ -142,6 +143,8 @@ pub async fn remove(
     order: Order,
 ) -> Answered {
     let mut write = api.write(order).await?;
+    pool::lock(write.tx.conn(), id).await?;
+    write.expect(async |conn| whole(conn, id).await).await?;
     pool::release(write.tx.conn(), id).await?;
     write.no_content().await
 }
@@ -185,7 +188,6 @@ pub async fn unassign(
     }
     let mut write = api.write_routing(order).await?;
     leave(&mut write, tenant.id, id, Leaving::Pool).await?;
-    let number = pool::find(write.tx.conn(), id).await?;
-    let history = numbers::history(write.tx.conn(), None, id).await?;
-    write.answer(StatusCode::OK, &PooledNumberWhole { number, history }).await
+    let pooled = whole(write.tx.conn(), id).await?;
+    write.answer(StatusCode::OK, &pooled).await
 }

@@ -14,7 +14,7 @@ use super::auth::{Editor, InTenant, PathId, Viewer};
 use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::writes::Answered;
+use super::writes::{Answered, Stop, Write};
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
@@ -92,6 +92,17 @@ pub async fn check_agents(
     }
 }
 
+/// Refuses to change hours or routing that aren't as `If-Match` says.
+///
+/// # Errors
+/// As [`Write::expect`].
+pub async fn expect(write: &mut Write<'_>, owners: &[Owner], kind: Kind) -> Result<(), Stop> {
+    match kind {
+        Kind::Hours => write.expect(async |conn| hours_of(conn, owners).await).await,
+        _ => write.expect(async |conn| routing_of(conn, owners).await).await,
+    }
+}
+
 const fn owners(tenant: TenantId, id: PhoneNumberId) -> [Owner; 3] {
     [Owner::Number(tenant, id), Owner::Tenant(tenant), Owner::Platform]
 }
@@ -124,6 +135,7 @@ pub async fn put_hours(
     document.compile()?;
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), Kind::Hours).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Hours, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = hours_of(write.tx.conn(), &owners(tenant.id, id)).await?;
@@ -171,6 +183,7 @@ pub async fn put_routing(
     document.check()?;
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), Kind::Routing).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Routing, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
@@ -200,6 +213,7 @@ async fn delete(
 ) -> Answered {
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), kind).await?;
     settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), kind).await?;
     write.tx.record_number(tenant.id, id).await?;
     write.no_content().await

@@ -5,28 +5,28 @@ use axum::extract::State;
 use dialplane_common::ids::{AgentId, TenantId};
 
 use super::Api;
-use super::agents::{self, AgentPatch, AgentToken, NewAgent};
+use super::agents::{self, AgentPatch, AgentQuery, AgentToken, NewAgent};
 use super::auth::{Operator, PathId};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery};
 use super::writes::Answered;
 use crate::store::agents as store;
 use crate::store::agents::Agent;
 
 /// List shared agents. Operators only.
-#[utoipa::path(get, path = "/agents", operation_id = "list_shared_agents", tag = "Agents", params(PageQuery),
+#[utoipa::path(get, path = "/agents", operation_id = "list_shared_agents", tag = "Agents", params(PageQuery, AgentQuery),
     responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(page): Query<PageQuery>,
+    list: List<AgentQuery>,
 ) -> Result<Json<Page<Agent>>, Problem> {
-    let window = page.window()?;
+    let filter = list.filter.filter();
     let mut tx = api.store.read(principal.scope()).await?;
-    let rows = store::list_shared(tx.conn(), window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |agent| agent.id, |agent| agent)))
+    let rows = store::list_shared(tx.conn(), &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |agent| agent.id, |agent| agent)))
 }
 
 /// Create a shared agent, for tenants to whom it is granted. Operators only.

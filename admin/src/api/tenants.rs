@@ -4,22 +4,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dialplane_common::ids::TenantId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Admin, InTenant, Operator, Principal, Viewer, operator_only};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::page::{Page, PageQuery};
+use super::page::{List, Page, PageQuery, Search};
 use super::writes::Answered;
 use crate::business::ProfileDocument;
 use crate::business::integrations::{self, Integrations};
 use crate::business::provisioning::ProvisioningDocument;
 use crate::invalid::{self, Invalid};
-use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges};
+use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges, TenantFilter};
 
 /// Far beyond what one business has.
 const COUNT_MAX: i32 = 1_000_000;
@@ -94,7 +94,7 @@ pub struct TenantPatch {
 }
 
 /// Whether a tenant's calls are routed.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TenantStatus {
     /// They are.
@@ -112,18 +112,34 @@ impl TenantStatus {
     }
 }
 
+/// Which tenants.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TenantQuery {
+    /// Those whose name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
+    /// Those of this status.
+    #[param(inline)]
+    status: Option<TenantStatus>,
+}
+
 /// List tenants; a tenant's key sees its own alone.
-#[utoipa::path(get, path = "/tenants", tag = "Tenants", params(PageQuery),
+#[utoipa::path(get, path = "/tenants", tag = "Tenants", params(PageQuery, TenantQuery),
     responses((status = 200, body = Page<Tenant>)))]
 pub async fn list(
     State(api): State<Api>,
     principal: Principal,
-    Query(page): Query<PageQuery>,
+    list: List<TenantQuery>,
 ) -> Result<Json<Page<Tenant>>, Problem> {
-    let window = page.window()?;
+    let filter = TenantFilter {
+        name: list.filter.q.map(|q| q.pattern()),
+        status: list.filter.status.map(TenantStatus::name),
+    };
     let mut tx = api.store.read(principal.scope()).await?;
-    let rows = tenants::list(tx.conn(), window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |tenant| tenant.id, |tenant| tenant)))
+    let rows = tenants::list(tx.conn(), &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |tenant| tenant.id, |tenant| tenant)))
 }
 
 /// Create a tenant. Operators only.

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use dialplane_common::ids::TenantId;
 use dialplane_common::secret::Secret;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
@@ -90,8 +92,12 @@ impl ToolServerDocument {
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = ToolServer)))]
 pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Json<ToolServer>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
-    let row = tool_servers::find(tx.conn(), tenant.id).await?;
-    row.map(|row| Json(ToolServer::of(row, None))).ok_or_else(Problem::not_found)
+    Ok(Json(read(tx.conn(), tenant.id).await?))
+}
+
+async fn read(conn: &mut PgConnection, tenant: TenantId) -> Result<ToolServer, Problem> {
+    let row = tool_servers::find(conn, tenant).await?;
+    row.map(|row| ToolServer::of(row, None)).ok_or_else(Problem::not_found)
 }
 
 /// Set a tenant's tool server. What agents want done is posted to it, signed.
@@ -107,6 +113,7 @@ pub async fn put(
     let limits = document.check()?;
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| read(conn, tenant.id).await).await?;
     let before = tool_servers::find(write.tx.conn(), tenant.id).await?;
     let keys = api.store.keys();
     let (secret, drawn) = match (document.secret, before) {
@@ -131,6 +138,7 @@ pub async fn put(
 pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| read(conn, tenant.id).await).await?;
     tool_servers::delete(write.tx.conn(), tenant.id).await?;
     write.tx.record_tenant(tenant.id).await?;
     write.no_content().await

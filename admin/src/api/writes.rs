@@ -3,6 +3,7 @@
 //! It begins with a transaction that carries where the change comes from, and ends in one place: the answer is
 //! made, the change appended to the feed and committed, the publisher woken, and the routers waited for if asked.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -17,10 +18,15 @@ use super::etag::ETag;
 use super::order::{Order, Terms};
 use crate::fleet::Applied;
 use crate::store::WriteTx;
+use crate::store::idempotency::{self, Claim, KeptAnswer, KeyId};
 
 const REVISION: HeaderName = HeaderName::from_static("dialplane-revision");
 const APPLIED: HeaderName = HeaderName::from_static("dialplane-applied");
 const WAITING_FOR: HeaderName = HeaderName::from_static("dialplane-waiting-for");
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The answer showed a secret, which its repetition leaves out.
+const WITHHELD: HeaderName = HeaderName::from_static("dialplane-secrets-withheld");
 
 /// What a writing handler gives.
 pub type Answered = Result<Response, Stop>;
@@ -55,6 +61,8 @@ struct Answer {
     location: Option<String>,
     etag: Option<ETag>,
     body: Vec<u8>,
+    /// The body without secrets, where it has any.
+    redacted: Option<Vec<u8>>,
 }
 
 impl Api {
@@ -63,22 +71,34 @@ impl Api {
     /// # Errors
     /// `fleet_too_old` when a live router couldn't read it; as [`Api::write`].
     pub async fn write_routing<Q>(&self, order: Order<Q>) -> Result<Write<'_>, Stop> {
+        let write = self.write(order).await?;
         let too_old = self.fleet.view().too_old();
         if !too_old.is_empty() {
             let detail = format!("these routers can't read what this version writes: {}", too_old.join(", "));
             return Err(Problem::new(StatusCode::CONFLICT, "fleet_too_old", detail).into());
         }
-        self.write(order).await
+        Ok(write)
     }
 
     /// Begins a write that routers don't see, or that takes away what they may do. It isn't held up by routers that are
     /// too old: what is gone they understand, and what leaked can't wait.
     ///
     /// # Errors
-    /// When Postgres can't be reached.
+    /// The answer itself, when the request is the repetition of one that was answered; `idempotency_key_reused`; when
+    /// Postgres can't be reached.
     pub async fn write<Q>(&self, order: Order<Q>) -> Result<Write<'_>, Stop> {
         let terms = order.terms;
-        let tx = self.store.write(terms.principal.scope(), &terms.origin).await?;
+        let mut tx = self.store.write(terms.principal.scope(), &terms.origin).await?;
+        if let Some((id, idempotency)) = terms.key_id().zip(terms.idempotency.as_ref()) {
+            match idempotency::claim(tx.conn(), id, idempotency.fingerprint()).await? {
+                Claim::New => {}
+                Claim::Reused => return Err(Problem::idempotency_key_reused().into()),
+                Claim::Answered(kept) => {
+                    drop(tx);
+                    return Err(Stop(Box::new(replay(self, kept, terms.timeout).await)));
+                }
+            }
+        }
         Ok(Write { api: self, tx, terms })
     }
 }
@@ -108,7 +128,7 @@ impl Write<'_> {
     /// When Postgres refuses or is away: nothing is written then.
     pub async fn answer(self, status: StatusCode, body: &impl Serialize) -> Answered {
         let body = json(body)?;
-        self.finish(Answer { status, location: None, etag: Some(ETag::of(&body)), body }).await
+        self.finish(Answer { etag: Some(ETag::of(&body)), body, ..Answer::of(status) }).await
     }
 
     /// Commits, and answers 201 with this representation of what was created, which lies below the request's path under
@@ -116,10 +136,11 @@ impl Write<'_> {
     ///
     /// # Errors
     /// As [`Write::answer`].
-    pub async fn created(self, id: impl ToString, body: &impl Serialize) -> Answered {
+    pub async fn created(self, id: impl Display, body: &impl Serialize) -> Answered {
         let body = json(body)?;
-        let location = Some(self.below(&id.to_string()));
-        self.finish(Answer { status: StatusCode::CREATED, location, etag: Some(ETag::of(&body)), body }).await
+        let location = Some(format!("{}/{id}", self.terms.path));
+        let answer = Answer::of(StatusCode::CREATED);
+        self.finish(Answer { location, etag: Some(ETag::of(&body)), body, ..answer }).await
     }
 
     /// Commits, and answers with a body that shows a secret, this once. `redacted` is the same without the secret: the
@@ -134,7 +155,9 @@ impl Write<'_> {
         redacted: &impl Serialize,
     ) -> Answered {
         let (body, redacted) = (json(body)?, json(redacted)?);
-        self.finish(Answer { status, location: None, etag: Some(ETag::of(&redacted)), body }).await
+        let etag = Some(ETag::of(&redacted));
+        let redacted = (redacted != body).then_some(redacted);
+        self.finish(Answer { etag, body, redacted, ..Answer::of(status) }).await
     }
 
     /// Commits, and answers that it is done.
@@ -142,12 +165,7 @@ impl Write<'_> {
     /// # Errors
     /// As [`Write::answer`].
     pub async fn no_content(self) -> Answered {
-        self.finish(Answer { status: StatusCode::NO_CONTENT, location: None, etag: None, body: Vec::new() })
-            .await
-    }
-
-    fn below(&self, id: &str) -> String {
-        format!("{}/{id}", self.terms.path)
+        self.finish(Answer::of(StatusCode::NO_CONTENT)).await
     }
 
     async fn finish(mut self, answer: Answer) -> Answered {
@@ -156,32 +174,74 @@ impl Write<'_> {
             return Err(Problem::no_precondition().into());
         }
         let revision = self.tx.append().await?;
-        self.tx.commit().await?;
-        let mut headers = HeaderMap::new();
-        if let Some(revision) = revision {
-            self.api.wake.notify_one();
-            headers.insert(REVISION, HeaderValue::from(revision.0));
-            if let Some(timeout) = self.terms.timeout {
-                await_routers(self.api, revision, timeout, &mut headers).await;
-            }
+        if let Some(id) = self.terms.key_id() {
+            idempotency::keep(self.tx.conn(), id, &answer.kept(revision)).await?;
         }
-        Ok(answer.into_response(headers))
+        self.tx.commit().await?;
+        if revision.is_some() {
+            self.api.wake.notify_one();
+        }
+        Ok(answer.into_response(applied(self.api, revision, self.terms.timeout).await))
+    }
+}
+
+impl Terms {
+    fn key_id(&self) -> Option<KeyId<'_>> {
+        let key = self.idempotency.as_ref()?.key();
+        Some(KeyId { scope: self.principal.scope(), actor: &self.origin.actor, key })
     }
 }
 
 impl Answer {
-    fn into_response(self, mut headers: HeaderMap) -> Response {
-        if let Some(etag) = self.etag {
-            headers.insert(header::ETAG, etag.to_value());
-        }
-        if let Some(location) = self.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
-            headers.insert(header::LOCATION, location);
-        }
-        if self.status != StatusCode::NO_CONTENT {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        (self.status, headers, self.body).into_response()
+    const fn of(status: StatusCode) -> Self {
+        Self { status, location: None, etag: None, body: Vec::new(), redacted: None }
     }
+
+    fn kept(&self, revision: Option<Revision>) -> KeptAnswer {
+        KeptAnswer {
+            status: self.status.as_u16().cast_signed(),
+            location: self.location.clone(),
+            etag: self.etag.as_ref().map(|etag| etag.as_str().to_owned()),
+            revision: revision.map(|revision| revision.0.cast_signed()),
+            body: self.redacted.as_ref().unwrap_or(&self.body).clone(),
+            secrets_withheld: self.redacted.is_some(),
+        }
+    }
+
+    fn into_response(self, headers: HeaderMap) -> Response {
+        let etag = self.etag.as_ref().map(ETag::as_str);
+        response(self.status, headers, etag, self.location.as_deref(), self.body)
+    }
+}
+
+/// The answer to an earlier request, to its repetition.
+async fn replay(api: &Api, kept: KeptAnswer, timeout: Option<Duration>) -> Response {
+    let revision = kept.revision.map(|revision| Revision(revision.cast_unsigned()));
+    let mut headers = applied(api, revision, timeout).await;
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    if kept.secrets_withheld {
+        headers.insert(WITHHELD, HeaderValue::from_static("true"));
+    }
+    let status = StatusCode::from_u16(kept.status.cast_unsigned()).unwrap_or(StatusCode::OK);
+    response(status, headers, kept.etag.as_deref(), kept.location.as_deref(), kept.body)
+}
+
+fn response(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    etag: Option<&str>,
+    location: Option<&str>,
+    body: Vec<u8>,
+) -> Response {
+    for (name, value) in [(header::ETAG, etag), (header::LOCATION, location)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    (status, headers, body).into_response()
 }
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
@@ -191,7 +251,12 @@ fn json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
     })
 }
 
-async fn await_routers(api: &Api, revision: Revision, timeout: Duration, headers: &mut HeaderMap) {
+/// The headers that tell the change's revision and, where somebody waits for the routers, how that ended.
+async fn applied(api: &Api, revision: Option<Revision>, timeout: Option<Duration>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(revision) = revision else { return headers };
+    headers.insert(REVISION, HeaderValue::from(revision.0));
+    let Some(timeout) = timeout else { return headers };
     let value = match api.fleet.applied(revision, timeout).await {
         Applied::Yes => "true",
         Applied::NoLiveRouters => "no-live-routers",
@@ -203,4 +268,5 @@ async fn await_routers(api: &Api, revision: Revision, timeout: Duration, headers
         }
     };
     headers.insert(APPLIED, HeaderValue::from_static(value));
+    headers
 }

@@ -1,7 +1,7 @@
 //! Agents' rows.
 
 use dialplane_common::feed::record::TokenHash;
-use dialplane_common::ids::{AgentId, IntentId, PhoneNumberId, TenantId};
+use dialplane_common::ids::{AgentId, IntentId, TenantId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::FromRow;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 use crate::target::TargetDocument;
 
 /// Whoever answers: a voice agent.
@@ -56,6 +57,15 @@ pub struct Agent {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Instant,
+}
+
+/// Which of a tenant's agents a list has.
+#[derive(Clone, Debug, Default)]
+pub struct AgentFilter {
+    /// Those of such a name.
+    pub name: Option<Pattern>,
+    /// Those that this provider runs.
+    pub provider: Option<String>,
 }
 
 /// What people set of an agent.
@@ -192,14 +202,23 @@ pub async fn lock(conn: &mut PgConnection, owner: AgentOwner, id: AgentId) -> Re
 pub async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
+    filter: &AgentFilter,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Agent>, StoreError> {
     let query = select(
         "JOIN agent_grants AS g ON g.agent_id = a.id
-         WHERE g.tenant_id = $1 AND ($2::uuid IS NULL OR a.id > $2) ORDER BY a.id LIMIT $3",
+         WHERE g.tenant_id = $1 AND ($4::text IS NULL OR a.name ILIKE $4)
+            AND ($5::text IS NULL OR a.provider = $5) AND ($2::uuid IS NULL OR a.id > $2) ORDER BY a.id LIMIT $3",
     );
-    Ok(sqlx::query_as(query).bind(tenant.0).bind(after).bind(rows_max).fetch_all(conn).await?)
+    Ok(sqlx::query_as(query)
+        .bind(tenant.0)
+        .bind(after)
+        .bind(rows_max)
+        .bind(filter.name.as_ref().map(Pattern::as_str))
+        .bind(&filter.provider)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// The shared agents behind `after`, oldest first. For operators.
@@ -208,12 +227,21 @@ pub async fn list(
 /// When Postgres can't be asked.
 pub async fn list_shared(
     conn: &mut PgConnection,
+    filter: &AgentFilter,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Agent>, StoreError> {
-    let query =
-        select("WHERE a.tenant_id IS NULL AND ($1::uuid IS NULL OR a.id > $1) ORDER BY a.id LIMIT $2");
-    Ok(sqlx::query_as(query).bind(after).bind(rows_max).fetch_all(conn).await?)
+    let query = select(
+        "WHERE a.tenant_id IS NULL AND ($3::text IS NULL OR a.name ILIKE $3)
+            AND ($4::text IS NULL OR a.provider = $4) AND ($1::uuid IS NULL OR a.id > $1) ORDER BY a.id LIMIT $2",
+    );
+    Ok(sqlx::query_as(query)
+        .bind(after)
+        .bind(rows_max)
+        .bind(filter.name.as_ref().map(Pattern::as_str))
+        .bind(&filter.provider)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// Sets a locked agent's fields.
@@ -349,26 +377,4 @@ pub async fn hold(
     .fetch_all(conn)
     .await?;
     Ok(held.into_iter().map(AgentId).collect())
-}
-
-/// The tenant's numbers that an agent answers, of `among` or all, locked in the order of their ids.
-///
-/// # Errors
-/// When Postgres can't be asked.
-pub async fn lock_numbers(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    id: AgentId,
-    among: Option<PhoneNumberId>,
-) -> Result<Vec<PhoneNumberId>, StoreError> {
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT id FROM phone_numbers WHERE tenant_id = $1 AND agent_id = $2 AND ($3::uuid IS NULL OR id = $3)
-         ORDER BY id FOR NO KEY UPDATE",
-    )
-    .bind(tenant.0)
-    .bind(id.0)
-    .bind(among.map(|number| number.0))
-    .fetch_all(conn)
-    .await?;
-    Ok(ids.into_iter().map(PhoneNumberId).collect())
 }

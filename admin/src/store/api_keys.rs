@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 
 /// A key, without the key.
 #[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
@@ -115,23 +116,25 @@ pub async fn take(conn: &mut PgConnection, hash: [u8; 32]) -> Result<Option<ApiK
     Ok(Some(key))
 }
 
-/// The keys of a tenant, or the operators', behind `after`, oldest first.
+/// The keys of a tenant, or the operators', those of such a name where one is given, behind `after`, oldest first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
+    name: Option<Pattern>,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<ApiKey>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id > $2)
-         ORDER BY id LIMIT $3",
+        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($4::text IS NULL OR name ILIKE $4)
+            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
     )
     .bind(tenant.map(|tenant| tenant.0))
     .bind(after)
     .bind(rows_max)
+    .bind(name.as_ref().map(Pattern::as_str))
     .fetch_all(conn)
     .await?)
 }

@@ -254,7 +254,7 @@ async fn business(
     name: String,
 ) -> Result<(Business, Vec<IntentId>), StoreError> {
     let owner = Owner::Tenant(id);
-    let intents = intents::list(conn, id, None, i64::MAX).await?;
+    let intents = intents::list(conn, id, None, None, i64::MAX).await?;
     let ids = intents.iter().map(|intent| IntentId(intent.id)).collect();
     let intents = intents.into_iter().map(|intent| Intent {
         name: intent.name,

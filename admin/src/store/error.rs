@@ -95,6 +95,7 @@ impl From<sqlx::Error> for StoreError {
                     | "agent_grants_agent_fkey"
                     | "intents_tenant_fkey"
                     | "tool_servers_tenant_fkey"
+                    | "idempotency_keys_tenant_fkey"
                     | "tenant_defaults_tenant_fkey",
                 ) => Self::NotFound,
                 // Shutting down, starting up, out of connections.

@@ -178,16 +178,30 @@ pub async fn add(
     conn: &mut PgConnection,
     number: E164,
     account: Option<AccountId>,
-) -> Result<PooledNumber, StoreError> {
-    Ok(sqlx::query_as(
+) -> Result<PhoneNumberId, StoreError> {
+    let id = PhoneNumberId(Uuid::now_v7());
+    sqlx::query(
         "INSERT INTO phone_numbers (id, phone_number, display_name, lifecycle, source, carrier_account_id)
-         VALUES ($1, $2, $2, 'available', 'manual', $3) RETURNING *",
+         VALUES ($1, $2, $2, 'available', 'manual', $3)",
     )
-    .bind(Uuid::now_v7())
+    .bind(id.0)
     .bind(number.to_string())
     .bind(account.map(|account| account.0))
-    .fetch_one(conn)
-    .await?)
+    .execute(conn)
+    .await?;
+    Ok(id)
+}
+
+/// Locks a number that no tenant has until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn lock(conn: &mut PgConnection, id: PhoneNumberId) -> Result<(), StoreError> {
+    sqlx::query("SELECT FROM phone_numbers WHERE tenant_id IS NULL AND id = $1 FOR UPDATE")
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
 }
 
 /// A number that no tenant has.

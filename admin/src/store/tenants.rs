@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 use crate::business::ProfileDocument;
 use crate::business::integrations::Integrations;
 use crate::business::provisioning::ProvisioningDocument;
@@ -48,6 +49,15 @@ pub struct Tenant {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Instant,
+}
+
+/// Which tenants a list has.
+#[derive(Clone, Debug, Default)]
+pub struct TenantFilter {
+    /// Those of such a name.
+    pub name: Option<Pattern>,
+    /// Those of this status.
+    pub status: Option<&'static str>,
 }
 
 /// Fields to change; those absent stay.
@@ -115,14 +125,20 @@ pub async fn find(conn: &mut PgConnection, id: TenantId) -> Result<Tenant, Store
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
+    filter: &TenantFilter,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Tenant>, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2")
-        .bind(after)
-        .bind(rows_max)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id > $1) AND ($3::text IS NULL OR name ILIKE $3)
+            AND ($4::text IS NULL OR status = $4) ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(rows_max)
+    .bind(filter.name.as_ref().map(Pattern::as_str))
+    .bind(filter.status)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Locks the tenant until the transaction ends: the root of its record and of its defaults.

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use reqwest::{Method, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -93,6 +94,27 @@ impl Admin {
         request.send().await.unwrap()
     }
 
+    /// A request, below the API's base, for whoever adds headers to it.
+    pub fn request(&self, key: &str, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}/api/v2{path}", self.api)).bearer_auth(key)
+    }
+
+    /// Runs a statement as the database's owner, who sees no row.
+    pub async fn execute(&self, sql: &'static str) {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    /// The one value that a query gives to an operator.
+    pub async fn query<T>(&self, sql: &'static str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
     /// Creates something as an operator and gives its id.
     pub async fn create(&self, path: &str, body: Value) -> String {
         let (status, answer) = self.send(OPERATOR, Method::POST, &format!("/api/v2{path}"), &body).await;
@@ -120,6 +142,31 @@ impl Admin {
         let (status, answer) = self.send(OPERATOR, Method::POST, &path, &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         answer["key"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; null when it has none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Sends a request.
+    pub async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, body: response.json().await.unwrap_or_default() }
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 

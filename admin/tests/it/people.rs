@@ -27,12 +27,22 @@ async fn staff_and_services_are_also_written_one_by_one() {
     for (method, path, body, field) in [
         (Method::POST, format!("{tenant}/staff"), json!({"name": "ana "}), "name"),
         (Method::POST, format!("{tenant}/staff"), json!({"name": "Bo", "id": id}), "id"),
-        (Method::POST, format!("{tenant}/staff"), json!({"name": "Bo", "services": ["Shave"]}), "services[0]"),
+        (
+            Method::POST,
+            format!("{tenant}/staff"),
+            json!({"name": "Bo", "services": ["Shave"]}),
+            "services[0]",
+        ),
         (Method::PATCH, path.clone(), json!({"weekly": {"mon": [["9", "17:00"]]}}), "weekly.mon[0][0]"),
         (Method::PATCH, path.clone(), json!({"name": null}), "name"),
         (Method::PATCH, path.clone(), json!({"age": 3}), "age"),
         (Method::PATCH, path.clone(), json!({"id": cut}), "id"),
-        (Method::PATCH, format!("{tenant}/services/{cut}"), json!({"duration_minutes": 0}), "duration_minutes"),
+        (
+            Method::PATCH,
+            format!("{tenant}/services/{cut}"),
+            json!({"duration_minutes": 0}),
+            "duration_minutes",
+        ),
     ] {
         admin.refused(method, &path, body, field).await;
     }

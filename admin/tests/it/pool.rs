@@ -99,11 +99,18 @@ async fn a_number_goes_to_the_pool_and_back_without_losing_its_location() {
     // Another tenant gets the number, and nothing of what was set.
     let theirs = format!("{other}/phone-numbers/{number}");
     let assigned = post(&admin, &format!("{theirs}/assign")).await;
-    assert_eq!((&assigned["lifecycle"], &assigned["display_name"]), (&json!("active"), &json!("+12125550001")));
+    assert_eq!(
+        (&assigned["lifecycle"], &assigned["display_name"]),
+        (&json!("active"), &json!("+12125550001"))
+    );
     let bare = number_records(&admin).await.pop().unwrap();
     assert_eq!((bare.rules, bare.hours, bare.agent_id), (None, None, None));
     assert!(bare.sms.is_empty() && bare.place.staff.is_none() && bare.place.address.is_none());
-    assert_eq!(bare.bindings[0].account.to_string(), account, "the account that brings its calls goes with it");
+    assert_eq!(
+        bare.bindings[0].account.to_string(),
+        account,
+        "the account that brings its calls goes with it"
+    );
     for setting in ["settings/voice", "settings/hours", "settings/sms", "routing", "staff"] {
         let path = format!("/api/v2{theirs}/{setting}");
         let (status, answer) = admin.send(&other_key, Method::GET, &path, &Value::Null).await;
@@ -118,10 +125,11 @@ async fn a_number_goes_to_the_pool_and_back_without_losing_its_location() {
     let id = other.trim_start_matches("/tenants/");
     let as_other = format!("SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(as_other)).execute(&mut *tx).await.unwrap();
-    let seen: i64 = sqlx::query_scalar("SELECT (SELECT count(*) FROM former_locations) + count(*) FROM number_settings")
-        .fetch_one(&mut *tx)
-        .await
-        .unwrap();
+    let seen: i64 =
+        sqlx::query_scalar("SELECT (SELECT count(*) FROM former_locations) + count(*) FROM number_settings")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
     assert_eq!(seen, 0);
     tx.rollback().await.unwrap();
 
@@ -250,10 +258,19 @@ async fn no_number_of_the_pool_is_given_twice() {
     assert_eq!(status, StatusCode::FORBIDDEN);
     for source in ["provision", "import", "port_in"] {
         let refused = admin.send(&key, Method::POST, &list, &json!({"source": source})).await;
-        assert_eq!((refused.0, &refused.1["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("source_not_supported")));
+        assert_eq!(
+            (refused.0, &refused.1["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("source_not_supported"))
+        );
     }
     let number = json!({"phone_number": "+12125550000"});
     admin.expect(StatusCode::CONFLICT, Method::POST, "/pool", number).await;
-    admin.refused(Method::POST, "/pool", json!({"phone_number": "+12125550009", "account_id": tenants[0]}), "account_id")
+    admin
+        .refused(
+            Method::POST,
+            "/pool",
+            json!({"phone_number": "+12125550009", "account_id": tenants[0]}),
+            "account_id",
+        )
         .await;
 }

@@ -42,20 +42,23 @@ async fn it_passes_on_to_the_oldest_and_says_so() {
     assert_eq!(primaries(&admin, &tenant).await.0, [first.as_str()]);
     assert_eq!(patch(&third, json!({"primary": true})).await, (StatusCode::OK, None));
     assert_eq!(primaries(&admin, &tenant).await.0, [third.as_str()]);
+    assert_eq!(patch(&third, json!({"status": "suspended"})).await, (StatusCode::OK, Some(resting.clone())));
     assert_eq!(
-        patch(&third, json!({"status": "suspended"})).await,
-        (StatusCode::OK, Some(resting.clone()))
+        send(Method::DELETE, path(&resting), Value::Null).await,
+        (StatusCode::NO_CONTENT, Some(first.clone()))
     );
-    assert_eq!(send(Method::DELETE, path(&resting), Value::Null).await, (StatusCode::NO_CONTENT, Some(first.clone())));
     assert_eq!(primaries(&admin, &tenant).await.0, [first.as_str()]);
     admin.refused(Method::PATCH, &path(&first), json!({"primary": false}), "primary").await;
     admin.refused(Method::PATCH, &path(&third), json!({"primary": true}), "primary").await;
-    admin.refused(Method::PATCH, &path(&first), json!({"primary": true, "status": "inactive"}), "primary").await;
+    admin
+        .refused(Method::PATCH, &path(&first), json!({"primary": true, "status": "inactive"}), "primary")
+        .await;
     assert_eq!(patch(&second, json!({"primary": false})).await, (StatusCode::OK, None));
     // A whole number in place of the one that was.
     let whole = json!({"display_name": "Second", "primary": true, "address": {"city": "New York"}});
     assert_eq!(send(Method::PUT, path(&second), whole).await, (StatusCode::OK, None));
-    let whole = admin.expect(StatusCode::OK, Method::PUT, &path(&second), json!({"display_name": "Bare"})).await;
+    let whole =
+        admin.expect(StatusCode::OK, Method::PUT, &path(&second), json!({"display_name": "Bare"})).await;
     assert_eq!((&whole["primary"], &whole["address"]), (&json!(true), &Value::Null));
     for (id, next) in [(&second, first.clone()), (&first, "none".to_owned())] {
         assert_eq!(patch(id, json!({"status": "inactive"})).await, (StatusCode::OK, Some(next)));
@@ -98,5 +101,7 @@ async fn whoever_writes_at_once_leaves_exactly_one() {
         let admin = &admin;
         async move { admin.send(OPERATOR, Method::DELETE, &path, &Value::Null).await.0 }
     });
-    assert!(futures_util::future::join_all(going).await.iter().all(|status| *status == StatusCode::NO_CONTENT));
+    assert!(
+        futures_util::future::join_all(going).await.iter().all(|status| *status == StatusCode::NO_CONTENT)
+    );
 }
