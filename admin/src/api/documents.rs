@@ -13,7 +13,7 @@ use super::Api;
 use super::auth::{Editor, InTenant, Principal, Viewer};
 use super::error::Problem;
 use super::order::Order;
-use super::settings::Setting;
+use super::setting::Setting;
 use super::writes::Answered;
 use crate::invalid::Invalid;
 use crate::messages::SmsDocument;
@@ -126,9 +126,7 @@ async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Resu
     for owner in owners {
         scopes.push(settings::get::<D>(conn, *owner, D::KIND).await?);
     }
-    let merge = |scopes: &[Option<D>]| scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far));
-    let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
-    Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+    Ok(Setting::merged(owners, scopes, |near, far| near.over(far)))
 }
 
 /// Refuses people who give what isn't offered there. Where no services are set anywhere, nothing says what is.

@@ -30,6 +30,7 @@ pub mod pool;
 mod question;
 pub mod rules;
 pub mod services;
+pub mod setting;
 pub mod settings;
 pub mod shared_agents;
 pub mod sms;

@@ -354,9 +354,13 @@ pub async fn create(
         }
         Err(address) => match pool::take_back(write.tx.conn(), tenant.id, address).await? {
             Some(id) => id,
-            None => numbers::insert(write.tx.conn(), tenant.id, address, MANUAL)
-                .await
-                .map_err(|error| taken(error, address))?,
+            None => {
+                check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
+                let fields = patch.over(NumberFields::of(address));
+                numbers::insert(write.tx.conn(), tenant.id, address, MANUAL, &fields)
+                    .await
+                    .map_err(|error| taken(error, address))?
+            }
         },
     };
     let row = apply(&mut write, &tenant, id, patch).await?;
@@ -542,6 +546,19 @@ impl PhoneNumberPatch {
         }
         Ok(self)
     }
+
+    /// What is set once this checked patch is written over `stored`.
+    fn over(&self, stored: NumberFields) -> NumberFields {
+        let limit = |calls: Option<u32>| calls.and_then(|calls| i32::try_from(calls).ok());
+        NumberFields {
+            display_name: self.display_name.clone().unwrap_or(stored.display_name),
+            address: self.address.clone().unwrap_or(stored.address),
+            timezone: self.timezone.clone().unwrap_or(stored.timezone),
+            status: self.status.map_or(stored.status, |status| status.name().to_owned()),
+            agent_id: self.agent_id.unwrap_or(stored.agent_id),
+            calls_max: self.calls_max.map_or(stored.calls_max, limit),
+        }
+    }
 }
 
 /// Writes a checked patch to a locked number, whose tenant is locked where it touches status or primary, and notes the
@@ -558,27 +575,22 @@ async fn apply(
         return Err(Invalid::new("primary", wanted).into());
     }
     check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
-    if let Some(wanted) = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)? {
+    let wanted = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)?;
+    if let Some(wanted) = &wanted {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &row.bindings).await?;
         store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
     }
     let stored = row.fields();
-    let limit = |calls: Option<u32>| calls.and_then(|calls| i32::try_from(calls).ok());
-    let fields = NumberFields {
-        display_name: patch.display_name.unwrap_or(stored.display_name),
-        address: patch.address.unwrap_or(stored.address),
-        timezone: patch.timezone.unwrap_or(stored.timezone),
-        status: patch.status.map_or(stored.status, |status| status.name().to_owned()),
-        agent_id: patch.agent_id.unwrap_or(stored.agent_id),
-        calls_max: patch.calls_max.map_or(stored.calls_max, limit),
-    };
+    let fields = patch.over(stored.clone());
     if patch.primary == Some(true) {
         let is_routed = fields.status == "active" && matches!(row.lifecycle.as_str(), "active" | "porting");
         if !is_routed {
             return Err(Invalid::new("primary", "wanted of a number whose calls are routed").into());
         }
     }
-    numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
+    if fields != stored || wanted.is_some() {
+        numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
+    }
     if patch.primary == Some(true) {
         numbers::make_primary(write.tx.conn(), tenant.id, id).await?;
     }

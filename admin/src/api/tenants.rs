@@ -153,24 +153,21 @@ pub async fn create(
 ) -> Answered {
     invalid::name("name", &new.name)?;
     let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
-    let changes = TenantChanges {
-        profile: Some(new.profile),
-        integrations: Some(new.integrations),
-        provisioning: Some(new.provisioning),
-        operators: OperatorsChanges {
-            external_id: Some(new.external_id),
-            calls_max: Some(calls_max(new.calls_max)?),
-            phone_numbers_max: Some(count_max("phone_numbers_max", new.phone_numbers_max)?),
-            agents_max: Some(count_max("agents_max", new.agents_max)?),
-            ..OperatorsChanges::default()
-        },
-        ..TenantChanges::default()
+    check(Some(&new.profile), Some(&new.integrations), Some(&new.provisioning), new.external_id.as_deref())?;
+    let tenant = tenants::NewTenant {
+        name: &new.name,
+        timezone: &timezone,
+        external_id: new.external_id.as_deref(),
+        profile: &new.profile,
+        integrations: &new.integrations,
+        provisioning: &new.provisioning,
+        calls_max: calls_max(new.calls_max)?,
+        phone_numbers_max: count_max("phone_numbers_max", new.phone_numbers_max)?,
+        agents_max: count_max("agents_max", new.agents_max)?,
     };
-    check(&changes)?;
     let id = TenantId(Uuid::now_v7());
     let mut write = api.write_routing(order).await?;
-    tenants::insert(write.tx.conn(), id, &new.name, &timezone).await?;
-    let tenant = tenants::update(write.tx.conn(), id, &changes).await?;
+    let tenant = tenants::insert(write.tx.conn(), id, &tenant).await?;
     write.tx.record_tenant(id).await?;
     write.created(tenant.id, &tenant).await
 }
@@ -187,14 +184,16 @@ fn count_max(field: &str, most: Option<u32>) -> Result<Option<i32>, Invalid> {
 }
 
 /// Refuses documents that aren't what they say they are.
-fn check(changes: &TenantChanges) -> Result<(), Invalid> {
-    changes.profile.as_ref().map_or(Ok(()), ProfileDocument::check)?;
-    changes.integrations.as_ref().map_or(Ok(()), integrations::check)?;
-    changes.provisioning.as_ref().map_or(Ok(()), ProvisioningDocument::check)?;
-    match &changes.operators.external_id {
-        Some(Some(id)) => invalid::name("external_id", id),
-        _ => Ok(()),
-    }
+fn check(
+    profile: Option<&ProfileDocument>,
+    integrations: Option<&Integrations>,
+    provisioning: Option<&ProvisioningDocument>,
+    external_id: Option<&str>,
+) -> Result<(), Invalid> {
+    profile.map_or(Ok(()), ProfileDocument::check)?;
+    integrations.map_or(Ok(()), integrations::check)?;
+    provisioning.map_or(Ok(()), ProvisioningDocument::check)?;
+    external_id.map_or(Ok(()), |id| invalid::name("external_id", id))
 }
 
 /// Get a tenant.
@@ -238,7 +237,9 @@ pub async fn change(
         provisioning: patch.provisioning,
         operators,
     };
-    check(&changes)?;
+    let TenantChanges { profile, integrations, provisioning, operators, .. } = &changes;
+    let external_id = operators.external_id.as_ref().and_then(Option::as_deref);
+    check(profile.as_ref(), integrations.as_ref(), provisioning.as_ref(), external_id)?;
     update(&api, tenant.id, order, &changes).await
 }
 

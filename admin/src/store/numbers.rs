@@ -131,7 +131,7 @@ impl NumberRow {
 }
 
 /// What people set of a number.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumberFields {
     /// The location's name.
     pub display_name: String,
@@ -145,6 +145,21 @@ pub struct NumberFields {
     pub agent_id: Option<AgentId>,
     /// How many calls it may have at a time; absent: any number.
     pub calls_max: Option<i32>,
+}
+
+impl NumberFields {
+    /// Of a number of which nothing is set.
+    #[must_use]
+    pub fn of(address: Address) -> Self {
+        Self {
+            display_name: address.to_string(),
+            address: None,
+            timezone: None,
+            status: "active".to_owned(),
+            agent_id: None,
+            calls_max: None,
+        }
+    }
 }
 
 /// Which of a tenant's numbers a list has.
@@ -177,7 +192,7 @@ fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("{COLUMNS_AND_BINDINGS} {condition}"))
 }
 
-/// Inserts an active number or block of which nothing is set.
+/// Inserts a number or a block.
 ///
 /// # Errors
 /// [`StoreError::NumberTaken`]; [`StoreError::AddressOverlaps`] another tenant's; [`StoreError::PhoneNumbersMax`];
@@ -187,17 +202,26 @@ pub async fn insert(
     tenant: TenantId,
     address: Address,
     source: &str,
+    fields: &NumberFields,
 ) -> Result<PhoneNumberId, StoreError> {
     let id = PhoneNumberId(Uuid::now_v7());
     sqlx::query(
-        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, source)
-         VALUES ($1, $2, $3, $4, $3, $5)",
+        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, address_parts,
+            timezone, status, source, agent_id, calls_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(id.0)
     .bind(tenant.0)
     .bind(address.to_string())
     .bind(address.is_range())
+    .bind(&fields.display_name)
+    .bind(fields.address.as_ref().map(LocationAddress::line))
+    .bind(fields.address.as_ref().and_then(LocationAddress::parts).map(Json))
+    .bind(&fields.timezone)
+    .bind(&fields.status)
     .bind(source)
+    .bind(fields.agent_id.map(|agent| agent.0))
+    .bind(fields.calls_max)
     .execute(conn)
     .await?;
     Ok(id)

@@ -39,6 +39,18 @@ pub enum Owner {
     Platform,
 }
 
+impl Owner {
+    /// What kind of owner it is, in the words of the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number(..) => "number",
+            Self::Tenant(_) => "tenant",
+            Self::Platform => "platform",
+        }
+    }
+}
+
 impl Kind {
     const fn name(self) -> &'static str {
         match self {

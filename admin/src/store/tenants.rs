@@ -92,23 +92,55 @@ pub struct OperatorsChanges {
     pub agents_max: Option<Option<i32>>,
 }
 
-/// Inserts a tenant of this name and time zone. For operators.
+/// A tenant that is to be.
+#[derive(Clone, Debug)]
+pub struct NewTenant<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its time zone.
+    pub timezone: &'a str,
+    /// What whoever sells the platform knows it by.
+    pub external_id: Option<&'a str>,
+    /// The business behind it.
+    pub profile: &'a ProfileDocument,
+    /// What its other systems need.
+    pub integrations: &'a Integrations,
+    /// How its numbers and agents are provisioned.
+    pub provisioning: &'a ProvisioningDocument,
+    /// How many calls it may have at a time.
+    pub calls_max: Option<i32>,
+    /// How many phone numbers it may have.
+    pub phone_numbers_max: Option<i32>,
+    /// How many agents it may have.
+    pub agents_max: Option<i32>,
+}
+
+/// Inserts a tenant. For operators.
 ///
 /// # Errors
-/// When Postgres can't be asked.
+/// [`StoreError::ExternalIdTaken`].
 pub async fn insert(
     conn: &mut PgConnection,
     id: TenantId,
-    name: &str,
-    timezone: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO tenants (id, name, timezone) VALUES ($1, $2, $3)")
-        .bind(id.0)
-        .bind(name)
-        .bind(timezone)
-        .execute(conn)
-        .await?;
-    Ok(())
+    new: &NewTenant<'_>,
+) -> Result<Tenant, StoreError> {
+    Ok(sqlx::query_as(
+        "INSERT INTO tenants (id, name, timezone, external_id, profile, integrations, provisioning, calls_max,
+            phone_numbers_max, agents_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *",
+    )
+    .bind(id.0)
+    .bind(new.name)
+    .bind(new.timezone)
+    .bind(new.external_id)
+    .bind(Json(new.profile))
+    .bind(Json(new.integrations))
+    .bind(Json(new.provisioning))
+    .bind(new.calls_max)
+    .bind(new.phone_numbers_max)
+    .bind(new.agents_max)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// The tenant.
@@ -162,7 +194,7 @@ pub async fn lock_for_deletion(conn: &mut PgConnection, id: TenantId) -> Result<
 /// Changes a locked tenant.
 ///
 /// # Errors
-/// [`StoreError::NotFound`].
+/// [`StoreError::NotFound`], [`StoreError::ExternalIdTaken`].
 pub async fn update(
     conn: &mut PgConnection,
     id: TenantId,

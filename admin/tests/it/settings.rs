@@ -53,7 +53,8 @@ async fn voice_is_inherited_field_by_field() {
     let Some(admin) = Admin::start().await else { return };
     let (tenant, number) = salon(&admin).await;
     let (own, of_tenant) = (format!("{number}/settings/voice"), format!("{tenant}/defaults/voice"));
-    assert_eq!(get(&admin, &own).await, json!({"own": null, "inherited": null, "effective": null}));
+    let unset = json!({"own": null, "inherited": null, "inherited_from": {}, "effective": null});
+    assert_eq!(get(&admin, &own).await, unset);
     put(&admin, "/defaults/voice", json!({"language": "en-US", "stability": 0.5, "speed": 1})).await;
     put(&admin, &of_tenant, json!({"language": "es", "voice_id": "v1"})).await;
     let setting = put(&admin, &own, json!({"speed": 1.1, "greeting": null})).await;
@@ -62,6 +63,9 @@ async fn voice_is_inherited_field_by_field() {
         setting["inherited"],
         json!({"language": "es", "voice_id": "v1", "stability": 0.5, "speed": 1.0})
     );
+    let from =
+        json!({"language": "tenant", "voice_id": "tenant", "stability": "platform", "speed": "platform"});
+    assert_eq!(setting["inherited_from"], from);
     assert_eq!(
         setting["effective"],
         json!({"language": "es", "voice_id": "v1", "stability": 0.5, "speed": 1.1})
