@@ -170,3 +170,36 @@ impl<'a> Location<'a> {
         next_opening(&self.hours, self.zone, self.now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_agent_knows_the_intents_that_it_names_or_all() {
+        let ids = [1, 2, 3].map(|id| IntentId(Uuid::from_u128(id)));
+        let intent = |name: &str| Intent { name: name.into(), phrases: vec![], responses: [].into() };
+        let business = Business { intents: ["a", "b", "c"].map(intent).into(), ..Business::default() };
+        let check = |known: &[IntentId], expected: &[&str]| {
+            let location = Location {
+                tenant_id: TenantId(Uuid::nil()),
+                phone_number_id: None,
+                number: None,
+                business: &business,
+                place: None,
+                agent: None,
+                agent_intents: known,
+                intent_ids: &ids,
+                platform: None,
+                hours: [None; 3],
+                zone: &TimeZone::UTC,
+                now: UnixSeconds(0),
+            };
+            assert_eq!(location.intents().map(|intent| &*intent.name).collect::<Vec<_>>(), expected);
+        };
+        check(&[], &["a", "b", "c"]);
+        check(&[ids[2], ids[0]], &["a", "c"]);
+        check(&[IntentId(Uuid::from_u128(9))], &[]);
+    }
+}

@@ -311,4 +311,28 @@ mod tests {
         assert_eq!(acknowledgement("sms").body, EMPTY.as_bytes());
         well_formed::check(EMPTY);
     }
+
+    #[test]
+    fn messages_go_back_and_on() {
+        let message = InboundCall {
+            call_id: "M1".into(),
+            to: "+12125550001".into(),
+            from: "+15105550198".into(),
+            number_id: None,
+            context: "Open?".into(),
+        };
+        let check = |reply: Option<&str>, forward_to: Option<&str>, expected: &str| {
+            let forward_to = forward_to.map(|number| number.parse().unwrap());
+            let rendered = messages(&message, &MessageAnswer { reply, forward_to });
+            let body = String::from_utf8(rendered.body.into_owned()).unwrap();
+            let expected =
+                format!(r#"<?xml version="1.0" encoding="UTF-8"?><Response>{expected}</Response>"#);
+            assert_eq!(body, expected);
+        };
+        let back = r#"<Message type="sms" src="12125550001" dst="15105550198">Yes &amp; no</Message>"#;
+        let on = r#"<Message type="sms" src="12125550001" dst="12025550147">+15105550198: Open?</Message>"#;
+        check(Some("Yes & no"), Some("+12025550147"), &format!("{back}{on}"));
+        check(None, Some("+12025550147"), on);
+        check(None, None, "");
+    }
 }
