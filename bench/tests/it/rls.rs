@@ -35,6 +35,12 @@ impl TwoTenants {
             let _ = operator.ok("POST", &unassign, &serde_json::Value::Null);
             let server = json!({"url": "https://tools.example/"});
             let _ = operator.ok("PUT", &format!("/tenants/{}/tool-server", salon.tenant), &server);
+            let kept = format!(
+                "set role dialplane_operator; insert into idempotency_keys (tenant_id, principal, key, fingerprint)
+                 values ('{}', 'key', 'k', '')",
+                salon.tenant
+            );
+            let _ = database.query(&kept);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
