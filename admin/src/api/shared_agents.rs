@@ -106,7 +106,7 @@ pub async fn delete_token(
 
 /// Let a tenant use a shared agent, which shows it to the tenant. Operators only.
 #[utoipa::path(put, path = "/agents/{agent_id}/grants/{tenant_id}", operation_id = "grant_shared_agent",
-    tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path), WaitQuery),
+    tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path)),
     responses((status = 204)))]
 pub async fn grant(
     State(api): State<Api>,
@@ -123,7 +123,7 @@ pub async fn grant(
 
 /// Take the use of a shared agent back from a tenant of which no number and no rule uses it. Operators only.
 #[utoipa::path(delete, path = "/agents/{agent_id}/grants/{tenant_id}", operation_id = "revoke_shared_agent",
-    tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path), WaitQuery),
+    tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path)),
     responses((status = 204)))]
 pub async fn revoke(
     State(api): State<Api>,

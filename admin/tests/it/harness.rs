@@ -8,6 +8,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::told;
+
 /// An operator's key.
 pub const OPERATOR: &str = "operator-key-of-the-tests";
 /// The key that seals what is stored.
@@ -82,9 +84,10 @@ impl Admin {
 
     /// Sends a request and gives status and body.
     pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let response = self.respond(key, method, path, body).await;
-        let status = response.status();
-        (status, response.json().await.unwrap_or_default())
+        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let answer = Answer::to(request).await;
+        (answer.status, answer.body)
     }
 
     /// Sends a request and gives the answer.
@@ -159,9 +162,14 @@ pub struct Answer {
 impl Answer {
     /// Sends a request.
     pub async fn to(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, body: response.json().await.unwrap_or_default() }
+        let answer = Self { status, headers, body: response.json().await.unwrap_or_default() };
+        told::check(&method, &path, &answer);
+        answer
     }
 
     /// A header's value.

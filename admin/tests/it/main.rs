@@ -21,4 +21,5 @@ mod settings;
 mod tenancy;
 mod tenants;
 mod tokens;
+mod told;
 mod tool_server;
