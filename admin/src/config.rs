@@ -44,7 +44,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve the REST API and publish the feed.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Bring the database's schema to this program's version.
     Migrate(MigrateArguments),
     /// Print the OpenAPI document.
