@@ -100,3 +100,6 @@ UPDATE tenant_defaults SET value = jsonb_build_object(kind, (
 ))
 WHERE kind IN ('staff', 'services');
 RESET ROLE;
+
+SELECT audit_table('agent_grants', 'agent.grant', '{agent_id}');
+SELECT audit_table('agent_intents', 'agent.intent', '{agent_id,intent_id}');

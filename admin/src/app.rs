@@ -9,20 +9,26 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::secret::Secret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::Failure;
+use crate::api::events::Realtime;
 use crate::api::{self, Api};
+use crate::audit::sealer::Sealer;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
-use crate::publisher::{self, Publisher};
+use crate::publisher::Publisher;
 use crate::quarantine;
+use crate::realtime::hub::Hub;
+use crate::realtime::slots::Slots;
+use crate::realtime::{relay, tail};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{self, Origin, Scope, Store, StoreError};
+use crate::store::{self, Origin, Scope, Store, StoreError, audit, doorbell, feed};
 use crate::sweep::Sweep;
 use crate::telemetry;
 
@@ -55,14 +61,21 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let fleet = Fleet::watch(settings.redis.clone(), settings.redis_keys.clone(), Arc::clone(&metrics));
     let wake = Arc::new(Notify::new());
     let is_publishing = Arc::new(AtomicBool::new(false));
+    let (stop_api, stopping) = watch::channel(false);
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
         is_publishing: Arc::clone(&is_publishing),
+        realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
         metrics: Arc::clone(&metrics),
         number_quarantine: settings.number_quarantine,
     };
+    let (sealed, to_publish) = mpsc::channel(relay::BATCHES_MAX);
+    let (link, keys) = (RedisLink::new(settings.redis.clone()), Keys::clone(&settings.redis_keys));
+    let relay = relay::run(to_publish, link, keys, Arc::clone(&metrics));
+    let wake_sealer = Arc::clone(store.committed());
+    let sealer = Sealer { store: store.clone(), wake: wake_sealer, sealed, metrics: Arc::clone(&metrics) };
     let publisher = Publisher {
         store: store.clone(),
         link: Arc::new(RedisLink::new(settings.redis)),
@@ -82,45 +95,69 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, sweep, store, metrics, wake }, signal).await
+    let relaying = tokio::spawn(relay);
+    let parts = Parts {
+        api_listener,
+        ops_listener,
+        api,
+        stop_api,
+        publisher,
+        sealer,
+        relaying,
+        sweep,
+        store,
+        metrics,
+        wake,
+    };
+    run(parts, signal).await
 }
 
 struct Parts {
     api_listener: TcpListener,
     ops_listener: TcpListener,
     api: Api,
+    stop_api: watch::Sender<bool>,
     publisher: Publisher,
+    sealer: Sealer,
+    relaying: JoinHandle<()>,
     sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
 }
 
-/// Serves until a signal; then requests finish first, the publisher last, so that what they wrote is published.
+/// Serves until a signal; then requests finish first, publisher and sealer last, so that what they wrote is published and
+/// sealed.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
-    let (stop_api, api_stopped) = watch::channel(false);
-    let (stop_publisher, publisher_stopped) = watch::channel(false);
-    let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
-    let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
+    let (stop_background, background_stopped) = watch::channel(false);
+    let sealed = Arc::new(Notify::new());
+    let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
+    let listening = tokio::spawn(doorbell::ring(parts.store.clone(), bells));
+    let tailing = tokio::spawn(tail::follow(parts.store.clone(), parts.api.realtime.hub.clone(), sealed));
+    let publishing = tokio::spawn(parts.publisher.run(background_stopped.clone()));
+    let sealing = tokio::spawn(parts.sealer.run(background_stopped));
     let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
     let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
-    let stopped = wait_until(api_stopped);
+    let stopped = wait_until(parts.api.realtime.stopping.clone());
     let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
     let serving = tokio::spawn(serving);
     // Not inside the log line, which evaluates nothing when its level is off.
     let name = signal.await;
     tracing::info!(signal = name, "stopping");
-    let _ = stop_api.send(true);
+    let _ = parts.stop_api.send(true);
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
-    let _ = stop_publisher.send(true);
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
+    let _ = stop_background.send(true);
+    // The relay ends with the sealer, which it gets its work from.
+    let finish = async { tokio::join!(publishing, sealing, parts.relaying) };
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
     releasing.abort();
+    tailing.abort();
     sweeping.abort();
     serving_ops.abort();
     Ok(())

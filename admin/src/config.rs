@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::feed::keys::Keys;
+use dialplane_common::feed::keys::{Keys, NAMESPACE};
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
 
+use crate::store::audit::Head;
 use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
 const LISTEN: &str = "127.0.0.1:8000";
 const OPS_LISTEN: &str = "127.0.0.1:8001";
-const NAMESPACE: &str = "dialplane";
 /// Postgres's own notices and each lost connection of the pool say nothing that isn't said better elsewhere.
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
@@ -51,8 +51,21 @@ pub enum Command {
     Openapi,
     /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
     Republish(RepublishArguments),
+    /// Look after the audit log.
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Create a demo tenant over REST, once, and print a signed call to it.
     Demo(DemoArguments),
+}
+
+/// What to do with the audit log.
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Walk the whole chain; print its length and its last hash, or fail at the first entry that isn't as it was sealed.
+    Verify(VerifyArguments),
 }
 
 /// Settings of `serve`.
@@ -108,6 +121,22 @@ pub struct RepublishArguments {
     database: DatabaseArguments,
     #[command(flatten)]
     keys: KeyArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Settings of `audit verify`.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// An entry that the chain is known to have had: with --expect-hash, shows whether later ones were cut off or all was
+    /// written anew.
+    #[arg(long, requires = "expect_hash", value_name = "SEQ")]
+    expect_seq: Option<u64>,
+    /// That entry's hash, as an earlier run printed it.
+    #[arg(long, requires = "expect_seq", value_name = "HASH")]
+    expect_hash: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArguments,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -239,6 +268,16 @@ pub struct RepublishSettings {
     pub log: LogSettings,
 }
 
+/// What `audit verify` needs, checked.
+pub struct VerifySettings {
+    /// An end that the chain is known to have had.
+    pub expected: Option<Head>,
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// How to log.
+    pub log: LogSettings,
+}
+
 /// The keys that seal secrets.
 pub struct SealKeys {
     /// Seals credentials in the database.
@@ -293,6 +332,20 @@ impl RepublishArguments {
             seal_keys: self.keys.settings()?,
             log: self.log.settings()?,
         })
+    }
+}
+
+impl VerifyArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<VerifySettings, SettingError> {
+        let expected = match self.expect_seq.zip(self.expect_hash) {
+            Some((seq, text)) => Some(Head { seq, hash: expected_hash(&text)? }),
+            None => None,
+        };
+        Ok(VerifySettings { expected, database_url: self.database.settings()?, log: self.log.settings()? })
     }
 }
 
@@ -386,6 +439,19 @@ pub fn public_urls(list: Option<&str>) -> Result<Vec<PublicUrl>, SettingError> {
         .collect()
 }
 
+fn expected_hash(text: &str) -> Result<[u8; 32], SettingError> {
+    let refuse = || SettingError::new("--expect-hash", text, "wanted 64 hexadecimal digits");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(refuse());
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| refuse())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| refuse())?;
+    }
+    Ok(hash)
+}
+
 fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     match value.parse() {
         Ok(entries) if entries > 0 => Ok(entries),
@@ -450,6 +516,14 @@ mod tests {
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
         check("--number-quarantine-days", "x", "ADMIN_NUMBER_QUARANTINE_DAYS=x: wanted");
         check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
+    }
+
+    #[test]
+    fn a_hash_is_64_digits() {
+        assert_eq!(expected_hash(&"0a".repeat(32)).unwrap(), [10; 32]);
+        for text in ["", "0a", &"0g".repeat(32), &"+1".repeat(31), &"\u{e9}".repeat(32)] {
+            assert!(expected_hash(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`], [`people`],
 //! [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it. [`app`] wires the parts.
+//! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`app`] wires
+//! the parts.
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod business;
 pub mod config;
 pub mod credentials;
@@ -23,6 +25,7 @@ pub mod people;
 pub mod profile;
 pub mod publisher;
 pub mod quarantine;
+pub mod realtime;
 pub mod redis_link;
 pub mod republish;
 pub mod routing;

@@ -19,6 +19,9 @@ use tokio::sync::Semaphore;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than people and programs at the control plane open; far fewer than file descriptors allow.
 const CONNECTIONS_MAX: usize = 1_024;
+/// How long the other side may leave unread what was sent: then the connection is closed. A stream of events would wait
+/// for it for ever.
+const UNREAD_TIMEOUT_MS: u32 = 30_000;
 /// After a failed accept (out of file descriptors), so that the loop doesn't spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
@@ -52,6 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Without it, the end of an answer may wait for the other side's acknowledgement.
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_TIMEOUT_MS);
         let service = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);

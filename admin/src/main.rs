@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use dialplane_admin::config::{Cli, Command};
-use dialplane_admin::{Failure, api, app, demo, republish};
+use dialplane_admin::config::{AuditCommand, Cli, Command};
+use dialplane_admin::{Failure, api, app, audit, demo, republish};
 
 fn main() -> ExitCode {
     let outcome = run(Cli::parse().command);
@@ -30,6 +30,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Republish(arguments) => runtime.block_on(republish::run(arguments.settings()?)),
+        Command::Audit { command: AuditCommand::Verify(arguments) } => {
+            runtime.block_on(audit::verify::run(arguments.settings()?))
+        }
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
     }
 }

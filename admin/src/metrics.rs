@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
+
+use crate::store::audit::Backlog;
 
 /// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
 const DURATION_BUCKETS_S: [f64; 14] =
@@ -23,6 +26,12 @@ pub struct Metrics {
     publish_failures: IntCounterVec,
     epochs: IntCounterVec,
     live_routers: IntGauge,
+    is_sealing: IntGauge,
+    audit_unsealed: IntGauge,
+    audit_lag: Gauge,
+    audit_sealed: IntCounter,
+    events_unsent: IntCounter,
+    event_streams: IntGauge,
     database_connections: IntGauge,
     database_connections_idle: IntGauge,
 }
@@ -64,9 +73,16 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok(counters)
         };
-        let published_deltas =
-            IntCounter::new("published_deltas_total", "Deltas appended to the stream in Redis.")?;
-        registry.register(Box::new(published_deltas.clone()))?;
+        let counter = |name: &str, help: &str| -> prometheus::Result<IntCounter> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let audit_lag = Gauge::new(
+            "audit_seal_lag_seconds",
+            "Since the oldest change that isn't sealed yet began, where this process seals; 0 when all is.",
+        )?;
+        registry.register(Box::new(audit_lag.clone()))?;
         let request_duration = HistogramVec::new(
             HistogramOpts::new(
                 "http_request_duration_seconds",
@@ -95,7 +111,7 @@ impl Metrics {
                 "publisher_backlog_revisions",
                 "Revisions committed and not yet in Redis, where this process publishes.",
             )?,
-            published_deltas,
+            published_deltas: counter("published_deltas_total", "Deltas appended to the stream in Redis.")?,
             publish_failures: counters(
                 "publisher_failures_total",
                 "Rounds of the publisher that failed, by what they failed at.",
@@ -107,6 +123,18 @@ impl Metrics {
                 &["reason"],
             )?,
             live_routers: gauge("live_routers", "Routers that have reported lately.")?,
+            is_sealing: gauge("audit_is_sealing", "1 in the one process that seals the audit log, else 0.")?,
+            audit_unsealed: gauge(
+                "audit_unsealed_entries",
+                "Entries of the audit log that aren't sealed yet, where this process seals.",
+            )?,
+            audit_lag,
+            audit_sealed: counter("audit_sealed_entries_total", "Entries of the audit log sealed.")?,
+            events_unsent: counter(
+                "events_unsent_total",
+                "Events not published in Redis, as it was away or too slow; they are over REST.",
+            )?,
+            event_streams: gauge("event_streams", "Streams of events that are open.")?,
             database_connections: gauge("database_connections", "Connections of the pool.")?,
             database_connections_idle: gauge(
                 "database_connections_idle",
@@ -160,6 +188,35 @@ impl Metrics {
     /// How many routers are live.
     pub fn routers(&self, live: usize) {
         self.live_routers.set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this process seals the audit log.
+    pub fn sealing(&self, is_sealing: bool) {
+        self.is_sealing.set(i64::from(is_sealing));
+        if !is_sealing {
+            self.unsealed(Backlog::default());
+        }
+    }
+
+    /// What isn't sealed yet.
+    pub fn unsealed(&self, backlog: Backlog) {
+        self.audit_unsealed.set(backlog.rows);
+        self.audit_lag.set(backlog.oldest_s);
+    }
+
+    /// Entries were sealed.
+    pub fn sealed(&self, entries: u64) {
+        self.audit_sealed.inc_by(entries);
+    }
+
+    /// Events weren't published in Redis.
+    pub fn events_unsent(&self, events: u64) {
+        self.events_unsent.inc_by(events);
+    }
+
+    /// How many streams of events are open.
+    pub fn event_streams(&self, open: usize) {
+        self.event_streams.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// All metrics as Prometheus's text; the pool's are read now.

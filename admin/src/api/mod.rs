@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod agent_numbers;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
@@ -16,6 +17,7 @@ mod documents;
 pub mod envelope;
 pub mod error;
 pub mod etag;
+pub mod events;
 pub mod explain;
 pub mod feed;
 pub mod idempotency;
@@ -74,6 +76,8 @@ pub struct Api {
     pub wake: Arc<Notify>,
     /// Whether this process publishes.
     pub is_publishing: Arc<AtomicBool>,
+    /// Streams of events.
+    pub realtime: events::Realtime,
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// How long a phone number that its tenant deleted rests.
@@ -153,6 +157,9 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(api_keys::delete_operator))
         .routes(routes!(explain::get))
         .routes(routes!(explain::get_of_tenant))
+        .routes(routes!(events::follow))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::list_of_tenant))
         .routes(routes!(feed::get))
         .routes(routes!(feed::routers))
 }

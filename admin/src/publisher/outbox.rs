@@ -41,6 +41,8 @@ pub trait Outbox: Clone + Send + Sync + 'static {
 
 /// One state, whatever is written meanwhile.
 pub trait Reading: Send {
+    /// Whether it is a state of the database that began the epoch. See [`feed::is_known`].
+    fn is_known(&mut self, epoch: Epoch) -> impl Future<Output = Outcome<bool>> + Send;
     /// Which one.
     fn state(&mut self) -> impl Future<Output = Outcome<State>> + Send;
     /// Its records, one stored frame each.
@@ -112,6 +114,10 @@ impl Outbox for Store {
 }
 
 impl Reading for ReadTx {
+    async fn is_known(&mut self, epoch: Epoch) -> Outcome<bool> {
+        feed::is_known(self.conn(), epoch).await
+    }
+
     async fn state(&mut self) -> Outcome<State> {
         feed::state(self.conn()).await
     }

@@ -11,8 +11,10 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod bindings;
 pub mod compile;
+pub mod doorbell;
 pub mod error;
 pub mod feed;
 pub mod idempotency;
@@ -41,6 +43,7 @@ pub use error::StoreError;
 pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use tokio::sync::Notify;
 
 use crate::config::SealKeys;
 
@@ -79,6 +82,7 @@ impl Scope {
 pub struct Store {
     pool: PgPool,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
 }
 
 /// A transaction that reads one state of the database.
@@ -88,6 +92,7 @@ pub struct ReadTx(Transaction<'static, Postgres>);
 pub struct WriteTx {
     transaction: Transaction<'static, Postgres>,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
     changes: Vec<Change>,
     /// Where in `changes` each record's is.
     noted: HashMap<RecordKey, usize>,
@@ -124,7 +129,7 @@ impl Store {
     /// When `url` isn't one.
     pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
         let pool = open(url)?;
-        Ok(Self { pool, keys })
+        Ok(Self { pool, keys, committed: Arc::default() })
     }
 
     /// The pool, for what isn't a request: listening, metrics.
@@ -137,6 +142,12 @@ impl Store {
     #[must_use]
     pub fn keys(&self) -> &Arc<SealKeys> {
         &self.keys
+    }
+
+    /// Rung after each commit of a transaction that writes, of this process.
+    #[must_use]
+    pub fn committed(&self) -> &Arc<Notify> {
+        &self.committed
     }
 
     /// Begins a transaction that reads one state.
@@ -155,13 +166,24 @@ impl Store {
     pub async fn write(&self, scope: Scope, origin: &Origin) -> Result<WriteTx, StoreError> {
         let begin = format!("BEGIN{}{}", scope.statements(), origin.statements());
         let transaction = self.begin(begin).await?;
-        Ok(WriteTx { transaction, keys: Arc::clone(&self.keys), changes: Vec::new(), noted: HashMap::new() })
+        Ok(WriteTx {
+            transaction,
+            keys: Arc::clone(&self.keys),
+            committed: Arc::clone(&self.committed),
+            changes: Vec::new(),
+            noted: HashMap::new(),
+        })
     }
 
     /// One round trip: begin, and all that is set for the transaction.
     async fn begin(&self, statements: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let pool = self.pool.clone();
+        // In a task of its own, which ends whatever becomes of the caller: a BEGIN that is given up half-way is forgotten,
+        // and whoever gets the connection next would find itself in that transaction.
         // Safe: ids print hexadecimal digits and hyphens, and an origin's texts are literals.
-        self.pool.begin_with(AssertSqlSafe(statements)).await.map_err(StoreError::from)
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statements)).await });
+        let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
+        begun.map_err(StoreError::from)
     }
 
     /// Whether the schema is this program's, or a newer one.
@@ -251,7 +273,9 @@ impl WriteTx {
     /// When Postgres refuses or is away: nothing is written then.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.append().await?;
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        self.committed.notify_one();
+        Ok(())
     }
 }
 

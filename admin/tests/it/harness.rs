@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -73,6 +74,41 @@ impl Admin {
         self.process.wait().unwrap();
         (self.process, self.api) =
             spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key, &self.settings);
+    }
+
+    /// Waits until the whole audit log is sealed, and gives how many entries it has.
+    pub async fn sealed(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+        for _ in 0..600 {
+            let (all, unsealed): (i64, i64) =
+                sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE seq IS NULL) FROM audit_log")
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap();
+            if unsealed == 0 {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the audit log isn't sealed");
+    }
+
+    /// A command of the program, with this database.
+    pub fn command(&self, name: &str) -> Command {
+        command(name, &self.database_url, ENCRYPTION_KEY)
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    /// Where the API is.
+    pub fn api(&self) -> &str {
+        &self.api
     }
 
     /// Runs the command that writes every record anew, with this list of keys.

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod agents;
+mod audit;
+mod events;
 mod feed;
 mod harness;
 mod idempotency;

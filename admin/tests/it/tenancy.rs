@@ -142,5 +142,5 @@ async fn each_table_shows_a_tenant_its_own_rows_alone() {
             seen.push(table);
         }
     }
-    assert_eq!(seen, ["intents", "tool_servers"]);
+    assert_eq!(seen, ["audit_log", "intents", "tool_servers"]);
 }

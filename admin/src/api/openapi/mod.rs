@@ -48,6 +48,8 @@ use crate::routing::{Action, AgentShareDocument, DialableDocument, RejectReason}
         (name = "Tools", description = "A tenant's own server for what its agents want done."),
         (name = "Routing", description = "Why a call goes where it goes."),
         (name = "API keys", description = "Keys that open this API."),
+        (name = "Events", description = "Changes as they happen."),
+        (name = "Audit", description = "Who changed what, in an order that can be proven."),
         (name = "Fleet", description = "The feed of changes and the routers that follow it."),
     )
 )]
