@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::Failure;
 use crate::api::{self, Api};
+use crate::bulk::worker::Worker;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
@@ -52,10 +53,17 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let fleet = Fleet::watch(settings.redis.clone(), settings.redis_keys.clone(), Arc::clone(&metrics));
     let wake = Arc::new(Notify::new());
     let is_publishing = Arc::new(AtomicBool::new(false));
+    let worker = Worker {
+        store: store.clone(),
+        fleet: fleet.clone(),
+        wake: Arc::clone(&wake),
+        imports: Arc::new(Notify::new()),
+    };
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
+        imports: Arc::clone(&worker.imports),
         is_publishing: Arc::clone(&is_publishing),
         metrics: Arc::clone(&metrics),
     };
@@ -73,13 +81,14 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, publisher, store, metrics, wake }, signal).await
+    run(Parts { api_listener, ops_listener, api, worker, publisher, store, metrics, wake }, signal).await
 }
 
 struct Parts {
     api_listener: TcpListener,
     ops_listener: TcpListener,
     api: Api,
+    worker: Worker,
     publisher: Publisher,
     store: Store,
     metrics: Arc<Metrics>,
@@ -89,6 +98,7 @@ struct Parts {
 /// Serves until a signal; then requests finish first, the publisher last, so that what they wrote is published.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let (stop_api, api_stopped) = watch::channel(false);
+    let importing = tokio::spawn(parts.worker.run(api_stopped.clone()));
     let (stop_publisher, publisher_stopped) = watch::channel(false);
     let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
     let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
@@ -105,6 +115,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, importing).await;
     let _ = stop_publisher.send(true);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
     listening.abort();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_path_to_error::{Path, Segment};
+
 /// Where in the request, and what is wanted there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invalid {
@@ -22,6 +24,40 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.wanted)
     }
+}
+
+/// The field and what is wanted there, from what the reader says at `path`, itself below `parent`.
+#[must_use]
+pub fn at_path(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
+    let mut field = parent.unwrap_or_default().to_owned();
+    let push = |field: &mut String, name: &str| {
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(name);
+    };
+    for segment in path {
+        match segment {
+            Segment::Map { key } | Segment::Enum { variant: key } => push(&mut field, key),
+            Segment::Seq { index } => field.push_str(&format!("[{index}]")),
+            Segment::Unknown => {}
+        }
+    }
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if (text.starts_with("unknown field") || text.starts_with("missing field"))
+        && let Some(name) = quoted(text)
+    {
+        // The reader counts an unknown field as part of the path, or doesn't.
+        if !field.ends_with(&format!(".{name}")) && field != name {
+            push(&mut field, &name);
+        }
+    }
+    let wanted = match text {
+        _ if text.starts_with("missing field") => "wanted",
+        _ if text.starts_with("UUID parsing failed") => "wanted an id, a UUID",
+        _ => text,
+    };
+    Invalid::new(if field.is_empty() { "body".to_owned() } else { field }, wanted)
 }
 
 /// The most characters of a name or a label.

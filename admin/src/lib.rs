@@ -7,6 +7,8 @@
 
 pub mod api;
 pub mod app;
+pub mod bindings;
+pub mod bulk;
 pub mod config;
 pub mod credentials;
 pub mod demo;

@@ -162,6 +162,9 @@ impl From<StoreError> for Problem {
             StoreError::IntentNameTaken => {
                 conflict("intent_name_taken", "name: the tenant has an intent of this name").at("name")
             }
+            StoreError::ExternalIdTaken => {
+                conflict("external_id_taken", "external_id: another tenant has it").at("external_id")
+            }
             StoreError::AddressOverlaps => conflict(
                 "phone_number_overlaps",
                 "phone_number: a range of somebody else's holds it, or it holds what is somebody else's",

@@ -15,7 +15,9 @@ mod documents;
 pub mod envelope;
 pub mod error;
 pub mod explain;
+pub mod exports;
 pub mod feed;
+pub mod imports;
 pub mod intents;
 pub mod openapi;
 pub mod page;
@@ -60,6 +62,8 @@ pub struct Api {
     pub fleet: Fleet,
     /// Wakes this process's publisher.
     pub wake: Arc<Notify>,
+    /// Wakes the workers that take imports on.
+    pub imports: Arc<Notify>,
     /// Whether this process publishes.
     pub is_publishing: Arc<AtomicBool>,
     /// All metrics.
@@ -116,6 +120,13 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(explain::get_of_tenant))
         .routes(routes!(feed::get))
         .routes(routes!(feed::routers))
+        .routes(routes!(imports::list, imports::create))
+        .routes(routes!(imports::get, imports::cancel))
+        .routes(routes!(imports::offset, imports::append))
+        .routes(routes!(imports::apply))
+        .routes(routes!(imports::errors))
+        .routes(routes!(imports::events))
+        .routes(routes!(exports::get))
 }
 
 /// The API as a service.

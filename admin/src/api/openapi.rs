@@ -38,6 +38,7 @@ use crate::credentials;
         (name = "Tools", description = "A tenant's own server for what its agents want done."),
         (name = "Routing", description = "Why a call goes where it goes."),
         (name = "API keys", description = "Keys that open this API."),
+        (name = "Bulk", description = "Files of numbers, tenants and settings, in and out."),
         (name = "Fleet", description = "The feed of changes and the routers that follow it."),
     )
 )]

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The tenant has an intent of this name.
     #[error("the intent's name is taken")]
     IntentNameTaken,
+    /// Another tenant has the external id.
+    #[error("the external id is taken")]
+    ExternalIdTaken,
     /// The number or block overlaps another tenant's.
     #[error("the address overlaps another tenant's")]
     AddressOverlaps,
@@ -61,6 +64,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
+                Some("tenants_external_id_key" | "tenants_pkey") => Self::ExternalIdTaken,
                 Some("intents_name_key") => Self::IntentNameTaken,
                 Some("phone_numbers_overlap_excl") => Self::AddressOverlaps,
                 Some("phone_number_bindings_number_id_key") => Self::NumberIdTaken,
@@ -77,6 +81,7 @@ impl From<sqlx::Error> for StoreError {
                     | "account_grants_account_fkey"
                     | "intents_tenant_fkey"
                     | "tool_servers_tenant_fkey"
+                    | "imports_tenant_fkey"
                     | "tenant_defaults_tenant_fkey",
                 ) => Self::NotFound,
                 // Shutting down, starting up, out of connections.

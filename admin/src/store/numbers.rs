@@ -130,7 +130,7 @@ const COLUMNS_AND_BINDINGS: &str = "SELECT n.*, (
     FROM phone_numbers n";
 
 /// The query with the columns of a [`NumberRow`].
-fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     // Safe: both parts are literals of this file.
     sqlx::AssertSqlSafe(format!("{COLUMNS_AND_BINDINGS} {condition}"))
 }

@@ -38,7 +38,9 @@ pub enum Owner {
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    /// Its name in the tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Hours => "hours",
             Self::Routing => "routing",

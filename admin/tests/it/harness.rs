@@ -80,6 +80,11 @@ impl Admin {
         (status, response.json().await.unwrap_or_default())
     }
 
+    /// A request as an operator, below the API's base, with whatever body.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}/api/v2{path}", self.api)).bearer_auth(OPERATOR)
+    }
+
     /// Creates something as an operator and gives its id.
     pub async fn create(&self, path: &str, body: Value) -> String {
         let (status, answer) = self.send(OPERATOR, Method::POST, &format!("/api/v2{path}"), &body).await;

@@ -6,6 +6,7 @@ mod accounts;
 mod agents;
 mod feed;
 mod harness;
+mod imports;
 mod intents;
 mod numbers;
 mod records;
