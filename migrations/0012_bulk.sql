@@ -120,18 +120,19 @@ BEGIN
         SELECT FROM (SELECT DISTINCT left(phone_number, 5) AS head FROM inserted) AS heads
         WHERE EXISTS (
             SELECT FROM phone_numbers AS block
-            WHERE block.is_range AND block.phone_number ~>=~ head AND block.phone_number ~<~ (head || ':')
+            WHERE block.is_range AND block.lifecycle <> 'released'
+                AND block.phone_number ~>=~ head AND block.phone_number ~<~ (head || ':')
         )
     ) AND (
         EXISTS (
             SELECT FROM inserted CROSS JOIN LATERAL generate_series(5, length(inserted.phone_number) - 1) AS upto
             JOIN phone_numbers AS block ON block.is_range AND block.phone_number = left(inserted.phone_number, upto)
-            WHERE block.tenant_id IS DISTINCT FROM inserted.tenant_id
+            WHERE block.lifecycle <> 'released' AND block.tenant_id <> inserted.tenant_id
         ) OR EXISTS (
             SELECT FROM inserted JOIN phone_numbers AS inside
                 ON inside.phone_number ~>~ inserted.phone_number
                 AND inside.phone_number ~<~ (inserted.phone_number || ':')
-            WHERE inserted.is_range AND inside.tenant_id IS DISTINCT FROM inserted.tenant_id
+            WHERE inserted.is_range AND inside.lifecycle <> 'released' AND inside.tenant_id <> inserted.tenant_id
         )
     ) THEN
         RAISE EXCEPTION 'the address overlaps another tenant''s'

@@ -33,6 +33,8 @@ const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 const PARTIAL_UPLOAD: &str = "application/partial-upload";
 /// A sender that says nothing for so long has gone: what came is kept.
 const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// So long, the rest of a file that is refused is taken.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often progress is looked at.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -178,7 +180,12 @@ async fn receive(api: &Api, import: Import, is_complete: bool, body: RawBody) ->
     let mut body = body.into_data_stream();
     loop {
         match tokio::time::timeout(BODY_IDLE_TIMEOUT, body.next()).await {
-            Ok(Some(Ok(bytes))) => upload.push(&bytes).await.map_err(upload_problem)?,
+            Ok(Some(Ok(bytes))) => {
+                if let Err(error) = upload.push(&bytes).await {
+                    drain(body).await;
+                    return Err(upload_problem(error));
+                }
+            }
             Ok(None) if is_complete => {
                 let import = upload.end().await.map_err(upload_problem)?;
                 api.imports.notify_waiters();
@@ -192,6 +199,12 @@ async fn receive(api: &Api, import: Import, is_complete: bool, body: RawBody) ->
             }
         }
     }
+}
+
+/// Many senders read no answer before they have sent all: what comes is taken, for a while.
+async fn drain(mut body: impl Stream<Item = Result<bytes::Bytes, axum::Error>> + Unpin) {
+    let draining = async { while let Some(Ok(_)) = body.next().await {} };
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, draining).await;
 }
 
 fn upload_problem(error: UploadError) -> Problem {

@@ -108,8 +108,9 @@ fn read_csv<T: DeserializeOwned>(
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut record = csv::StringRecord::new();
     let columns = header.map_or(0, csv::StringRecord::len);
+    let mut place = Place { bytes, at: 0, line: first };
     loop {
-        let number = first + i64::try_from(reader.position().line()).unwrap_or(i64::MAX) - 1;
+        let number = place.line_at(usize::try_from(reader.position().byte()).unwrap_or(usize::MAX));
         match reader.read_record(&mut record) {
             Ok(false) => return (lines, refused),
             Ok(true) => {}
@@ -118,9 +119,6 @@ fn read_csv<T: DeserializeOwned>(
                 continue;
             }
         }
-        let number = record
-            .position()
-            .map_or(number, |position| first + i64::try_from(position.line()).unwrap_or(i64::MAX) - 1);
         if record.len() != columns {
             let wanted = format!("wanted {columns} fields as in the header, found {}", record.len());
             refused.push(bad(number, "invalid_line", Invalid::new("line", wanted)));
@@ -130,6 +128,24 @@ fn read_csv<T: DeserializeOwned>(
             Ok(item) => lines.push(Line { number, item }),
             Err(error) => refused.push(bad(number, "invalid_field", csv_invalid(&error, header))),
         }
+    }
+}
+
+/// Which line of the file a byte of a piece is in.
+struct Place<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: i64,
+}
+
+impl Place<'_> {
+    /// The line of the record that begins at `byte` or behind the line breaks there, which the reader skips.
+    fn line_at(&mut self, byte: usize) -> i64 {
+        while self.at < self.bytes.len() && (self.at < byte || matches!(self.bytes[self.at], b'\r' | b'\n')) {
+            self.line += i64::from(self.bytes[self.at] == b'\n');
+            self.at += 1;
+        }
+        self.line
     }
 }
 

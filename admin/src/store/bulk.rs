@@ -199,12 +199,12 @@ pub async fn overlapping(
          WHERE EXISTS (
             SELECT FROM generate_series(5, length(wanted.phone_number) - 1) AS upto
             JOIN phone_numbers AS block ON block.is_range AND block.phone_number = left(wanted.phone_number, upto)
-            WHERE block.tenant_id IS DISTINCT FROM wanted.tenant_id
+            WHERE block.lifecycle <> 'released' AND block.tenant_id <> wanted.tenant_id
          ) OR (wanted.is_range AND EXISTS (
             SELECT FROM phone_numbers AS inside
             WHERE inside.phone_number ~>~ wanted.phone_number
                 AND inside.phone_number ~<~ (wanted.phone_number || ':')
-                AND inside.tenant_id IS DISTINCT FROM wanted.tenant_id
+                AND inside.lifecycle <> 'released' AND inside.tenant_id <> wanted.tenant_id
          ))",
     )
     .bind(addresses.iter().map(|address| address.0.clone()).collect::<Vec<_>>())
@@ -500,12 +500,14 @@ pub fn all_settings(
         Ok(SettingsRow { tenant: TenantId(row.try_get("tenant_id")?), number, documents })
     };
     sqlx::query(
-        "SELECT tenant_id, NULL AS phone_number, false AS is_range, jsonb_object_agg(kind, value) AS documents
-         FROM tenant_defaults WHERE ($1::uuid IS NULL OR tenant_id = $1) GROUP BY tenant_id
-         UNION ALL
-         (SELECT n.tenant_id, n.phone_number, n.is_range, jsonb_object_agg(s.kind, s.value)
-         FROM number_settings s JOIN phone_numbers n ON n.id = s.phone_number_id
-         WHERE ($1::uuid IS NULL OR n.tenant_id = $1) GROUP BY n.id)
+        "SELECT * FROM (
+            SELECT tenant_id, NULL AS phone_number, false AS is_range, jsonb_object_agg(kind, value) AS documents
+            FROM tenant_defaults WHERE ($1::uuid IS NULL OR tenant_id = $1) GROUP BY tenant_id
+            UNION ALL
+            SELECT n.tenant_id, n.phone_number, n.is_range, jsonb_object_agg(s.kind, s.value)
+            FROM number_settings s JOIN phone_numbers n ON n.id = s.phone_number_id
+            WHERE ($1::uuid IS NULL OR n.tenant_id = $1) GROUP BY n.id
+         ) AS settings
          ORDER BY phone_number COLLATE \"C\" NULLS FIRST, is_range, tenant_id",
     )
     .bind(tenant.map(|tenant| tenant.0))
