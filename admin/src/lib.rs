@@ -3,12 +3,14 @@
 //! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`],
 //! [`people`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it. [`app`] wires the parts.
+//! which routers serve it. [`bulk`] takes files in and gives them out. [`app`] wires the parts,
+//! [`commands`] are what operators do in a terminal.
 
 pub mod api;
 pub mod app;
 pub mod bindings;
 pub mod bulk;
+pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod demo;

@@ -21,6 +21,7 @@ pub mod instant;
 pub mod intents;
 mod nonce;
 pub mod numbers;
+pub mod sealed;
 pub mod settings;
 pub mod tenants;
 pub mod tool_servers;
@@ -151,6 +152,14 @@ impl Store {
         };
         // Safe: an id prints hexadecimal digits and hyphens.
         self.pool.begin_with(AssertSqlSafe(statement)).await.map_err(StoreError::from)
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn server_version(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&self.pool).await?)
     }
 
     /// Whether the schema is this program's, or a newer one.
