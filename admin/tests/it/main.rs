@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agents;
+mod commands;
 mod feed;
 mod harness;
 mod imports;
