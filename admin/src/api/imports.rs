@@ -411,7 +411,7 @@ pub async fn events(
         let (api, before) = state?;
         let import = next_progress(&api, id, before.as_ref()).await?;
         let event = Event::default().event("progress").json_data(&import);
-        let next = (!import.is_over()).then(|| (api, Some(import)));
+        let next = (!import.is_over()).then_some((api, Some(import)));
         Some((event, next))
     });
     Ok(Sse::new(progress).keep_alive(KeepAlive::default()))

@@ -64,7 +64,8 @@ fn write() -> String {
     document.components.get_or_insert_with(Components::new).add_security_scheme("key", key);
     document.security = Some(vec![SecurityRequirement::new::<_, _, String>("key", [])]);
     for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+        let operations =
+            [&mut path.get, &mut path.head, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
         operations.into_iter().flatten().for_each(add_refusal);
     }
     for path in ["/accounts", "/tenants/{tenant_id}/accounts"] {

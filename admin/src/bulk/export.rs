@@ -74,7 +74,7 @@ async fn lines(
 
 /// Lines in memory. Writing there doesn't fail.
 enum Writer {
-    Csv(csv::Writer<Vec<u8>>),
+    Csv(Box<csv::Writer<Vec<u8>>>),
     Jsonl(Vec<u8>),
 }
 
@@ -84,7 +84,7 @@ impl Writer {
             Format::Csv => {
                 let mut out = csv::Writer::from_writer(Vec::with_capacity(2 * PART_BYTES));
                 let _ = out.write_record(columns);
-                Self::Csv(out)
+                Self::Csv(Box::new(out))
             }
             Format::Jsonl => Self::Jsonl(Vec::with_capacity(2 * PART_BYTES)),
         }
@@ -126,7 +126,7 @@ impl Writer {
         match self {
             Self::Csv(out) => {
                 let empty = csv::Writer::from_writer(Vec::with_capacity(2 * PART_BYTES));
-                Bytes::from(std::mem::replace(out, empty).into_inner().unwrap_or_default())
+                Bytes::from(std::mem::replace(&mut **out, empty).into_inner().unwrap_or_default())
             }
             Self::Jsonl(out) => Bytes::from(std::mem::take(out)),
         }

@@ -56,7 +56,6 @@ impl RemoteArguments {
 
 impl Remote {
     /// A request below the API's base.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }

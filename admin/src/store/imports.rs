@@ -36,8 +36,8 @@ pub struct Import {
     pub header: Option<Vec<u8>>,
     /// Bytes of the file that are kept: an upload that broke off goes on there.
     pub bytes_received: i64,
+    /// The number of the line that comes next, counted by line breaks.
     #[serde(skip)]
-    #[allow(missing_docs, reason = "the column's comment says it")]
     pub next_line: i64,
     /// Pieces that the file was cut into.
     #[serde(skip)]
