@@ -178,9 +178,12 @@ pub async fn numbers(
 ) -> Result<Vec<NumberRow>, StoreError> {
     let query = match hold {
         Hold::Yes => select(
-            "WHERE n.phone_number = ANY ($1) ORDER BY n.phone_number, n.is_range FOR NO KEY UPDATE OF n",
+            "WHERE n.phone_number = ANY ($1) AND n.lifecycle <> 'released'
+             ORDER BY n.phone_number, n.is_range FOR NO KEY UPDATE OF n",
         ),
-        Hold::No => select("WHERE n.phone_number = ANY ($1) ORDER BY n.phone_number, n.is_range"),
+        Hold::No => select(
+            "WHERE n.phone_number = ANY ($1) AND n.lifecycle <> 'released' ORDER BY n.phone_number, n.is_range",
+        ),
     };
     Ok(sqlx::query_as(query).bind(digits).fetch_all(conn).await?)
 }
@@ -459,7 +462,8 @@ pub fn all_numbers(
     tenant: Option<TenantId>,
 ) -> impl Stream<Item = Result<NumberRow, StoreError>> + Send + '_ {
     sqlx::query_as(select(
-        "WHERE ($1::uuid IS NULL OR n.tenant_id = $1) ORDER BY n.phone_number USING ~<~, n.is_range",
+        "WHERE ($1::uuid IS NULL OR n.tenant_id = $1) AND n.lifecycle <> 'released'
+         ORDER BY n.phone_number USING ~<~, n.is_range",
     ))
     .bind(tenant.map(|tenant| tenant.0))
     .fetch(conn)
