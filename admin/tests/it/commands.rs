@@ -125,7 +125,10 @@ async fn keys_are_made_and_revoked_without_a_key() {
 async fn stored_secrets_are_sealed_anew_and_the_old_key_can_go() {
     let Some(mut admin) = Admin::start().await else { return };
     let tenant = admin.create("/tenants", json!({"name": "Sparkle"})).await;
-    let account = |sid: &str| json!({"provider": "twilio", "label": "main", "credentials": {"account_sid": sid, "auth_token": "t"}});
+    let account = |sid: &str| {
+        let credentials = json!({"account_sid": sid, "auth_token": "t"});
+        json!({"provider": "twilio", "label": "main", "credentials": credentials})
+    };
     let path = format!("/tenants/{tenant}/accounts");
     let id = admin.create(&path, account("AC1")).await;
     admin.create(&path, account("AC2")).await;

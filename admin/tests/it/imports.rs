@@ -229,7 +229,8 @@ async fn lines_against_each_other_are_found_when_they_are_written() {
     let Some(admin) = Admin::start().await else { return };
     let (mine, theirs) = (business(&admin, "Mine").await.tenant, business(&admin, "Theirs").await.tenant);
     let file = format!(
-        "prefix,phone_number,tenant_id\n+4930123,,{mine}\n,+4930123456,{theirs}\n,+4930123457,{mine}\n,+12125550001,{theirs}\n"
+        "prefix,phone_number,tenant_id\n+4930123,,{mine}\n,+4930123456,{theirs}\n\
+         ,+4930123457,{mine}\n,+12125550001,{theirs}\n"
     );
     let failed = import(&admin, &format!("{IMPORT}&mode=all_or_nothing"), file.clone()).await;
     assert_eq!((&failed["state"], counts(&failed)), (&json!("failed"), [0, 0, 0, 1]), "{failed}");
