@@ -23,6 +23,9 @@ CREATE TABLE imports (
     lines_changed    bigint NOT NULL DEFAULT 0,
     lines_unchanged  bigint NOT NULL DEFAULT 0,
     failure          text,
+    actor            text NOT NULL,  -- where it comes from, for the audit log
+    request_id       text,
+    address          text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     updated_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz,

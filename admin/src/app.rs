@@ -9,22 +9,33 @@ use dialplane_common::feed::keys::Keys;
 use dialplane_common::secret::Secret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::Failure;
+use crate::api::auth::gate::Gate;
+use crate::api::events::Realtime;
 use crate::api::{self, Api};
+use crate::audit::sealer::Sealer;
 use crate::bulk::worker::Worker;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
 use crate::metrics::Metrics;
+use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
-use crate::publisher::{self, Publisher};
+use crate::outbound;
+use crate::publisher::Publisher;
+use crate::realtime::hub::Hub;
+use crate::realtime::slots::Slots;
+use crate::realtime::{relay, tail};
 use crate::redis_link::RedisLink;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{self, Scope, Store, StoreError};
+use crate::store::{self, Origin, Scope, Store, StoreError, audit, doorbell, feed};
+use crate::sweep::Sweep;
 use crate::telemetry;
 
+const ORIGIN: Origin = Origin::system("start");
 /// Requests under way at a stop have this long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Postgres that starts together with us is up by then.
@@ -59,14 +70,27 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         wake: Arc::clone(&wake),
         imports: Arc::new(Notify::new()),
     };
+    let (stop_api, stopping) = watch::channel(false);
+    let oidc = match settings.oidc {
+        Some(oidc) => Some(Arc::new(Oidc::new(oidc, outbound::client()?))),
+        None => None,
+    };
+    let gate = Arc::new(Gate::new(settings.rates, oidc.clone(), Arc::clone(&metrics)));
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
         imports: Arc::clone(&worker.imports),
         is_publishing: Arc::clone(&is_publishing),
+        realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
+        gate,
         metrics: Arc::clone(&metrics),
     };
+    let (sealed, to_publish) = mpsc::channel(relay::BATCHES_MAX);
+    let (link, keys) = (RedisLink::new(settings.redis.clone()), Keys::clone(&settings.redis_keys));
+    let relay = relay::run(to_publish, link, keys, Arc::clone(&metrics));
+    let wake_sealer = Arc::clone(store.committed());
+    let sealer = Sealer { store: store.clone(), wake: wake_sealer, sealed, metrics: Arc::clone(&metrics) };
     let publisher = Publisher {
         store: store.clone(),
         link: Arc::new(RedisLink::new(settings.redis)),
@@ -78,10 +102,31 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         chunk_bytes: FRAMES_BYTES_MAX,
         metrics: Arc::clone(&metrics),
     };
+    let sweep = Sweep {
+        store: store.clone(),
+        is_publishing: Arc::clone(&api.is_publishing),
+        keep_answers: settings.keep_answers,
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
-    run(Parts { api_listener, ops_listener, api, worker, publisher, store, metrics, wake }, signal).await
+    let relaying = tokio::spawn(relay);
+    let parts = Parts {
+        api_listener,
+        ops_listener,
+        api,
+        oidc,
+        stop_api,
+        worker,
+        publisher,
+        sealer,
+        relaying,
+        sweep,
+        store,
+        metrics,
+        wake,
+    };
+    run(parts, signal).await
 }
 
 struct Parts {
@@ -89,38 +134,70 @@ struct Parts {
     ops_listener: TcpListener,
     api: Api,
     worker: Worker,
+    stop_api: watch::Sender<bool>,
+    oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
+    sealer: Sealer,
+    relaying: JoinHandle<()>,
+    sweep: Sweep,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
 }
 
-/// Serves until a signal; then requests finish first, the publisher last, so that what they wrote is published.
+/// Serves until a signal; then requests finish first, publisher and sealer last, so that what they wrote is published and
+/// sealed.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
-    let (stop_api, api_stopped) = watch::channel(false);
-    let importing = tokio::spawn(parts.worker.run(api_stopped.clone()));
-    let (stop_publisher, publisher_stopped) = watch::channel(false);
-    let listening = tokio::spawn(publisher::listen(parts.store.clone(), parts.wake));
-    let publishing = tokio::spawn(parts.publisher.run(publisher_stopped));
+    let importing = tokio::spawn(parts.worker.run(parts.stop_api.subscribe()));
+    let (stop_background, background_stopped) = watch::channel(false);
+    let sealed = Arc::new(Notify::new());
+    let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
+    let listening = tokio::spawn(doorbell::ring(parts.store.clone(), bells));
+    let tailing = tokio::spawn(tail::follow(parts.store.clone(), parts.api.realtime.hub.clone(), sealed));
+    let publishing = tokio::spawn(parts.publisher.run(background_stopped.clone()));
+    let sealing = tokio::spawn(parts.sealer.run(background_stopped));
+    let letting_in = tokio::spawn(let_in(
+        Arc::clone(&parts.api.gate),
+        parts.store.clone(),
+        parts.oidc,
+        Arc::clone(&parts.metrics),
+    ));
+    let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
-    let stopped = wait_until(api_stopped);
+    let stopped = wait_until(parts.api.realtime.stopping.clone());
     let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
     let serving = tokio::spawn(serving);
     // Not inside the log line, which evaluates nothing when its level is off.
     let name = signal.await;
     tracing::info!(signal = name, "stopping");
-    let _ = stop_api.send(true);
+    let _ = parts.stop_api.send(true);
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, importing).await;
-    let _ = stop_publisher.send(true);
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, publishing).await;
+    let _ = stop_background.send(true);
+    // The relay ends with the sealer, which it gets its work from.
+    let finish = async { tokio::join!(publishing, sealing, parts.relaying) };
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
+    tailing.abort();
+    letting_in.abort();
+    sweeping.abort();
     serving_ops.abort();
     Ok(())
+}
+
+/// Keeps what is known of keys, and the issuer's, as it is.
+async fn let_in(gate: Arc<Gate>, store: Store, oidc: Option<Arc<Oidc>>, metrics: Arc<Metrics>) {
+    let keep_issuer_fresh = async {
+        match oidc {
+            Some(oidc) => oidc.issuer().keep_fresh(|is_good| metrics.oidc_fetched(is_good)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(gate.keys.listen(&store), gate.keys.write_uses(&store), keep_issuer_fresh);
 }
 
 async fn wait_until(mut stop: watch::Receiver<bool>) {
@@ -193,7 +270,7 @@ async fn keep_bootstrap_key(store: &Store, key: &Secret) -> Result<(), StoreErro
         hint: &text[text.len().saturating_sub(4)..],
         expires_at: None,
     };
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     if let Some(stored) = api_keys::insert(tx.conn(), &key).await? {
         tx.record(&stored.record()?)?;
     }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
 use crate::config::{DemoArguments, public_urls};
+use crate::{Failure, outbound};
 
 const TENANT: &str = "Demo Salon";
 const ACCOUNT: &str = "demo";
@@ -34,7 +34,7 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     let api = Client {
         base: format!("{}/api/v2", arguments.admin_url.trim_end_matches('/')),
         key,
-        http: reqwest::Client::new(),
+        http: outbound::client()?,
     };
     let account_id = provision(&api, &secrets).await?;
     let path = format!("/webhooks/twilio/voice/{account_id}");

@@ -1,13 +1,14 @@
 //! The control plane: owns everything that changes, and proves that every router has it.
 //!
-//! In the order of a change: [`api`] checks it ([`hours`], [`routing`], [`profile`],
+//! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`], [`routing`], [`profile`],
 //! [`people`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it. [`bulk`] takes files in and gives them out. [`app`] wires the parts,
-//! [`commands`] are what operators do in a terminal.
+//! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
+//! files in and gives them out. [`app`] wires the parts, [`commands`] are what operators do in a terminal.
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod bindings;
 pub mod bulk;
 pub mod commands;
@@ -20,14 +21,20 @@ pub mod invalid;
 pub mod listener;
 pub mod metrics;
 pub mod numbering;
+pub mod oidc;
 pub mod ops;
+pub mod outbound;
 pub mod people;
 pub mod profile;
 pub mod publisher;
+pub mod rate;
+pub mod realtime;
 pub mod redis_link;
 pub mod republish;
+pub mod role;
 pub mod routing;
 pub mod store;
+pub mod sweep;
 pub mod target;
 pub mod telemetry;
 pub mod url;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dialplane_admin::commands::{check, explain, export, fleet, import, keys, rotate_keys};
-use dialplane_admin::config::{Cli, Command, FeedCommand};
-use dialplane_admin::{Failure, api, app, demo, republish};
+use dialplane_admin::config::{AuditCommand, Cli, Command, FeedCommand};
+use dialplane_admin::{Failure, api, app, audit, demo, republish};
 
 fn main() -> ExitCode {
     let outcome = run(Cli::parse().command);
@@ -39,6 +39,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Fleet(arguments) => runtime.block_on(fleet::run(arguments)),
         Command::Republish(arguments) | Command::Feed(FeedCommand::Republish(arguments)) => {
             runtime.block_on(republish::run(arguments.settings()?))
+        }
+        Command::Audit { command: AuditCommand::Verify(arguments) } => {
+            runtime.block_on(audit::verify::run(arguments.settings()?))
         }
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
     }

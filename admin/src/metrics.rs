@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
+
+use crate::store::audit::Backlog;
 
 /// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
 const DURATION_BUCKETS_S: [f64; 14] =
@@ -22,7 +25,15 @@ pub struct Metrics {
     published_deltas: IntCounter,
     publish_failures: IntCounterVec,
     epochs: IntCounterVec,
+    refused: IntCounterVec,
+    oidc_fetches: IntCounterVec,
     live_routers: IntGauge,
+    is_sealing: IntGauge,
+    audit_unsealed: IntGauge,
+    audit_lag: Gauge,
+    audit_sealed: IntCounter,
+    events_unsent: IntCounter,
+    event_streams: IntGauge,
     database_connections: IntGauge,
     database_connections_idle: IntGauge,
 }
@@ -47,6 +58,33 @@ impl PublishFailure {
     }
 }
 
+const fn fetch_label(is_good: bool) -> &'static str {
+    if is_good { "ok" } else { "failed" }
+}
+
+/// Why somebody wasn't let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// A key or a token that isn't good.
+    Unauthorized,
+    /// Too many of those from one address.
+    Address,
+    /// A principal asks too often.
+    Principal,
+}
+
+impl Refused {
+    const ALL: [Self; 3] = [Self::Unauthorized, Self::Address, Self::Principal];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Address => "address_limited",
+            Self::Principal => "principal_limited",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers all metrics, each series that is known at zero.
     ///
@@ -64,9 +102,16 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok(counters)
         };
-        let published_deltas =
-            IntCounter::new("published_deltas_total", "Deltas appended to the stream in Redis.")?;
-        registry.register(Box::new(published_deltas.clone()))?;
+        let counter = |name: &str, help: &str| -> prometheus::Result<IntCounter> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let audit_lag = Gauge::new(
+            "audit_seal_lag_seconds",
+            "Since the oldest change that isn't sealed yet began, where this process seals; 0 when all is.",
+        )?;
+        registry.register(Box::new(audit_lag.clone()))?;
         let request_duration = HistogramVec::new(
             HistogramOpts::new(
                 "http_request_duration_seconds",
@@ -95,7 +140,7 @@ impl Metrics {
                 "publisher_backlog_revisions",
                 "Revisions committed and not yet in Redis, where this process publishes.",
             )?,
-            published_deltas,
+            published_deltas: counter("published_deltas_total", "Deltas appended to the stream in Redis.")?,
             publish_failures: counters(
                 "publisher_failures_total",
                 "Rounds of the publisher that failed, by what they failed at.",
@@ -106,7 +151,30 @@ impl Metrics {
                 "New epochs of the feed, by what made one necessary.",
                 &["reason"],
             )?,
+            refused: counters(
+                "refused_total",
+                "Requests that weren't let in: a key or token that isn't good, too many of those from one address, or a \
+                 principal that asks too often.",
+                &["why"],
+            )?,
+            oidc_fetches: counters(
+                "oidc_fetches_total",
+                "Fetches of the OIDC issuer's keys in the background.",
+                &["outcome"],
+            )?,
             live_routers: gauge("live_routers", "Routers that have reported lately.")?,
+            is_sealing: gauge("audit_is_sealing", "1 in the one process that seals the audit log, else 0.")?,
+            audit_unsealed: gauge(
+                "audit_unsealed_entries",
+                "Entries of the audit log that aren't sealed yet, where this process seals.",
+            )?,
+            audit_lag,
+            audit_sealed: counter("audit_sealed_entries_total", "Entries of the audit log sealed.")?,
+            events_unsent: counter(
+                "events_unsent_total",
+                "Events not published in Redis, as it was away or too slow; they are over REST.",
+            )?,
+            event_streams: gauge("event_streams", "Streams of events that are open.")?,
             database_connections: gauge("database_connections", "Connections of the pool.")?,
             database_connections_idle: gauge(
                 "database_connections_idle",
@@ -116,6 +184,12 @@ impl Metrics {
         };
         for failure in PublishFailure::ALL {
             metrics.publish_failures.with_label_values(&[failure.label()]);
+        }
+        for why in Refused::ALL {
+            metrics.refused.with_label_values(&[why.label()]);
+        }
+        for is_good in [true, false] {
+            metrics.oidc_fetches.with_label_values(&[fetch_label(is_good)]);
         }
         for reason in crate::publisher::decide::EpochReason::ALL {
             metrics.epochs.with_label_values(&[reason.label()]);
@@ -157,9 +231,48 @@ impl Metrics {
         self.epochs.with_label_values(&[reason.label()]).inc();
     }
 
+    /// Somebody wasn't let in.
+    pub fn refused(&self, why: Refused) {
+        self.refused.with_label_values(&[why.label()]).inc();
+    }
+
+    /// The issuer's keys were fetched, or couldn't be.
+    pub fn oidc_fetched(&self, is_good: bool) {
+        self.oidc_fetches.with_label_values(&[fetch_label(is_good)]).inc();
+    }
+
     /// How many routers are live.
     pub fn routers(&self, live: usize) {
         self.live_routers.set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this process seals the audit log.
+    pub fn sealing(&self, is_sealing: bool) {
+        self.is_sealing.set(i64::from(is_sealing));
+        if !is_sealing {
+            self.unsealed(Backlog::default());
+        }
+    }
+
+    /// What isn't sealed yet.
+    pub fn unsealed(&self, backlog: Backlog) {
+        self.audit_unsealed.set(backlog.rows);
+        self.audit_lag.set(backlog.oldest_s);
+    }
+
+    /// Entries were sealed.
+    pub fn sealed(&self, entries: u64) {
+        self.audit_sealed.inc_by(entries);
+    }
+
+    /// Events weren't published in Redis.
+    pub fn events_unsent(&self, events: u64) {
+        self.events_unsent.inc_by(events);
+    }
+
+    /// How many streams of events are open.
+    pub fn event_streams(&self, open: usize) {
+        self.event_streams.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// All metrics as Prometheus's text; the pool's are read now.

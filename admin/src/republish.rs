@@ -10,14 +10,17 @@ use uuid::Uuid;
 use crate::Failure;
 use crate::config::RepublishSettings;
 use crate::store::accounts::{self, AccountFields};
+use crate::store::agents::AgentFilter;
 use crate::store::numbers::NumberFilter;
+use crate::store::tenants::TenantFilter;
 use crate::store::{
-    Scope, Store, StoreError, agents, api_keys, feed, numbers, settings, tenants, tool_servers,
+    Origin, Scope, Store, StoreError, agents, api_keys, feed, numbers, settings, tenants, tool_servers,
 };
 use crate::telemetry;
 
 /// Rows a transaction: each holds the feed for a moment, and other writers wait no longer than that.
 const ROWS: i64 = 200;
+const ORIGIN: Origin = Origin::system("republish");
 
 /// Runs the command.
 ///
@@ -36,7 +39,7 @@ pub async fn run(settings: RepublishSettings) -> Result<(), Failure> {
 }
 
 async fn all(store: &Store) -> Result<u64, StoreError> {
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     settings::lock_platform(tx.conn()).await?;
     tx.record_platform().await?;
     tx.commit().await?;
@@ -44,7 +47,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
     let mut after = None;
     loop {
         let mut tx = store.read(Scope::Operator).await?;
-        let page = tenants::list(tx.conn(), after, ROWS).await?;
+        let page = tenants::list(tx.conn(), &TenantFilter::default(), after, ROWS).await?;
         drop(tx);
         let Some(last) = page.last() else { break };
         after = Some(last.id);
@@ -52,7 +55,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
             records += tenant_with_all(store, TenantId(tenant.id)).await?;
         }
     }
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     feed::want_new_epoch(tx.conn(), true).await?;
     tx.commit().await?;
     Ok(records)
@@ -60,7 +63,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
 
 /// A tenant that was deleted meanwhile needs nothing.
 async fn tenant_with_all(store: &Store, id: TenantId) -> Result<u64, StoreError> {
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
     match tenants::lock(tx.conn(), id).await {
         Err(StoreError::NotFound) => return Ok(0),
         other => other?,
@@ -75,8 +78,8 @@ async fn tenant_with_all(store: &Store, id: TenantId) -> Result<u64, StoreError>
 async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
-        let mut tx = store.write(Scope::Operator).await?;
-        let page = accounts::list(tx.conn(), owner, after, ROWS).await?;
+        let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
+        let page = accounts::list(tx.conn(), owner, None, after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
         for row in &page {
@@ -105,7 +108,7 @@ async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, Stor
 async fn keys_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
-        let mut tx = store.write(Scope::Operator).await?;
+        let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
         let page = api_keys::lock_good(tx.conn(), owner, after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
@@ -120,8 +123,8 @@ async fn keys_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreErr
 async fn agents_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
-        let mut tx = store.write(Scope::Operator).await?;
-        let page = agents::list(tx.conn(), tenant, after, ROWS).await?;
+        let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
+        let page = agents::list(tx.conn(), tenant, &AgentFilter::default(), after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
         for row in &page {
@@ -140,7 +143,7 @@ async fn agents_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
 async fn numbers_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
-        let mut tx = store.write(Scope::Operator).await?;
+        let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
         let page = numbers::list(tx.conn(), tenant, &NumberFilter::default(), after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);

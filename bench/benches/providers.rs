@@ -277,7 +277,7 @@ fn answers(c: &mut Criterion) {
             method: &Method::POST,
             authority: None,
             target: &target,
-            headers: &headers,
+            headers: (&headers).into(),
             body: vector.body.as_bytes(),
             peer: Peer { address: [127, 0, 0, 1].into(), tls: false },
         };

@@ -8,7 +8,7 @@ use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Chunk, Manifest};
 use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{Digest, Epoch, FEED_VERSION, FRAMES_BYTES_MAX, Revision};
-use dialplane_router::snapshot::{Loading, Snapshot, file};
+use dialplane_router::snapshot::{Loading, ReadChunk, Snapshot, file};
 use uuid::Uuid;
 
 use crate::workload::{ACCOUNT, Location, account_record, location};
@@ -17,6 +17,7 @@ use crate::workload::{ACCOUNT, Location, account_record, location};
 pub struct Builder<'a> {
     loading: Loading,
     keys: &'a Keyring,
+    manifest: Manifest,
     frames: Vec<u8>,
     chunks: u32,
 }
@@ -27,7 +28,7 @@ impl<'a> Builder<'a> {
     pub fn new(keys: &'a Keyring) -> Self {
         let epoch = Epoch(Uuid::from_u128(1));
         let manifest = Manifest { epoch, revision: Revision(1), digest: Digest::default(), records: 0 };
-        Self { loading: Loading::begin(&manifest), keys, frames: Vec::new(), chunks: 0 }
+        Self { loading: Loading::begin(&manifest), keys, manifest, frames: Vec::new(), chunks: 0 }
     }
 
     /// Adds a record.
@@ -38,7 +39,9 @@ impl<'a> Builder<'a> {
         let (key, bytes) = (record.key().to_bytes(), record.encode());
         let key = RawKey { kind: record.key().kind() as u8, key: &key };
         let payload = Payload { version: FEED_VERSION, bytes: &bytes };
-        StoredFrames::write(payload.hash(key), &Frame { key, payload: Some(payload) }, &mut self.frames);
+        let hash = payload.hash(key);
+        self.manifest.digest = self.manifest.digest.with(hash);
+        StoredFrames::write(hash, &Frame { key, payload: Some(payload) }, &mut self.frames);
         if self.frames.len() > FRAMES_BYTES_MAX / 2 { self.flush() } else { Ok(()) }
     }
 
@@ -57,11 +60,11 @@ impl<'a> Builder<'a> {
     }
 
     fn flush(&mut self) -> Result<(), String> {
-        let serving = self.loading.serving();
         let frames = std::mem::take(&mut self.frames);
-        let (epoch, revision, index) = (serving.epoch, serving.revision, self.chunks);
+        let (epoch, revision, index) = (self.manifest.epoch, self.manifest.revision, self.chunks);
         let chunk = Chunk { epoch, revision, index, last: false, frames: &frames };
-        self.loading.add(&chunk, self.keys).map_err(|error| error.to_string())?;
+        let chunk = ReadChunk::read(&chunk, self.keys).map_err(|error| error.to_string())?;
+        self.loading.add(chunk).map_err(|error| error.to_string())?;
         self.chunks += 1;
         Ok(())
     }
@@ -72,10 +75,9 @@ impl<'a> Builder<'a> {
     /// As [`Builder::add`].
     pub fn finish(mut self) -> Result<Snapshot, String> {
         self.flush()?;
-        let serving = self.loading.serving();
-        let manifest =
-            Manifest { epoch: serving.epoch, revision: serving.revision, digest: serving.digest, records: 0 };
-        let snapshot = self.loading.complete(&manifest, self.keys).map_err(|error| error.to_string())?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let snapshot = self.loading.complete(&self.manifest, self.keys, threads);
+        let snapshot = snapshot.map_err(|error| error.to_string())?;
         match snapshot.unreadable_records() {
             0 => Ok(snapshot),
             records => Err(format!("{records} records can't be read back: a mistake of the workload")),

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
 use dialplane_common::country::Country;
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AccountId, TenantId};
@@ -16,10 +15,11 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Admin, InTenant, Operator, PathId, Principal, Viewer, operator_only};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::page::{List, Page, PageQuery};
+use super::writes::Answered;
 use crate::config::SealKeys;
 use crate::credentials::{Credentials, check_provider};
 use crate::invalid;
@@ -120,6 +120,15 @@ impl SignaturePolicy {
     }
 }
 
+/// Which accounts.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AccountFilter {
+    /// Those at this provider.
+    provider: Option<String>,
+}
+
 fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
     let credentials = row.credentials(keys)?;
     Ok(Account {
@@ -141,39 +150,40 @@ fn view(row: AccountRow, keys: &SealKeys) -> Result<Account, StoreError> {
 
 /// List a tenant's accounts.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/accounts", tag = "Accounts",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Account>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, AccountFilter), responses((status = 200, body = Page<Account>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+    page_of(&api, &tenant.principal, Some(tenant.id), list).await
 }
 
 /// List the platform's accounts. Operators only.
-#[utoipa::path(get, path = "/accounts", tag = "Accounts", params(PageQuery),
+#[utoipa::path(get, path = "/accounts", tag = "Accounts", params(PageQuery, AccountFilter),
     responses((status = 200, body = Page<Account>)))]
 pub async fn list_platform(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(page): Query<PageQuery>,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    page_of(&api, &principal, None, &page).await
+    page_of(&api, &principal, None, list).await
 }
 
 async fn page_of(
     api: &Api,
     principal: &Principal,
     owner: Option<TenantId>,
-    page: &PageQuery,
+    list: List<AccountFilter>,
 ) -> Result<Json<Page<Account>>, Problem> {
-    let window = page.window()?;
+    let provider = list.filter.provider.as_deref();
+    provider.map_or(Ok(()), check_provider)?;
     let mut tx = api.store.read(principal.scope()).await?;
     if let Some(tenant) = owner {
         tenants::find(tx.conn(), tenant).await?;
     }
-    let rows = accounts::list(tx.conn(), owner, window.after, window.rows()).await?;
-    let page = window.page(rows, |row| row.id, |row| view(row, api.store.keys()));
+    let rows = accounts::list(tx.conn(), owner, provider, list.window.after, list.window.rows()).await?;
+    let page = list.window.page(rows, |row| row.id, |row| view(row, api.store.keys()));
     Ok(Json(Page { items: page.items.into_iter().collect::<Result<_, _>>()?, next: page.next }))
 }
 
@@ -184,10 +194,10 @@ async fn page_of(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewAccount>,
-) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
-    insert(&api, &tenant.principal, Some(tenant.id), wait, new).await
+) -> Answered {
+    insert(&api, Some(tenant.id), order, new).await
 }
 
 /// Create an account of the platform, for tenants to whom it is granted. Operators only.
@@ -195,25 +205,19 @@ pub async fn create(
     responses((status = 201, body = Account)))]
 pub async fn create_platform(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(new): Body<NewAccount>,
-) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
-    insert(&api, &principal, None, wait, new).await
+) -> Answered {
+    insert(&api, None, order, new).await
 }
 
-async fn insert(
-    api: &Api,
-    principal: &Principal,
-    owner: Option<TenantId>,
-    wait: WaitQuery,
-    new: NewAccount,
-) -> Result<(StatusCode, HeaderMap, Json<Account>), Problem> {
+async fn insert(api: &Api, owner: Option<TenantId>, order: Order, new: NewAccount) -> Answered {
     check_provider(&new.provider)?;
     invalid::name("label", &new.label)?;
     let credentials = Credentials::parse(&new.provider, new.credentials)?;
     let policy = new.signature_policy.unwrap_or(SignaturePolicy::Enforce);
-    policy.check(principal)?;
+    policy.check(order.principal())?;
     let country = country(new.country.as_deref())?;
     let fields = AccountFields {
         label: &new.label,
@@ -221,13 +225,13 @@ async fn insert(
         signature_policy: policy.name(),
         country: country.as_ref().map(Country::as_str),
     };
-    let mut write = api.write_routing(principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     let row = accounts::insert(write.tx.conn(), api.store.keys(), owner, &new.provider, &fields)
         .await
         .map_err(|error| refused(error, &credentials))?;
     write.tx.record_account(&row)?;
-    let headers = write.commit().await?;
-    Ok((StatusCode::CREATED, headers, Json(view(row, api.store.keys())?)))
+    let account = view(row, api.store.keys())?;
+    write.created(account.id, &account).await
 }
 
 fn country(text: Option<&str>) -> Result<Option<Country>, Problem> {
@@ -282,10 +286,10 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<AccountId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<AccountPatch>,
-) -> Result<(HeaderMap, Json<Account>), Problem> {
-    update(&api, &tenant.principal, (Some(tenant.id), id), wait, patch).await
+) -> Answered {
+    update(&api, (Some(tenant.id), id), order, patch).await
 }
 
 /// Change an account of the platform. Operators only.
@@ -294,30 +298,30 @@ pub async fn change(
     responses((status = 200, body = Account)))]
 pub async fn change_platform(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(id): PathId<AccountId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<AccountPatch>,
-) -> Result<(HeaderMap, Json<Account>), Problem> {
-    update(&api, &principal, (None, id), wait, patch).await
+) -> Answered {
+    update(&api, (None, id), order, patch).await
 }
 
 async fn update(
     api: &Api,
-    principal: &Principal,
     (owner, id): (Option<TenantId>, AccountId),
-    wait: WaitQuery,
+    order: Order,
     patch: AccountPatch,
-) -> Result<(HeaderMap, Json<Account>), Problem> {
+) -> Answered {
     if let Some(label) = &patch.label {
         invalid::name("label", label)?;
     }
     if let Some(policy) = patch.signature_policy {
-        policy.check(principal)?;
+        policy.check(order.principal())?;
     }
     let new_country = patch.country.map(|text| country(text.as_deref())).transpose()?;
-    let mut write = api.write_routing(principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row.clone(), api.store.keys())).await?;
     let stored = row.credentials(api.store.keys())?;
     let credentials = match patch.credentials {
         Some(changes) => stored.merged(&row.provider, changes)?,
@@ -338,8 +342,7 @@ async fn update(
         .await
         .map_err(|error| refused(error, &credentials))?;
     write.tx.record_account(&row)?;
-    let headers = write.commit().await?;
-    Ok((headers, Json(view(row, api.store.keys())?)))
+    write.answer(StatusCode::OK, &view(row, api.store.keys())?).await
 }
 
 /// Delete an account of a tenant that no phone number is bound to.
@@ -349,9 +352,9 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<AccountId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    remove(&api, &tenant.principal, Some(tenant.id), id, wait).await
+    order: Order,
+) -> Answered {
+    remove(&api, Some(tenant.id), id, order).await
 }
 
 /// Delete an account of the platform that no phone number is bound to. Operators only.
@@ -359,24 +362,20 @@ pub async fn delete(
     params(("account_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_platform(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(id): PathId<AccountId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    remove(&api, &principal, None, id, wait).await
+    order: Order,
+) -> Answered {
+    remove(&api, None, id, order).await
 }
 
-async fn remove(
-    api: &Api,
-    principal: &Principal,
-    owner: Option<TenantId>,
-    id: AccountId,
-    wait: WaitQuery,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, wait).await?;
+async fn remove(api: &Api, owner: Option<TenantId>, id: AccountId, order: Order) -> Answered {
+    let mut write = api.write_routing(order).await?;
+    let row = accounts::lock(write.tx.conn(), owner, id).await?;
+    write.expect(async |_| view(row, api.store.keys())).await?;
     accounts::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Account(id));
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// Let a tenant use an account of the platform. Operators only.
@@ -384,15 +383,15 @@ async fn remove(
     params(("account_id" = Uuid, Path), ("tenant_id" = Uuid, Path)), responses((status = 204)))]
 pub async fn grant(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(id): PathId<AccountId>,
     PathId(tenant): PathId<TenantId>,
-) -> Result<StatusCode, Problem> {
-    let mut tx = api.store.write(principal.scope()).await?;
-    accounts::find(tx.conn(), None, id).await?;
-    accounts::grant(tx.conn(), id, tenant).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    order: Order,
+) -> Answered {
+    let mut write = api.write(order).await?;
+    accounts::find(write.tx.conn(), None, id).await?;
+    accounts::grant(write.tx.conn(), id, tenant).await?;
+    write.no_content().await
 }
 
 /// Take the use of an account of the platform back. Operators only.
@@ -400,13 +399,13 @@ pub async fn grant(
     params(("account_id" = Uuid, Path), ("tenant_id" = Uuid, Path)), responses((status = 204)))]
 pub async fn revoke(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(id): PathId<AccountId>,
     PathId(tenant): PathId<TenantId>,
-) -> Result<StatusCode, Problem> {
-    let mut tx = api.store.write(principal.scope()).await?;
-    accounts::find(tx.conn(), None, id).await?;
-    accounts::revoke(tx.conn(), id, tenant).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    order: Order,
+) -> Answered {
+    let mut write = api.write(order).await?;
+    accounts::find(write.tx.conn(), None, id).await?;
+    accounts::revoke(write.tx.conn(), id, tenant).await?;
+    write.no_content().await
 }

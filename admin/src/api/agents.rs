@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::TokenHash;
 use dialplane_common::ids::AgentId;
@@ -12,12 +11,13 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Admin, Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::page::{List, Page, PageQuery, Search};
+use super::writes::Answered;
 use crate::invalid;
-use crate::store::agents::{self, Agent, AgentFields};
+use crate::store::agents::{self, Agent, AgentFields, AgentFilter};
 use crate::store::api_keys::token_hash;
 use crate::store::{StoreError, WriteTx, tenants};
 use crate::target::{self, TargetDocument};
@@ -72,23 +72,36 @@ pub struct AgentPatch {
 /// A token, shown this once.
 #[derive(Serialize, ToSchema)]
 pub struct AgentToken {
-    /// What the agent asks routers with: `GET /v1/numbers/{e164}/config`.
-    token: String,
+    /// What the agent asks routers with: `GET /v1/numbers/{e164}/config`. Null in the answer to a repetition.
+    token: Option<String>,
+}
+
+/// Which agents.
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AgentQuery {
+    /// Those whose name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
+    /// Those that this provider runs; `custom`: somebody else.
+    provider: Option<String>,
 }
 
 /// List a tenant's agents.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents", tag = "Agents",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Agent>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, AgentQuery), responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<AgentQuery>,
 ) -> Result<Json<Page<Agent>>, Problem> {
-    let window = page.window()?;
+    let filter = AgentFilter { name: list.filter.q.map(|q| q.pattern()), provider: list.filter.provider };
+    filter.provider.as_deref().map_or(Ok(()), target::check_provider)?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = agents::list(tx.conn(), tenant.id, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |agent| agent.id, |agent| agent)))
+    let rows = agents::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |agent| agent.id, |agent| agent)))
 }
 
 /// Create an agent.
@@ -98,9 +111,9 @@ pub async fn list(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewAgent>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     target::check_provider(&new.provider)?;
     let fields = AgentFields {
         name: &new.name,
@@ -111,10 +124,10 @@ pub async fn create(
         voice_id: new.voice_id.as_deref(),
     };
     check(&new.provider, &fields)?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     let agent = agents::insert(write.tx.conn(), tenant.id, &new.provider, &fields).await?;
     write.tx.record_agent(&agent)?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(agent)))
+    write.created(agent.id, &agent).await
 }
 
 fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
@@ -151,11 +164,12 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<AgentId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<AgentPatch>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     let row = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let fields = AgentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         language: patch.language.as_ref().unwrap_or(&row.language).as_deref(),
@@ -167,7 +181,7 @@ pub async fn change(
     check(&row.provider, &fields)?;
     let agent = agents::update(write.tx.conn(), tenant.id, id, &fields).await?;
     write.tx.record_agent(&agent)?;
-    Ok((write.commit().await?, Json(agent)))
+    write.answer(StatusCode::OK, &agent).await
 }
 
 /// Delete an agent that no phone number and no routing rule uses.
@@ -177,14 +191,15 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<AgentId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
     agents::delete(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// Make an agent's token, in place of the one it has. The answer shows it, this once.
@@ -195,16 +210,17 @@ pub async fn make_token(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<AgentId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
+    order: Order,
+) -> Answered {
     let token = super::api_keys::draw("dpa_")?;
     let hash = TokenHash::of(&token);
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
     let agent = agents::set_token(write.tx.conn(), tenant.id, id, Some(hash)).await?;
     write.tx.record_agent_token(&agent)?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(AgentToken { token })))
+    let made = AgentToken { token: Some(token) };
+    write.answer_once(StatusCode::CREATED, &made, &AgentToken { token: None }).await
 }
 
 /// Take back an agent's token.
@@ -214,13 +230,13 @@ pub async fn delete_token(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<AgentId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_revoking(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write(order).await?;
     let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
     forget_token(&mut write.tx, &agent)?;
     agents::set_token(write.tx.conn(), tenant.id, id, None).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// Notes that routers no longer take an agent's token.

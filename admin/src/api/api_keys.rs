@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::TenantId;
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{self, Admin, InTenant, Operator, PathId, Principal};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::page::{List, NameFilter, Page, PageQuery};
+use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::store::api_keys::{self, ApiKey, NewApiKey};
 use crate::store::instant::Instant;
@@ -65,10 +66,10 @@ impl TenantRole {
 }
 
 /// A key that was just made.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct MadeKey {
-    /// The key itself: shown this once.
-    key: String,
+    /// The key itself: shown this once. Null in the answer to a repetition.
+    key: Option<String>,
     #[serde(flatten)]
     #[expect(missing_docs, reason = "flattened: it has no name of its own")]
     pub stored: ApiKey,
@@ -76,39 +77,39 @@ pub struct MadeKey {
 
 /// List a tenant's keys.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/api-keys", tag = "API keys",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<ApiKey>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NameFilter), responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    page_of(&api, &tenant.principal, Some(tenant.id), &page).await
+    page_of(&api, &tenant.principal, Some(tenant.id), list).await
 }
 
 /// List the operators' keys. Operators only.
-#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery),
+#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery, NameFilter),
     responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list_operator(
     State(api): State<Api>,
     Operator(principal): Operator,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    page_of(&api, &principal, None, &page).await
+    page_of(&api, &principal, None, list).await
 }
 
 async fn page_of(
     api: &Api,
     principal: &Principal,
     owner: Option<TenantId>,
-    page: &PageQuery,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(principal.scope()).await?;
     if let Some(tenant) = owner {
         tenants::find(tx.conn(), tenant).await?;
     }
-    let rows = api_keys::list(tx.conn(), owner, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |key| key.id, |key| key)))
+    let rows =
+        api_keys::list(tx.conn(), owner, list.filter.name(), list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |key| key.id, |key| key)))
 }
 
 /// Make a key of a tenant. The answer shows it, this once.
@@ -118,11 +119,11 @@ async fn page_of(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewTenantKey>,
-) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
+) -> Answered {
     let named = (new.name.as_str(), new.role.name());
-    make(&api, &tenant.principal, wait, Some(tenant.id), named, new.expires_at.as_deref()).await
+    make(&api, order, Some(tenant.id), named, new.expires_at.as_deref()).await
 }
 
 /// Make a key of an operator. The answer shows it, this once. Operators only.
@@ -130,21 +131,20 @@ pub async fn create(
     responses((status = 201, body = MadeKey)))]
 pub async fn create_operator(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(new): Body<NewOperatorKey>,
-) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
-    make(&api, &principal, wait, None, (&new.name, "operator"), new.expires_at.as_deref()).await
+) -> Answered {
+    make(&api, order, None, (&new.name, "operator"), new.expires_at.as_deref()).await
 }
 
 async fn make(
     api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
+    order: Order,
     owner: Option<TenantId>,
     (name, role): (&str, &str),
     expires_at: Option<&str>,
-) -> Result<(StatusCode, HeaderMap, Json<MadeKey>), Problem> {
+) -> Answered {
     invalid::name("name", name)?;
     let expires_at = expires_at.map(expiry).transpose()?;
     let key = draw("dp_")?;
@@ -156,14 +156,16 @@ async fn make(
         hint: &key[key.len() - 4..],
         expires_at,
     };
-    let mut write = api.write_routing(principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     if let Some(tenant) = owner {
         tenants::find(write.tx.conn(), tenant).await?;
     }
     // A key drawn twice is a broken source of randomness.
     let stored = api_keys::insert(write.tx.conn(), &new).await?.ok_or_else(Problem::internal)?;
     write.tx.record(&stored.record()?)?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(MadeKey { key, stored })))
+    let redacted = MadeKey { key: None, stored };
+    let made = MadeKey { key: Some(key), ..redacted.clone() };
+    write.answer_once(StatusCode::CREATED, &made, &redacted).await
 }
 
 fn expiry(text: &str) -> Result<Instant, Invalid> {
@@ -187,9 +189,9 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
     PathId(id): PathId<Uuid>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    remove(&api, &tenant.principal, wait, Some(tenant.id), id).await
+    order: Order,
+) -> Answered {
+    remove(&api, order, Some(tenant.id), id).await
 }
 
 /// Delete a key of an operator: it is no longer good. Operators only.
@@ -197,22 +199,19 @@ pub async fn delete(
     params(("api_key_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_operator(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(id): PathId<Uuid>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    remove(&api, &principal, wait, None, id).await
+    order: Order,
+) -> Answered {
+    remove(&api, order, None, id).await
 }
 
-async fn remove(
-    api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
-    owner: Option<TenantId>,
-    id: Uuid,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_revoking(principal, wait).await?;
+async fn remove(api: &Api, order: Order, owner: Option<TenantId>, id: Uuid) -> Answered {
+    let mut write = api.write(order).await?;
     let hash = api_keys::delete(write.tx.conn(), owner, id).await?;
     write.tx.remove(RecordKey::Token(hash));
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    let answered = write.no_content().await?;
+    // Postgres tells this process as well, but a moment later.
+    api.gate.keys.forget(&hash.0);
+    Ok(answered)
 }

@@ -1,14 +1,14 @@
-//! Bodies and queries, read strictly: an unknown field is refused, and every refusal names the place.
+//! Bodies, read strictly: an unknown field is refused, and every refusal names the place.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 
 use super::Api;
 use super::error::Problem;
+use super::idempotency::BodyHash;
 use crate::invalid::{self, Invalid};
 
 /// A JSON body.
@@ -22,9 +22,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
             let detail = "wanted a body with the header Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
+        let hash = request.extensions().get::<BodyHash>().cloned();
         let bytes = Bytes::from_request(request, api)
             .await
             .map_err(|rejection| Problem::of_status(rejection.status()))?;
+        if let Some(hash) = hash {
+            hash.set(&bytes);
+        }
         read(&bytes).map(Self)
     }
 }
@@ -57,19 +61,6 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         })?;
     reader.end().map_err(|error| syntax(&error))?;
     Ok(value)
-}
-
-/// A query, of which unknown parameters are refused.
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(|rejection| {
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_query", rejection.body_text())
-        })
-    }
 }
 
 /// For fields of a PATCH: absent and null are two things. `Option<Option<T>>` tells them apart with this, and

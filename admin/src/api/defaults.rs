@@ -2,16 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use dialplane_common::ids::TenantId;
 use serde::Serialize;
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Editor, InTenant, Operator, Principal, Viewer};
-use super::body::{Body, Query};
+use super::auth::{Editor, InTenant, Operator, Viewer};
+use super::body::Body;
 use super::error::Problem;
-use super::settings::{Setting, check_agents, hours_of, routing_of};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::settings::{Setting, check_agents, expect, hours_of, routing_of};
+use super::writes::Answered;
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
@@ -25,6 +28,23 @@ pub struct PlatformSetting<T> {
     own: Option<T>,
 }
 
+const fn owners(tenant: TenantId) -> [Owner; 2] {
+    [Owner::Tenant(tenant), Owner::Platform]
+}
+
+async fn platform_hours(conn: &mut PgConnection) -> Result<PlatformSetting<HoursDocument>, StoreError> {
+    Ok(PlatformSetting { own: settings::get(conn, Owner::Platform, Kind::Hours).await? })
+}
+
+async fn platform_routing(
+    conn: &mut PgConnection,
+) -> Result<PlatformSetting<PlatformRoutingDocument>, StoreError> {
+    let stored: Option<PlatformRoutingDocument> = settings::get(conn, Owner::Platform, Kind::Routing).await?;
+    // The column is what counts: it is cleared when the tenant goes.
+    let unknown_numbers = settings::unknown_numbers(conn).await?;
+    Ok(PlatformSetting { own: stored.map(|stored| PlatformRoutingDocument { unknown_numbers, ..stored }) })
+}
+
 /// Get a tenant's default hours.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<HoursDocument>)))]
@@ -34,7 +54,7 @@ pub async fn get_hours(
 ) -> Result<Json<Setting<HoursDocument>>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    Ok(Json(hours_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+    Ok(Json(hours_of(tx.conn(), &owners(tenant.id)).await?))
 }
 
 /// Set a tenant's default hours.
@@ -44,27 +64,24 @@ pub async fn get_hours(
 pub async fn put_hours(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<HoursDocument>,
-) -> Result<(HeaderMap, Json<Setting<HoursDocument>>), Problem> {
+) -> Answered {
     document.compile()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), Kind::Hours).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Hours, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
-    let setting = hours_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    let setting = hours_of(write.tx.conn(), &owners(tenant.id)).await?;
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a tenant's default hours.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/hours", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_hours(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_tenant(&api, &tenant, wait, Kind::Hours).await
+pub async fn delete_hours(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    delete_of_tenant(&api, &tenant, order, Kind::Hours).await
 }
 
 /// Get a tenant's default routing.
@@ -76,7 +93,7 @@ pub async fn get_routing(
 ) -> Result<Json<Setting<RoutingDocument>>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    Ok(Json(routing_of(tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?))
+    Ok(Json(routing_of(tx.conn(), &owners(tenant.id)).await?))
 }
 
 /// Set a tenant's default routing.
@@ -86,41 +103,34 @@ pub async fn get_routing(
 pub async fn put_routing(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<RoutingDocument>,
-) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), Kind::Routing).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), Kind::Routing, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
-    let setting = routing_of(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    let setting = routing_of(write.tx.conn(), &owners(tenant.id)).await?;
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a tenant's default routing.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/routing", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_routing(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_tenant(&api, &tenant, wait, Kind::Routing).await
+pub async fn delete_routing(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    delete_of_tenant(&api, &tenant, order, Kind::Routing).await
 }
 
-async fn delete_of_tenant(
-    api: &Api,
-    tenant: &InTenant<Editor>,
-    wait: WaitQuery,
-    kind: Kind,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+async fn delete_of_tenant(api: &Api, tenant: &InTenant<Editor>, order: Order, kind: Kind) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    expect(&mut write, &owners(tenant.id), kind).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), kind).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// Get the platform's default hours. Operators only.
@@ -131,7 +141,7 @@ pub async fn get_platform_hours(
     Operator(principal): Operator,
 ) -> Result<Json<PlatformSetting<HoursDocument>>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
-    Ok(Json(PlatformSetting { own: settings::get(tx.conn(), Owner::Platform, Kind::Hours).await? }))
+    Ok(Json(platform_hours(tx.conn()).await?))
 }
 
 /// Set the platform's default hours. Operators only.
@@ -139,26 +149,23 @@ pub async fn get_platform_hours(
     responses((status = 200, body = PlatformSetting<HoursDocument>)))]
 pub async fn put_platform_hours(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<HoursDocument>,
-) -> Result<(HeaderMap, Json<PlatformSetting<HoursDocument>>), Problem> {
+) -> Answered {
     document.compile()?;
-    let mut write = api.write_routing(&principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(platform_hours).await?;
     settings::put(write.tx.conn(), Owner::Platform, Kind::Hours, &document).await?;
     write.tx.record_platform().await?;
-    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+    write.answer(StatusCode::OK, &PlatformSetting { own: Some(document) }).await
 }
 
 /// Unset the platform's default hours. Operators only.
 #[utoipa::path(delete, path = "/defaults/hours", tag = "Defaults", params(WaitQuery), responses((status = 204)))]
-pub async fn delete_platform_hours(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_platform(&api, &principal, wait, Kind::Hours).await
+pub async fn delete_platform_hours(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    delete_of_platform(&api, order, Kind::Hours).await
 }
 
 /// Get the platform's default routing. Operators only.
@@ -169,12 +176,7 @@ pub async fn get_platform_routing(
     Operator(principal): Operator,
 ) -> Result<Json<PlatformSetting<PlatformRoutingDocument>>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
-    let stored: Option<PlatformRoutingDocument> =
-        settings::get(tx.conn(), Owner::Platform, Kind::Routing).await?;
-    // The column is what counts: it is cleared when the tenant goes.
-    let unknown_numbers = settings::unknown_numbers(tx.conn()).await?;
-    let own = stored.map(|stored| PlatformRoutingDocument { unknown_numbers, ..stored });
-    Ok(Json(PlatformSetting { own }))
+    Ok(Json(platform_routing(tx.conn()).await?))
 }
 
 /// Set the platform's default routing, and who takes calls for numbers that nobody has. Operators only.
@@ -183,13 +185,14 @@ pub async fn get_platform_routing(
     responses((status = 200, body = PlatformSetting<PlatformRoutingDocument>)))]
 pub async fn put_platform_routing(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<PlatformRoutingDocument>,
-) -> Result<(HeaderMap, Json<PlatformSetting<PlatformRoutingDocument>>), Problem> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(platform_routing).await?;
     if let Some(tenant) = document.unknown_numbers {
         tenants::find(write.tx.conn(), tenant).await.map_err(|error| match error {
             StoreError::NotFound => Invalid::new("unknown_numbers", "wanted a tenant's id, or null").into(),
@@ -199,32 +202,27 @@ pub async fn put_platform_routing(
     settings::set_unknown_numbers(write.tx.conn(), document.unknown_numbers).await?;
     settings::put(write.tx.conn(), Owner::Platform, Kind::Routing, &document).await?;
     write.tx.record_platform().await?;
-    Ok((write.commit().await?, Json(PlatformSetting { own: Some(document) })))
+    write.answer(StatusCode::OK, &PlatformSetting { own: Some(document) }).await
 }
 
 /// Unset the platform's default routing: calls for numbers that nobody has are rejected. Operators only.
 #[utoipa::path(delete, path = "/defaults/routing", tag = "Defaults", params(WaitQuery),
     responses((status = 204)))]
-pub async fn delete_platform_routing(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete_of_platform(&api, &principal, wait, Kind::Routing).await
+pub async fn delete_platform_routing(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    delete_of_platform(&api, order, Kind::Routing).await
 }
 
-async fn delete_of_platform(
-    api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
-    kind: Kind,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, wait).await?;
+async fn delete_of_platform(api: &Api, order: Order, kind: Kind) -> Answered {
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    match kind {
+        Kind::Hours => write.expect(platform_hours).await?,
+        _ => write.expect(platform_routing).await?,
+    }
     settings::delete(write.tx.conn(), Owner::Platform, kind).await?;
     if kind == Kind::Routing {
         settings::set_unknown_numbers(write.tx.conn(), None).await?;
     }
     write.tx.record_platform().await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

@@ -2,7 +2,7 @@
 //! platform's behind that.
 
 use axum::Json;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use dialplane_common::ids::PhoneNumberId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,8 +11,9 @@ use sqlx::postgres::PgConnection;
 use super::Api;
 use super::auth::{Editor, InTenant, Principal, Viewer};
 use super::error::Problem;
+use super::order::Order;
 use super::settings::Setting;
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::invalid::Invalid;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
@@ -91,9 +92,6 @@ impl Document for ServicesDocument {
     }
 }
 
-/// What is answered to a write.
-type Written<D> = Result<(HeaderMap, Json<Setting<D>>), Problem>;
-
 async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Result<Setting<D>, StoreError> {
     let mut scopes = Vec::with_capacity(owners.len());
     for owner in owners {
@@ -143,17 +141,18 @@ pub async fn put_of_number<D: Document>(
     api: &Api,
     tenant: &InTenant<Editor>,
     id: PhoneNumberId,
-    wait: WaitQuery,
+    order: Order,
     document: D,
-) -> Written<D> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
     check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
-    let setting = setting(write.tx.conn(), &owners_of_number(tenant, id)).await?;
-    Ok((write.commit().await?, Json(setting)))
+    let setting = setting::<D>(write.tx.conn(), &owners_of_number(tenant, id)).await?;
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unsets a number's: it is inherited.
@@ -164,13 +163,14 @@ pub async fn delete_of_number<D: Document>(
     api: &Api,
     tenant: &InTenant<Editor>,
     id: PhoneNumberId,
-    wait: WaitQuery,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
     settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND).await?;
     write.tx.record_number(tenant.id, id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// A tenant's.
@@ -193,33 +193,31 @@ pub async fn get_of_tenant<D: Document>(
 pub async fn put_of_tenant<D: Document>(
     api: &Api,
     tenant: &InTenant<Editor>,
-    wait: WaitQuery,
+    order: Order,
     document: D,
-) -> Written<D> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
     check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
-    let setting = setting(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    let setting = setting::<D>(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unsets a tenant's.
 ///
 /// # Errors
 /// When there is no such tenant.
-pub async fn delete_of_tenant<D: Document>(
-    api: &Api,
-    tenant: &InTenant<Editor>,
-    wait: WaitQuery,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+pub async fn delete_of_tenant<D: Document>(api: &Api, tenant: &InTenant<Editor>, order: Order) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 /// The platform's.
@@ -238,33 +236,26 @@ pub async fn get_of_platform<D: Document>(
 ///
 /// # Errors
 /// What is wanted where.
-pub async fn put_of_platform<D: Document>(
-    api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
-    document: D,
-) -> Written<D> {
+pub async fn put_of_platform<D: Document>(api: &Api, order: Order, document: D) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::put(write.tx.conn(), Owner::Platform, D::KIND, &document).await?;
     write.tx.record_platform().await?;
-    let setting = setting(write.tx.conn(), &[Owner::Platform]).await?;
-    Ok((write.commit().await?, Json(setting)))
+    let setting = setting::<D>(write.tx.conn(), &[Owner::Platform]).await?;
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unsets the platform's.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn delete_of_platform<D: Document>(
-    api: &Api,
-    principal: &Principal,
-    wait: WaitQuery,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(principal, wait).await?;
+pub async fn delete_of_platform<D: Document>(api: &Api, order: Order) -> Answered {
+    let mut write = api.write_routing(order).await?;
     settings::lock_platform(write.tx.conn()).await?;
+    write.expect(async |conn| setting::<D>(conn, &[Owner::Platform]).await).await?;
     settings::delete(write.tx.conn(), Owner::Platform, D::KIND).await?;
     write.tx.record_platform().await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

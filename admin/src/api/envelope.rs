@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use super::error::{Problem, request_id};
+use super::error::Problem;
 use crate::metrics::Metrics;
 
 /// Longer than the longest wait that a request may ask for (`timeout_ms`).
@@ -20,11 +20,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 const UPLOADS: [&str; 2] = ["/api/v2/imports", "/api/v2/imports/{import_id}/content"];
 /// Longer than anybody sends a file.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+/// A request's id, among its extensions: the caller's, else one of ours.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
 
 /// Wraps one request.
-pub async fn wrap(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+pub async fn wrap(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = request_id(&request).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let id = given_id(&request).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -48,6 +52,13 @@ pub async fn wrap(State(metrics): State<Arc<Metrics>>, request: Request, next: N
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(request_id = id, %method, route, status, code, took_us, "answered a request");
     response
+}
+
+/// The id that the caller gave the request; `None` when it gave none that could stand in a log.
+fn given_id(request: &Request) -> Option<String> {
+    let given = request.headers().get("x-request-id")?.to_str().ok()?;
+    let is_plain = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    (is_plain && (1..=128).contains(&given.len())).then(|| given.to_owned())
 }
 
 fn method_label(method: &Method) -> &'static str {

@@ -1,6 +1,5 @@
 //! Refusals, as problem details (RFC 9457) with a stable `code`.
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -55,6 +54,13 @@ impl Problem {
         self
     }
 
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// There is no such thing, or it is somebody else's: that isn't told apart.
     #[must_use]
     pub fn not_found() -> Self {
@@ -77,10 +83,31 @@ impl Problem {
     /// Nobody, or nobody known, asks.
     #[must_use]
     pub fn unauthorized(detail: &str) -> Self {
-        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
         let challenge = HeaderValue::from_static("Bearer realm=\"dialplane\"");
-        problem.headers.push((header::WWW_AUTHENTICATE, challenge));
-        problem
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The `Idempotency-Key` came with another request before.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        let detail = "Idempotency-Key: it was sent with another request before: wanted a new key for each request, and \
+            for its repetitions the same path, query and body";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    }
+
+    /// What is changed isn't as `If-Match` says.
+    #[must_use]
+    pub fn precondition_failed() -> Self {
+        let detail = "If-Match: it was changed since: GET it again, and change what you find then";
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+    }
+
+    /// `If-Match` where nothing has an ETag.
+    #[must_use]
+    pub fn no_precondition() -> Self {
+        let detail = "If-Match: this request has nothing that it could be compared with: leave it out";
+        Self::new(StatusCode::BAD_REQUEST, "precondition_not_supported", detail)
     }
 
     /// Something of ours broke. What, stands in the log.
@@ -210,12 +237,4 @@ impl From<StoreError> for Problem {
             }
         }
     }
-}
-
-/// The id that the caller gave the request; `None` when it gave none that could stand in a log.
-#[must_use]
-pub fn request_id(request: &Request) -> Option<String> {
-    let given = request.headers().get("x-request-id")?.to_str().ok()?;
-    let is_plain = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-    (is_plain && (1..=128).contains(&given.len())).then(|| given.to_owned())
 }

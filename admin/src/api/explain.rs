@@ -14,8 +14,8 @@ use sqlx::postgres::PgConnection;
 
 use super::Api;
 use super::auth::{InTenant, Operator, Viewer};
-use super::body::Query;
 use super::error::Problem;
+use super::parameters::Query;
 use super::question::ExplainQuery;
 use crate::store::{Scope, StoreError, feed, tenants};
 

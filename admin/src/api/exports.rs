@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 
 use super::Api;
 use super::auth::Operator;
-use super::body::Query;
 use super::error::Problem;
-use super::imports::{ImportFormat, ImportKind};
+use super::imports::{ImportFormat, ImportKind, unknown_tenant};
+use super::parameters::Query;
 use crate::bulk::export;
-use crate::store::{Scope, tenants};
+use crate::store::{Scope, StoreError, tenants};
 
 /// Parts that wait for a slow reader.
 const PARTS_AHEAD: usize = 4;
@@ -39,7 +39,10 @@ pub struct ExportQuery {
 
 /// Export numbers, tenants or settings: one state, in the form that import takes. Operators only.
 #[utoipa::path(get, path = "/exports", tag = "Bulk", params(ExportQuery),
-    responses((status = 200, content((String = "text/csv"), (String = "application/jsonl")))))]
+    responses((status = 200, content(
+        (String = "text/csv", example = json!("tenant_id,external_id,name,timezone,status,calls_max\n")),
+        (String = "application/jsonl", example = json!("{\"tenant_id\":\"0197c3a8-5b1e-7c42-8d10-3c5f7a9b1e20\"}\n")),
+    ))))]
 pub async fn get(
     State(api): State<Api>,
     _operator: Operator,
@@ -49,7 +52,10 @@ pub async fn get(
     let scope = query.tenant_id.map_or(Scope::Operator, Scope::Tenant);
     let mut tx = api.store.read(scope).await?;
     if let Some(tenant) = query.tenant_id {
-        tenants::find(tx.conn(), tenant).await?;
+        tenants::find(tx.conn(), tenant).await.map_err(|error| match error {
+            StoreError::NotFound => unknown_tenant(),
+            other => other.into(),
+        })?;
     }
     let (sender, receiver) = mpsc::channel(PARTS_AHEAD);
     let writing =

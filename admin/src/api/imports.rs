@@ -14,15 +14,16 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use dialplane_common::ids::TenantId;
 use futures_util::{Stream, StreamExt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Api;
 use super::auth::{ImportId, Operator, PathId};
-use super::body::Query;
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::{Api, BASE};
+use super::order::Order;
+use super::page::{List, Page, PageQuery};
+use super::writes::Answered;
 use crate::bulk::Format;
 use crate::bulk::upload::{Upload, UploadError};
 use crate::store::imports::{self, BadLine, ERRORS_MAX, Import, NewImport};
@@ -121,9 +122,8 @@ impl ImportFormat {
 pub async fn list(
     State(api): State<Api>,
     _operator: Operator,
-    Query(page): Query<PageQuery>,
+    List { window, .. }: List,
 ) -> Result<Json<Page<Import>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(Scope::Operator).await?;
     let rows = imports::list(tx.conn(), window.after, window.rows()).await?;
     Ok(Json(window.page(rows, |import| import.id, |import| import)))
@@ -134,16 +134,26 @@ pub async fn list(
 /// A line creates what isn't there, and sets of what is there the columns that it has: numbers are known by
 /// `phone_number` or `prefix`, tenants by `tenant_id` or `external_id`. A column that is absent leaves what is there; an
 /// empty cell, or null, unsets it. With `Upload-Complete: ?0` the file goes on in PATCH requests to `/content`.
-#[utoipa::path(post, path = "/imports", tag = "Bulk", params(ImportQuery),
-    request_body(content((String = "text/csv"), (String = "application/jsonl"))),
+///
+/// An `Idempotency-Key` stands for the path and the query alone, as nobody keeps the file's bytes to compare: its
+/// repetition creates nothing and takes no body, and is answered with the import as it was created. HEAD of its
+/// `/content` tells how much of the file came.
+#[utoipa::path(post, path = "/imports", tag = "Bulk",
+    params(ImportQuery, ("Upload-Complete" = Option<String>, Header, description = "`?0`: the file goes on in other \
+        requests; absent, or `?1`: this is all of it.")),
+    request_body(content(
+        (String = "text/csv", example = json!("phone_number,agent\n+12125550001,Front desk\n")),
+        (String = "application/jsonl", example = json!("{\"phone_number\":\"+12125550001\",\"agent\":\"Front desk\"}\n")),
+    )),
     responses((status = 201, body = Import)))]
 pub async fn create(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(query): Query<ImportQuery>,
+    _operator: Operator,
+    order: Order<ImportQuery>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Answered {
     let is_complete = is_complete(request.headers())?.unwrap_or(true);
+    let (query, origin) = (&order.query, order.origin().clone());
     let new = NewImport {
         tenant: query.tenant_id,
         kind: query.kind.kind().name(),
@@ -153,25 +163,30 @@ pub async fn create(
             Some(ImportMode::AllOrNothing) => "all_or_nothing",
         },
         dry_run: query.dry_run,
+        origin: &origin,
     };
-    let mut tx = api.store.write(principal.scope()).await?;
-    let import = imports::insert(tx.conn(), &new).await.map_err(|error| match error {
-        StoreError::NotFound => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "unknown_tenant",
-            "tenant_id: there is no such tenant",
-        )
-        .at("tenant_id"),
+    let mut write = match api.write(order).await {
+        Ok(write) => write,
+        Err(answer) => {
+            drain(request.into_body().into_data_stream()).await;
+            return Err(answer);
+        }
+    };
+    let import = imports::insert(write.tx.conn(), &new).await.map_err(|error| match error {
+        StoreError::NotFound => unknown_tenant(),
         other => other.into(),
     })?;
-    tx.commit().await?;
-    let location = format!("{BASE}/imports/{}", import.id);
+    let created = write.created(import.id, &import).await?;
     let import = receive(&api, import, is_complete, request.into_body()).await?;
-    let mut headers = upload_headers(&import);
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        headers.insert(header::LOCATION, location);
-    }
-    Ok((StatusCode::CREATED, headers, Json(import)).into_response())
+    let location = created.headers().get(header::LOCATION).map(|path| (header::LOCATION, path.clone()));
+    let location = HeaderMap::from_iter(location);
+    Ok((StatusCode::CREATED, location, upload_headers(&import), Json(import)).into_response())
+}
+
+/// The tenant that a query names isn't there.
+pub(super) fn unknown_tenant() -> Problem {
+    let detail = "tenant_id: there is no such tenant";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_tenant", detail).at("tenant_id")
 }
 
 /// Takes a body in. What came before it broke off is kept.
@@ -256,15 +271,19 @@ pub async fn offset(
 
 /// Append to an import's file at `Upload-Offset`; `Upload-Complete: ?1` when this is the last of it. Operators only.
 #[utoipa::path(patch, path = "/imports/{import_id}/content", tag = "Bulk",
-    params(("import_id" = Uuid, Path), ("Upload-Offset" = u64, Header), ("Upload-Complete" = String, Header)),
-    request_body(content = String, content_type = "application/partial-upload"),
+    params(("import_id" = Uuid, Path),
+        ("Upload-Offset" = u64, Header, description = "How many bytes of the file came before these."),
+        ("Upload-Complete" = String, Header, description = "`?1`: the file ends with these; `?0`: it goes on.")),
+    request_body(content((String = "application/partial-upload", example = json!("+12125550002,Front desk\n")))),
     responses((status = 204)))]
 pub async fn append(
     State(api): State<Api>,
     _operator: Operator,
     PathId(ImportId(id)): PathId<ImportId>,
+    order: Order,
     request: Request,
 ) -> Result<Response, Problem> {
+    order.refuse_precondition()?;
     let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if kind != Some(PARTIAL_UPLOAD.as_bytes()) {
         let detail = "wanted a body with the header Content-Type: application/partial-upload";
@@ -308,16 +327,19 @@ pub async fn get(
     responses((status = 200, body = Import)))]
 pub async fn apply(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(ImportId(id)): PathId<ImportId>,
-) -> Result<Json<Import>, Problem> {
-    let mut tx = api.store.write(principal.scope()).await?;
-    let import = imports::transit(tx.conn(), id, &["ready"], "applying").await?;
-    let found = imports::find(tx.conn(), id).await?;
-    tx.commit().await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write(order).await?;
+    let found = imports::lock(write.tx.conn(), id).await?;
+    let Some(import) = imports::transit(write.tx.conn(), id, &["ready"], "applying").await? else {
+        let detail = format!("wanted an import that is ready; it is {}", found.state);
+        return Err(Problem::new(StatusCode::CONFLICT, "import_not_ready", detail).into());
+    };
+    let answer = write.answer(StatusCode::OK, &import).await?;
     api.imports.notify_waiters();
-    let detail = format!("wanted an import that is ready; it is {}", found.state);
-    import.map(Json).ok_or_else(|| Problem::new(StatusCode::CONFLICT, "import_not_ready", detail))
+    Ok(answer)
 }
 
 /// Cancel an import. What is applied stays. Operators only.
@@ -325,36 +347,33 @@ pub async fn apply(
     responses((status = 204)))]
 pub async fn cancel(
     State(api): State<Api>,
-    Operator(principal): Operator,
+    _operator: Operator,
     PathId(ImportId(id)): PathId<ImportId>,
-) -> Result<StatusCode, Problem> {
-    let mut tx = api.store.write(principal.scope()).await?;
-    let found = imports::find(tx.conn(), id).await?;
-    let cancelled = imports::finish(tx.conn(), id, "cancelled", None).await?;
-    tx.commit().await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write(order).await?;
+    let found = imports::lock(write.tx.conn(), id).await?;
+    write.expect(async |conn| imports::find(conn, id).await).await?;
+    let cancelled = imports::finish(write.tx.conn(), id, "cancelled", None).await?;
     if cancelled.is_none() && found.state != "cancelled" {
         let detail = format!("the import is over: {}", found.state);
-        return Err(Problem::new(StatusCode::CONFLICT, "import_over", detail));
+        return Err(Problem::new(StatusCode::CONFLICT, "import_over", detail).into());
     }
-    Ok(StatusCode::NO_CONTENT)
+    write.no_content().await
 }
 
 /// Which bad lines, and how.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Deserialize, Serialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ErrorsQuery {
+pub struct ErrorsFilter {
     /// `csv`: all that are kept, as CSV; absent: a page of them.
     #[param(inline)]
     format: Option<ErrorsFormat>,
-    /// How many items, 1 to 200; absent: 50.
-    limit: Option<i64>,
-    /// `next` of the page before; absent: the first page.
-    cursor: Option<String>,
 }
 
 /// How bad lines are written.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorsFormat {
     /// Comma-separated values with a header.
@@ -363,22 +382,21 @@ pub enum ErrorsFormat {
 
 /// List an import's bad lines, in the file's order: the first 10,000; `lines_bad` counts all. Operators only.
 #[utoipa::path(get, path = "/imports/{import_id}/errors", tag = "Bulk",
-    params(("import_id" = Uuid, Path), ErrorsQuery), responses((status = 200, body = Page<BadLine>)))]
+    params(("import_id" = Uuid, Path), ErrorsFilter, PageQuery), responses((status = 200, body = Page<BadLine>)))]
 pub async fn errors(
     State(api): State<Api>,
     _operator: Operator,
     PathId(ImportId(id)): PathId<ImportId>,
-    Query(query): Query<ErrorsQuery>,
+    List { filter, window }: List<ErrorsFilter>,
 ) -> Result<Response, Problem> {
     let mut tx = api.store.read(Scope::Operator).await?;
     imports::find(tx.conn(), id).await?;
-    if query.format.is_some() {
+    if filter.format.is_some() {
         let rows = imports::errors(tx.conn(), id, 0, ERRORS_MAX).await?;
         let kind = [(header::CONTENT_TYPE, Format::Csv.media_type())];
         return Ok((kind, errors_csv(&rows)).into_response());
     }
     // A cursor is opaque: a line's number in the shape of other lists' cursors.
-    let window = PageQuery { limit: query.limit, cursor: query.cursor }.window()?;
     let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
     let rows = imports::errors(tx.conn(), id, after, window.rows()).await?;
     let place = |bad: &BadLine| Uuid::from_u128(u128::from(bad.line.unsigned_abs()));
@@ -398,7 +416,8 @@ fn errors_csv(rows: &[BadLine]) -> Vec<u8> {
 /// Follow an import's progress as server-sent events: each `progress` is the import, the last as it ended. Operators
 /// only.
 #[utoipa::path(get, path = "/imports/{import_id}/events", tag = "Bulk", params(("import_id" = Uuid, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = String)))]
+    responses((status = 200, content((String = "text/event-stream",
+        example = json!("event: progress\ndata: {\"state\":\"done\",...}\n\n"))))))]
 pub async fn events(
     State(api): State<Api>,
     _operator: Operator,

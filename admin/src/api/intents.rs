@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use dialplane_common::ids::IntentId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::page::{List, NameFilter, Page, PageQuery};
+use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::store::intents::{self, Intent, IntentFields};
 use crate::store::tenants;
@@ -79,17 +79,17 @@ fn check(fields: &IntentFields<'_>) -> Result<(), Invalid> {
 
 /// List a tenant's intents.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/intents", tag = "Intents",
-    params(("tenant_id" = Uuid, Path), PageQuery), responses((status = 200, body = Page<Intent>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NameFilter), responses((status = 200, body = Page<Intent>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(page): Query<PageQuery>,
+    list: List<NameFilter>,
 ) -> Result<Json<Page<Intent>>, Problem> {
-    let window = page.window()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = intents::list(tx.conn(), tenant.id, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |intent| intent.id, |intent| intent)))
+    let rows = intents::list(tx.conn(), tenant.id, list.filter.name(), list.window.after, list.window.rows())
+        .await?;
+    Ok(Json(list.window.page(rows, |intent| intent.id, |intent| intent)))
 }
 
 /// Create an intent.
@@ -99,16 +99,16 @@ pub async fn list(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewIntent>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     let fields = IntentFields { name: &new.name, phrases: &new.phrases, responses: &new.responses };
     check(&fields)?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let intent = intents::insert(write.tx.conn(), tenant.id, &fields).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(intent)))
+    write.created(intent.id, &intent).await
 }
 
 /// Get an intent.
@@ -131,12 +131,13 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<IntentId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<IntentPatch>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     let row = intents::find(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(&row)).await?;
     let fields = IntentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         phrases: patch.phrases.as_deref().unwrap_or(&row.phrases.0),
@@ -145,7 +146,7 @@ pub async fn change(
     check(&fields)?;
     let intent = intents::update(write.tx.conn(), tenant.id, id, &fields).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((write.commit().await?, Json(intent)))
+    write.answer(StatusCode::OK, &intent).await
 }
 
 /// Delete an intent.
@@ -155,13 +156,14 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<IntentId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| intents::find(conn, tenant.id, id).await).await?;
     intents::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 #[cfg(test)]

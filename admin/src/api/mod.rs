@@ -1,11 +1,12 @@
 //! The REST API: every path once.
 //!
-//! A request passes [`envelope`] (id, limits, metrics, problems), says who it is ([`auth`]: the extractors in a
-//! handler's arguments say who may call it), and is checked; a handler is then one transaction.
+//! A request passes [`envelope`] (id, limits, metrics, problems), says who it is ([`auth`]: a gate before every path, and
+//! the extractors in a handler's arguments say who may call it), and is checked; a handler is then one transaction.
 
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
@@ -14,15 +15,21 @@ pub mod docs;
 mod documents;
 pub mod envelope;
 pub mod error;
+pub mod etag;
+pub mod events;
 pub mod explain;
 pub mod exports;
 pub mod feed;
+pub mod idempotency;
 pub mod imports;
 pub mod intents;
 pub mod openapi;
+pub mod order;
 pub mod page;
+pub mod parameters;
 pub mod phone_numbers;
 mod question;
+mod required_role;
 pub mod rules;
 pub mod services;
 pub mod settings;
@@ -43,6 +50,7 @@ use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::auth::gate::{self, Gate};
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -66,6 +74,10 @@ pub struct Api {
     pub imports: Arc<Notify>,
     /// Whether this process publishes.
     pub is_publishing: Arc<AtomicBool>,
+    /// Streams of events.
+    pub realtime: events::Realtime,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -118,6 +130,9 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(api_keys::delete_operator))
         .routes(routes!(explain::get))
         .routes(routes!(explain::get_of_tenant))
+        .routes(routes!(events::follow))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::list_of_tenant))
         .routes(routes!(feed::get))
         .routes(routes!(feed::routers))
         .routes(routes!(imports::list, imports::create))
@@ -134,12 +149,14 @@ pub fn router(api: Api) -> Router {
     let (routes, _) = OpenApiRouter::new().nest(BASE, routes()).split_for_parts();
     let metrics = Arc::clone(&api.metrics);
     routes
+        .route_layer(axum::middleware::from_fn_with_state(api.clone(), gate::pass))
         .route("/api/v2/openapi.json", get(openapi::serve))
         .route("/docs", get(docs::serve))
         .route("/", get(async || Redirect::temporary("/docs")))
         .fallback(async || error::Problem::no_such_path())
         .method_not_allowed_fallback(async || error::Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(etag::tag_shown))
         .layer(axum::middleware::from_fn_with_state(metrics, envelope::wrap))
         .with_state(api)
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use dialplane_common::e164::E164;
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -13,10 +13,11 @@ use uuid::Uuid;
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Principal, Viewer};
 use super::bindings::{self, NewBinding};
-use super::body::{Body, Query, present};
+use super::body::{Body, present};
 use super::error::Problem;
-use super::page::{Page, PageQuery};
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::page::{List, Page, PageQuery, Search};
+use super::writes::Answered;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::store::bindings::Binding;
@@ -137,7 +138,7 @@ pub struct PhoneNumberPatch {
 }
 
 /// Whether a number's calls are routed.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NumberStatus {
     /// They are.
@@ -158,20 +159,74 @@ impl NumberStatus {
     }
 }
 
+/// Where a number is in its life.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifecycle {
+    /// Nobody's.
+    Available,
+    /// Somebody is about to get it.
+    Reserved,
+    /// In use.
+    Active,
+    /// On its way from another carrier, in use.
+    Porting,
+    /// Taken away from its tenant, kept for a while.
+    Quarantined,
+    /// Given back to its carrier.
+    Released,
+}
+
+impl Lifecycle {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Reserved => "reserved",
+            Self::Active => "active",
+            Self::Porting => "porting",
+            Self::Quarantined => "quarantined",
+            Self::Released => "released",
+        }
+    }
+}
+
 /// Which phone numbers.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
+pub struct NumberQuery {
+    /// Those whose number holds these digits, however written, or whose display name holds this, in capitals or not.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    q: Option<Search>,
     /// This number alone, in the E.164 form with its plus as `%2B`.
     phone_number: Option<String>,
     /// Those of this status.
     #[param(inline)]
     status: Option<NumberStatus>,
-    /// How many items, 1 to 200; absent: 50.
-    limit: Option<i64>,
-    /// `next` of the page before; absent: the first page.
-    cursor: Option<String>,
+    /// Those that are there in their life.
+    #[param(inline)]
+    lifecycle: Option<Lifecycle>,
+    /// Those that this agent answers where a rule names nobody.
+    agent_id: Option<Uuid>,
+}
+
+impl NumberQuery {
+    fn filter(self) -> Result<NumberFilter, Invalid> {
+        let wanted = "wanted a number in the E.164 form, its plus written %2B";
+        let phone_number = self.phone_number.map(|text| {
+            text.parse::<E164>()
+                .map(|number| number.to_string())
+                .map_err(|_| Invalid::new("phone_number", wanted))
+        });
+        Ok(NumberFilter {
+            digits: self.q.as_ref().and_then(Search::digits),
+            text: self.q.as_ref().map(Search::pattern),
+            phone_number: phone_number.transpose()?,
+            status: self.status.map(NumberStatus::name),
+            lifecycle: self.lifecycle.map(Lifecycle::name),
+            agent_id: self.agent_id,
+        })
+    }
 }
 
 fn view(row: NumberRow) -> PhoneNumber {
@@ -199,21 +254,17 @@ fn view(row: NumberRow) -> PhoneNumber {
 
 /// List a tenant's phone numbers.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers", tag = "Phone numbers",
-    params(("tenant_id" = Uuid, Path), ListQuery), responses((status = 200, body = Page<PhoneNumber>)))]
+    params(("tenant_id" = Uuid, Path), PageQuery, NumberQuery), responses((status = 200, body = Page<PhoneNumber>)))]
 pub async fn list(
     State(api): State<Api>,
     tenant: InTenant<Viewer>,
-    Query(query): Query<ListQuery>,
+    list: List<NumberQuery>,
 ) -> Result<Json<Page<PhoneNumber>>, Problem> {
-    let window = PageQuery { limit: query.limit, cursor: query.cursor }.window()?;
-    let filter = NumberFilter {
-        phone_number: query.phone_number.filter(|text| !text.contains('\0')),
-        status: query.status.map(|status| status.name().to_owned()),
-    };
+    let filter = list.filter.filter()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
-    let rows = numbers::list(tx.conn(), tenant.id, &filter, window.after, window.rows()).await?;
-    Ok(Json(window.page(rows, |row| row.id, view)))
+    let rows = numbers::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    Ok(Json(list.window.page(rows, |row| row.id, view)))
 }
 
 /// Create a phone number.
@@ -223,14 +274,13 @@ pub async fn list(
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(new): Body<NewPhoneNumber>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     if new.source != MANUAL {
         let detail = "source: wanted manual; numbers can't be bought or imported yet";
-        return Err(
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "source_not_supported", detail).at("source")
-        );
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "source_not_supported", detail).at("source").into());
     }
     let address = address(&tenant.principal, new.phone_number.as_deref(), new.prefix.as_deref())?;
     let fields = NumberFields {
@@ -243,7 +293,7 @@ pub async fn create(
     };
     invalid::name("display_name", &fields.display_name)?;
     let wanted = bindings::wanted(new.account_id.map(Some), new.bindings.as_deref(), &[])?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     check_agent(write.tx.conn(), tenant.id, new.agent_id).await?;
     if let Some(wanted) = &wanted {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &[]).await?;
@@ -255,7 +305,7 @@ pub async fn create(
         store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
     }
     let row = write.tx.record_number(tenant.id, id).await?;
-    Ok((StatusCode::CREATED, write.commit().await?, Json(view(row))))
+    write.created(row.id, &view(row)).await
 }
 
 /// The number or the range that is given, whichever it is.
@@ -341,18 +391,19 @@ pub async fn change(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(patch): Body<PhoneNumberPatch>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Answered {
     if let Some(name) = &patch.display_name {
         invalid::name("display_name", name)?;
     }
     let zone = patch.timezone.map(|zone| timezone(zone.as_deref())).transpose()?;
     let address = patch.address.map(place).transpose()?;
     let limit = patch.calls_max.map(calls_max).transpose()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |_| Ok::<_, Problem>(view(row.clone()))).await?;
     check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
     if let Some(wanted) = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)? {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &row.bindings).await?;
@@ -368,7 +419,7 @@ pub async fn change(
     };
     numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
     let row = write.tx.record_number(tenant.id, id).await?;
-    Ok((write.commit().await?, Json(view(row))))
+    write.answer(StatusCode::OK, &view(row)).await
 }
 
 /// Delete a phone number.
@@ -379,10 +430,12 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    order: Order,
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
+    numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
     let address = numbers::delete(write.tx.conn(), tenant.id, id).await?;
     write.tx.remove(address.key());
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

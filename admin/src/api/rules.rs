@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use dialplane_common::ids::PhoneNumberId;
 
 use super::Api;
 use super::auth::{Editor, InTenant, Operator, PathId, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::documents;
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::settings::Setting;
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::profile::RulesDocument;
 
 /// Get the conversation's rules of a number.
@@ -34,10 +34,10 @@ pub async fn put(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<RulesDocument>,
-) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
-    documents::put_of_number(&api, &tenant, id, wait, document).await
+) -> Answered {
+    documents::put_of_number(&api, &tenant, id, order, document).await
 }
 
 /// Unset the conversation's rules of a number: all is inherited.
@@ -47,9 +47,9 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_number::<RulesDocument>(&api, &tenant, id, wait).await
+    order: Order,
+) -> Answered {
+    documents::delete_of_number::<RulesDocument>(&api, &tenant, id, order).await
 }
 
 /// Get the conversation's rules of a tenant.
@@ -69,21 +69,17 @@ pub async fn get_of_tenant(
 pub async fn put_of_tenant(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<RulesDocument>,
-) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
-    documents::put_of_tenant(&api, &tenant, wait, document).await
+) -> Answered {
+    documents::put_of_tenant(&api, &tenant, order, document).await
 }
 
 /// Unset the conversation's rules of a tenant.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/rules", operation_id = "delete_tenant_rules", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_of_tenant(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_tenant::<RulesDocument>(&api, &tenant, wait).await
+pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    documents::delete_of_tenant::<RulesDocument>(&api, &tenant, order).await
 }
 
 /// Get the conversation's rules of the platform. Operators only.
@@ -101,20 +97,16 @@ pub async fn get_of_platform(
     request_body = RulesDocument, responses((status = 200, body = Setting<RulesDocument>)))]
 pub async fn put_of_platform(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<RulesDocument>,
-) -> Result<(HeaderMap, Json<Setting<RulesDocument>>), Problem> {
-    documents::put_of_platform(&api, &principal, wait, document).await
+) -> Answered {
+    documents::put_of_platform(&api, order, document).await
 }
 
 /// Unset the conversation's rules of the platform. Operators only.
 #[utoipa::path(delete, path = "/defaults/rules", operation_id = "delete_platform_rules", tag = "Defaults",
     params(WaitQuery), responses((status = 204)))]
-pub async fn delete_of_platform(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_platform::<RulesDocument>(&api, &principal, wait).await
+pub async fn delete_of_platform(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    documents::delete_of_platform::<RulesDocument>(&api, order).await
 }

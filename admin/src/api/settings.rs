@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use dialplane_common::ids::{PhoneNumberId, TenantId};
 use dialplane_common::time::UnixSeconds;
 use serde::Serialize;
@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::writes::{Answered, Stop, Write};
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
@@ -91,6 +92,17 @@ pub async fn check_agents(
     }
 }
 
+/// Refuses to change hours or routing that aren't as `If-Match` says.
+///
+/// # Errors
+/// As [`Write::expect`].
+pub async fn expect(write: &mut Write<'_>, owners: &[Owner], kind: Kind) -> Result<(), Stop> {
+    match kind {
+        Kind::Hours => write.expect(async |conn| hours_of(conn, owners).await).await,
+        _ => write.expect(async |conn| routing_of(conn, owners).await).await,
+    }
+}
+
 const fn owners(tenant: TenantId, id: PhoneNumberId) -> [Owner; 3] {
     [Owner::Number(tenant, id), Owner::Tenant(tenant), Owner::Platform]
 }
@@ -117,16 +129,17 @@ pub async fn put_hours(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<HoursDocument>,
-) -> Result<(HeaderMap, Json<Setting<HoursDocument>>), Problem> {
+) -> Answered {
     document.compile()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), Kind::Hours).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Hours, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = hours_of(write.tx.conn(), &owners(tenant.id, id)).await?;
-    Ok((write.commit().await?, Json(setting)))
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a number's opening hours: all is inherited.
@@ -137,9 +150,9 @@ pub async fn delete_hours(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete(&api, &tenant, id, wait, Kind::Hours).await
+    order: Order,
+) -> Answered {
+    delete(&api, &tenant, id, order, Kind::Hours).await
 }
 
 /// Get a number's routing.
@@ -164,17 +177,18 @@ pub async fn put_routing(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<RoutingDocument>,
-) -> Result<(HeaderMap, Json<Setting<RoutingDocument>>), Problem> {
+) -> Answered {
     document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), Kind::Routing).await?;
     check_agents(write.tx.conn(), tenant.id, &document).await?;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), Kind::Routing, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = routing_of(write.tx.conn(), &owners(tenant.id, id)).await?;
-    Ok((write.commit().await?, Json(setting)))
+    write.answer(StatusCode::OK, &setting).await
 }
 
 /// Unset a number's routing: its tenant's holds.
@@ -185,21 +199,22 @@ pub async fn delete_routing(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    delete(&api, &tenant, id, wait, Kind::Routing).await
+    order: Order,
+) -> Answered {
+    delete(&api, &tenant, id, order, Kind::Routing).await
 }
 
 async fn delete(
     api: &Api,
     tenant: &InTenant<Editor>,
     id: PhoneNumberId,
-    wait: WaitQuery,
+    order: Order,
     kind: Kind,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+) -> Answered {
+    let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    expect(&mut write, &owners(tenant.id, id), kind).await?;
     settings::delete(write.tx.conn(), Owner::Number(tenant.id, id), kind).await?;
     write.tx.record_number(tenant.id, id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }

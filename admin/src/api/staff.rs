@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use dialplane_common::ids::PhoneNumberId;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::documents;
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::settings::Setting;
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::people::StaffDocument;
 
 /// Get the staff of a number.
@@ -34,10 +34,10 @@ pub async fn put(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<StaffDocument>,
-) -> Result<(HeaderMap, Json<Setting<StaffDocument>>), Problem> {
-    documents::put_of_number(&api, &tenant, id, wait, document).await
+) -> Answered {
+    documents::put_of_number(&api, &tenant, id, order, document).await
 }
 
 /// Unset the staff of a number: all is inherited.
@@ -47,9 +47,9 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_number::<StaffDocument>(&api, &tenant, id, wait).await
+    order: Order,
+) -> Answered {
+    documents::delete_of_number::<StaffDocument>(&api, &tenant, id, order).await
 }
 
 /// Get the staff of a tenant.
@@ -69,19 +69,15 @@ pub async fn get_of_tenant(
 pub async fn put_of_tenant(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<StaffDocument>,
-) -> Result<(HeaderMap, Json<Setting<StaffDocument>>), Problem> {
-    documents::put_of_tenant(&api, &tenant, wait, document).await
+) -> Answered {
+    documents::put_of_tenant(&api, &tenant, order, document).await
 }
 
 /// Unset the staff of a tenant.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/staff", operation_id = "delete_tenant_staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_of_tenant(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_tenant::<StaffDocument>(&api, &tenant, wait).await
+pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    documents::delete_of_tenant::<StaffDocument>(&api, &tenant, order).await
 }

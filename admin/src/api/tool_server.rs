@@ -2,16 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use dialplane_common::ids::TenantId;
 use dialplane_common::secret::Secret;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Admin, InTenant, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::error::Problem;
-use super::writes::WaitQuery;
+use super::order::{Order, WaitQuery};
+use super::writes::Answered;
 use crate::invalid::Invalid;
 use crate::store::instant::Instant;
 use crate::store::tenants;
@@ -37,7 +40,7 @@ pub struct ToolServerDocument {
 }
 
 /// A tool server.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct ToolServer {
     /// Where it is.
     url: String,
@@ -89,8 +92,12 @@ impl ToolServerDocument {
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = ToolServer)))]
 pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Json<ToolServer>, Problem> {
     let mut tx = api.store.read(tenant.principal.scope()).await?;
-    let row = tool_servers::find(tx.conn(), tenant.id).await?;
-    row.map(|row| Json(ToolServer::of(row, None))).ok_or_else(Problem::not_found)
+    Ok(Json(read(tx.conn(), tenant.id).await?))
+}
+
+async fn read(conn: &mut PgConnection, tenant: TenantId) -> Result<ToolServer, Problem> {
+    let row = tool_servers::find(conn, tenant).await?;
+    row.map(|row| ToolServer::of(row, None)).ok_or_else(Problem::not_found)
 }
 
 /// Set a tenant's tool server. What agents want done is posted to it, signed.
@@ -100,12 +107,13 @@ pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Jso
 pub async fn put(
     State(api): State<Api>,
     tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<ToolServerDocument>,
-) -> Result<(HeaderMap, Json<ToolServer>), Problem> {
+) -> Answered {
     let limits = document.check()?;
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| read(conn, tenant.id).await).await?;
     let before = tool_servers::find(write.tx.conn(), tenant.id).await?;
     let keys = api.store.keys();
     let (secret, drawn) = match (document.secret, before) {
@@ -119,22 +127,21 @@ pub async fn put(
     let row =
         tool_servers::put(write.tx.conn(), keys, tenant.id, &document.url, limits, secret.expose()).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((write.commit().await?, Json(ToolServer::of(row, drawn))))
+    let redacted = ToolServer::of(row, None);
+    let shown = ToolServer { secret: drawn, ..redacted.clone() };
+    write.answer_once(StatusCode::OK, &shown, &redacted).await
 }
 
 /// Take away a tenant's tool server: its agents have the built-in tools alone.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/tool-server", tag = "Tools",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete(
-    State(api): State<Api>,
-    tenant: InTenant<Admin>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    let mut write = api.write_routing(&tenant.principal, wait).await?;
+pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
+    let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
+    write.expect(async |conn| read(conn, tenant.id).await).await?;
     tool_servers::delete(write.tx.conn(), tenant.id).await?;
     write.tx.record_tenant(tenant.id).await?;
-    Ok((StatusCode::NO_CONTENT, write.commit().await?))
+    write.no_content().await
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
 use dialplane_common::ids::PhoneNumberId;
 
 use super::Api;
 use super::auth::{Editor, InTenant, Operator, PathId, Viewer};
-use super::body::{Body, Query};
+use super::body::Body;
 use super::documents;
 use super::error::Problem;
+use super::order::{Order, WaitQuery};
 use super::settings::Setting;
-use super::writes::WaitQuery;
+use super::writes::Answered;
 use crate::profile::VoiceDocument;
 
 /// Get the voice settings of a number.
@@ -34,10 +34,10 @@ pub async fn put(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<VoiceDocument>,
-) -> Result<(HeaderMap, Json<Setting<VoiceDocument>>), Problem> {
-    documents::put_of_number(&api, &tenant, id, wait, document).await
+) -> Answered {
+    documents::put_of_number(&api, &tenant, id, order, document).await
 }
 
 /// Unset the voice settings of a number: all is inherited.
@@ -47,9 +47,9 @@ pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_number::<VoiceDocument>(&api, &tenant, id, wait).await
+    order: Order,
+) -> Answered {
+    documents::delete_of_number::<VoiceDocument>(&api, &tenant, id, order).await
 }
 
 /// Get the voice settings of a tenant.
@@ -69,21 +69,17 @@ pub async fn get_of_tenant(
 pub async fn put_of_tenant(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
+    order: Order,
     Body(document): Body<VoiceDocument>,
-) -> Result<(HeaderMap, Json<Setting<VoiceDocument>>), Problem> {
-    documents::put_of_tenant(&api, &tenant, wait, document).await
+) -> Answered {
+    documents::put_of_tenant(&api, &tenant, order, document).await
 }
 
 /// Unset the voice settings of a tenant.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "delete_tenant_voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete_of_tenant(
-    State(api): State<Api>,
-    tenant: InTenant<Editor>,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_tenant::<VoiceDocument>(&api, &tenant, wait).await
+pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
+    documents::delete_of_tenant::<VoiceDocument>(&api, &tenant, order).await
 }
 
 /// Get the voice settings of the platform. Operators only.
@@ -101,20 +97,16 @@ pub async fn get_of_platform(
     request_body = VoiceDocument, responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put_of_platform(
     State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
+    _operator: Operator,
+    order: Order,
     Body(document): Body<VoiceDocument>,
-) -> Result<(HeaderMap, Json<Setting<VoiceDocument>>), Problem> {
-    documents::put_of_platform(&api, &principal, wait, document).await
+) -> Answered {
+    documents::put_of_platform(&api, order, document).await
 }
 
 /// Unset the voice settings of the platform. Operators only.
 #[utoipa::path(delete, path = "/defaults/voice", operation_id = "delete_platform_voice", tag = "Defaults",
     params(WaitQuery), responses((status = 204)))]
-pub async fn delete_of_platform(
-    State(api): State<Api>,
-    Operator(principal): Operator,
-    Query(wait): Query<WaitQuery>,
-) -> Result<(StatusCode, HeaderMap), Problem> {
-    documents::delete_of_platform::<VoiceDocument>(&api, &principal, wait).await
+pub async fn delete_of_platform(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
+    documents::delete_of_platform::<VoiceDocument>(&api, order).await
 }

@@ -1,118 +1,262 @@
-//! Writes that routers see: refused when the fleet can't read them, told apart by revision, waited for when asked.
+//! Where every write begins and ends.
+//!
+//! It begins with a transaction that carries where the change comes from, and ends in one place: the answer is
+//! made, the change appended to the feed and committed, the publisher woken, and the routers waited for if asked.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use dialplane_common::feed::Revision;
-use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use sqlx::postgres::PgConnection;
 
 use super::Api;
-use super::auth::Principal;
 use super::error::Problem;
+use super::etag::ETag;
+use super::order::{Order, Terms};
 use crate::fleet::Applied;
 use crate::store::WriteTx;
+use crate::store::idempotency::{self, Claim, KeptAnswer, KeyId};
 
 const REVISION: HeaderName = HeaderName::from_static("dialplane-revision");
 const APPLIED: HeaderName = HeaderName::from_static("dialplane-applied");
 const WAITING_FOR: HeaderName = HeaderName::from_static("dialplane-waiting-for");
 
-const WAIT_MS_DEFAULT: u64 = 5_000;
-const WAIT_MS_MAX: u64 = 30_000;
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The answer showed a secret, which its repetition leaves out.
+const WITHHELD: HeaderName = HeaderName::from_static("dialplane-secrets-withheld");
 
-/// Whether to wait for the routers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WaitQuery {
-    /// `applied`: answer once every live router serves the change. The header `Dialplane-Applied` then says `true`,
-    /// `false` (and `Dialplane-Waiting-For` names the routers that didn't by the deadline) or `no-live-routers`.
-    pub wait: Option<WaitFor>,
-    /// The deadline in milliseconds, at most 30000; absent: 5000.
-    #[param(maximum = 30000, default = 5000)]
-    pub timeout_ms: Option<u64>,
-}
+/// What a writing handler gives.
+pub type Answered = Result<Response, Stop>;
 
-/// What to wait for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WaitFor {
-    /// Every live router serves the change.
-    Applied,
-}
+/// How a write ends before its own answer.
+#[derive(Debug)]
+pub struct Stop(Box<Response>);
 
-impl WaitQuery {
-    fn timeout(&self) -> Result<Option<Duration>, Problem> {
-        let timeout_ms = self.timeout_ms.unwrap_or(WAIT_MS_DEFAULT);
-        if timeout_ms > WAIT_MS_MAX {
-            let detail = format!("timeout_ms: wanted at most {WAIT_MS_MAX}");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail));
-        }
-        Ok(self.wait.map(|WaitFor::Applied| Duration::from_millis(timeout_ms)))
+impl<E: Into<Problem>> From<E> for Stop {
+    fn from(refusal: E) -> Self {
+        Self(Box::new(refusal.into().into_response()))
     }
 }
 
-/// A write that routers see: a transaction, and what to do once it is committed.
-pub struct RoutingWrite<'a> {
+impl IntoResponse for Stop {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// A write: a transaction, and what to do once it is committed.
+pub struct Write<'a> {
     api: &'a Api,
     /// The transaction.
     pub tx: WriteTx,
-    timeout: Option<Duration>,
+    terms: Terms,
+}
+
+/// What is answered, but for what is only known once the change is appended.
+struct Answer {
+    status: StatusCode,
+    location: Option<String>,
+    etag: Option<ETag>,
+    body: Vec<u8>,
+    /// The body without secrets, where it has any.
+    redacted: Option<Vec<u8>>,
 }
 
 impl Api {
-    /// Begins a write that routers see.
+    /// Begins a write that adds to what routers see.
     ///
     /// # Errors
-    /// `fleet_too_old` when a live router couldn't read it.
-    pub async fn write_routing(
-        &self,
-        principal: &Principal,
-        wait: WaitQuery,
-    ) -> Result<RoutingWrite<'_>, Problem> {
+    /// `fleet_too_old` when a live router couldn't read it; as [`Api::write`].
+    pub async fn write_routing<Q>(&self, order: Order<Q>) -> Result<Write<'_>, Stop> {
+        let write = self.write(order).await?;
         let too_old = self.fleet.view().too_old();
         if !too_old.is_empty() {
             let detail = format!("these routers can't read what this version writes: {}", too_old.join(", "));
-            return Err(Problem::new(StatusCode::CONFLICT, "fleet_too_old", detail));
+            return Err(Problem::new(StatusCode::CONFLICT, "fleet_too_old", detail).into());
         }
-        self.write_revoking(principal, wait).await
+        Ok(write)
     }
 
-    /// Begins a write that takes away what a router may do. It isn't held up by routers that are too old: what is gone
-    /// they understand, and what leaked can't wait.
+    /// Begins a write that routers don't see, or that takes away what they may do. It isn't held up by routers that are
+    /// too old: what is gone they understand, and what leaked can't wait.
     ///
     /// # Errors
-    /// When Postgres can't be reached.
-    pub async fn write_revoking(
-        &self,
-        principal: &Principal,
-        wait: WaitQuery,
-    ) -> Result<RoutingWrite<'_>, Problem> {
-        let timeout = wait.timeout()?;
-        let tx = self.store.write(principal.scope()).await?;
-        Ok(RoutingWrite { api: self, tx, timeout })
+    /// The answer itself, when the request is the repetition of one that was answered; `idempotency_key_reused`; when
+    /// Postgres can't be reached.
+    pub async fn write<Q>(&self, order: Order<Q>) -> Result<Write<'_>, Stop> {
+        let terms = order.terms;
+        let mut tx = self.store.write(terms.principal.scope(), &terms.origin).await?;
+        if let Some((id, idempotency)) = terms.key_id().zip(terms.idempotency.as_ref()) {
+            match idempotency::claim(tx.conn(), id, idempotency.fingerprint()).await? {
+                Claim::New => {}
+                Claim::Reused => return Err(Problem::idempotency_key_reused().into()),
+                Claim::Answered(kept) => {
+                    drop(tx);
+                    return Err(Stop(Box::new(replay(self, kept, terms.timeout).await)));
+                }
+            }
+        }
+        Ok(Write { api: self, tx, terms })
     }
 }
 
-impl RoutingWrite<'_> {
-    /// Commits, wakes the publisher, and waits if asked. The headers tell the revision and how the waiting ended.
+impl Write<'_> {
+    /// Refuses the change when `If-Match` was sent and what `read` reads, the representation that GET gives, isn't among
+    /// what it allows. Nothing is read when it wasn't sent. The resource has to be locked by now.
     ///
     /// # Errors
-    /// When Postgres refuses or is away.
-    pub async fn commit(self) -> Result<HeaderMap, Problem> {
-        let revision = self.tx.commit().await?;
-        let mut headers = HeaderMap::new();
-        let Some(revision) = revision else { return Ok(headers) };
-        self.api.wake.notify_one();
-        headers.insert(REVISION, HeaderValue::from(revision.0));
-        if let Some(timeout) = self.timeout {
-            await_routers(self.api, revision, timeout, &mut headers).await;
+    /// `precondition_failed`; as `read`, but for what isn't there.
+    pub async fn expect<T: Serialize, E: Into<Problem>>(
+        &mut self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<(), Stop> {
+        let Some(if_match) = self.terms.if_match.take() else { return Ok(()) };
+        let current = match read(self.tx.conn()).await.map_err(Into::into) {
+            Ok(current) => Some(ETag::of(&json(&current)?)),
+            Err(problem) if problem.status() == StatusCode::NOT_FOUND => None,
+            Err(problem) => return Err(problem.into()),
+        };
+        if if_match.holds(current.as_ref()) { Ok(()) } else { Err(Problem::precondition_failed().into()) }
+    }
+
+    /// Commits, and answers with this representation of what was written: the one that GET gives.
+    ///
+    /// # Errors
+    /// When Postgres refuses or is away: nothing is written then.
+    pub async fn answer(self, status: StatusCode, body: &impl Serialize) -> Answered {
+        let body = json(body)?;
+        self.finish(Answer { etag: Some(ETag::of(&body)), body, ..Answer::of(status) }).await
+    }
+
+    /// Commits, and answers 201 with this representation of what was created, which lies below the request's path under
+    /// its id.
+    ///
+    /// # Errors
+    /// As [`Write::answer`].
+    pub async fn created(self, id: impl Display, body: &impl Serialize) -> Answered {
+        let body = json(body)?;
+        let location = Some(format!("{}/{id}", self.terms.path));
+        let answer = Answer::of(StatusCode::CREATED);
+        self.finish(Answer { location, etag: Some(ETag::of(&body)), body, ..answer }).await
+    }
+
+    /// Commits, and answers with a body that shows a secret, this once. `redacted` is the same without the secret: the
+    /// representation that GET gives where there is one, and all that is kept of the answer.
+    ///
+    /// # Errors
+    /// As [`Write::answer`].
+    pub async fn answer_once(
+        self,
+        status: StatusCode,
+        body: &impl Serialize,
+        redacted: &impl Serialize,
+    ) -> Answered {
+        let (body, redacted) = (json(body)?, json(redacted)?);
+        let etag = Some(ETag::of(&redacted));
+        let redacted = (redacted != body).then_some(redacted);
+        self.finish(Answer { etag, body, redacted, ..Answer::of(status) }).await
+    }
+
+    /// Commits, and answers that it is done.
+    ///
+    /// # Errors
+    /// As [`Write::answer`].
+    pub async fn no_content(self) -> Answered {
+        self.finish(Answer::of(StatusCode::NO_CONTENT)).await
+    }
+
+    async fn finish(mut self, answer: Answer) -> Answered {
+        if self.terms.if_match.is_some() {
+            // Nobody took it: it is refused rather than left unchecked.
+            return Err(Problem::no_precondition().into());
         }
-        Ok(headers)
+        let revision = self.tx.append().await?;
+        if let Some(id) = self.terms.key_id() {
+            idempotency::keep(self.tx.conn(), id, &answer.kept(revision)).await?;
+        }
+        self.tx.commit().await?;
+        if revision.is_some() {
+            self.api.wake.notify_one();
+        }
+        Ok(answer.into_response(applied(self.api, revision, self.terms.timeout).await))
     }
 }
 
-async fn await_routers(api: &Api, revision: Revision, timeout: Duration, headers: &mut HeaderMap) {
+impl Terms {
+    fn key_id(&self) -> Option<KeyId<'_>> {
+        let key = self.idempotency.as_ref()?.key();
+        Some(KeyId { scope: self.principal.scope(), actor: &self.origin.actor, key })
+    }
+}
+
+impl Answer {
+    const fn of(status: StatusCode) -> Self {
+        Self { status, location: None, etag: None, body: Vec::new(), redacted: None }
+    }
+
+    fn kept(&self, revision: Option<Revision>) -> KeptAnswer {
+        KeptAnswer {
+            status: self.status.as_u16().cast_signed(),
+            location: self.location.clone(),
+            etag: self.etag.as_ref().map(|etag| etag.as_str().to_owned()),
+            revision: revision.map(|revision| revision.0.cast_signed()),
+            body: self.redacted.as_ref().unwrap_or(&self.body).clone(),
+            secrets_withheld: self.redacted.is_some(),
+        }
+    }
+
+    fn into_response(self, headers: HeaderMap) -> Response {
+        let etag = self.etag.as_ref().map(ETag::as_str);
+        response(self.status, headers, etag, self.location.as_deref(), self.body)
+    }
+}
+
+/// The answer to an earlier request, to its repetition.
+async fn replay(api: &Api, kept: KeptAnswer, timeout: Option<Duration>) -> Response {
+    let revision = kept.revision.map(|revision| Revision(revision.cast_unsigned()));
+    let mut headers = applied(api, revision, timeout).await;
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    if kept.secrets_withheld {
+        headers.insert(WITHHELD, HeaderValue::from_static("true"));
+    }
+    let status = StatusCode::from_u16(kept.status.cast_unsigned()).unwrap_or(StatusCode::OK);
+    response(status, headers, kept.etag.as_deref(), kept.location.as_deref(), kept.body)
+}
+
+fn response(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    etag: Option<&str>,
+    location: Option<&str>,
+    body: Vec<u8>,
+) -> Response {
+    for (name, value) in [(header::ETAG, etag), (header::LOCATION, location)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    (status, headers, body).into_response()
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "write an answer");
+        Problem::internal()
+    })
+}
+
+/// The headers that tell the change's revision and, where somebody waits for the routers, how that ended.
+async fn applied(api: &Api, revision: Option<Revision>, timeout: Option<Duration>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(revision) = revision else { return headers };
+    headers.insert(REVISION, HeaderValue::from(revision.0));
+    let Some(timeout) = timeout else { return headers };
     let value = match api.fleet.applied(revision, timeout).await {
         Applied::Yes => "true",
         Applied::NoLiveRouters => "no-live-routers",
@@ -124,4 +268,5 @@ async fn await_routers(api: &Api, revision: Revision, timeout: Duration, headers
         }
     };
     headers.insert(APPLIED, HeaderValue::from_static(value));
+    headers
 }

@@ -39,7 +39,7 @@ pub async fn next_piece(store: &Store, import: &Import) -> Result<Applied, Store
 }
 
 async fn attempt(store: &Store, import: &Import, care: Care) -> Result<Applied, StoreError> {
-    let mut tx = super::worker::begin(store, import.scope()).await?;
+    let mut tx = super::worker::begin(store, import).await?;
     bulk::prefer_indexes(tx.conn()).await?;
     let Some(piece) = imports::take_piece(tx.conn(), import.id).await? else {
         imports::end_if_applied(tx.conn(), import.id).await?;
@@ -80,7 +80,7 @@ async fn attempt(store: &Store, import: &Import, care: Care) -> Result<Applied, 
 
 /// What was good when it was validated no longer is, and nothing is applied yet.
 async fn refuse_all(store: &Store, import: &Import, bad: &[BadLine]) -> Result<Applied, StoreError> {
-    let mut tx = super::worker::begin(store, import.scope()).await?;
+    let mut tx = super::worker::begin(store, import).await?;
     imports::refuse(tx.conn(), import, bad, super::worker::BAD_LINES).await?;
     tx.commit().await?;
     Ok(Applied::Piece)

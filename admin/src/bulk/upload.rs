@@ -72,7 +72,7 @@ impl<'a> Upload<'a> {
         }
         let records = self.splitter.end();
         self.keep(&records).await?;
-        let mut tx = super::worker::begin(self.store, self.import.scope()).await?;
+        let mut tx = super::worker::begin(self.store, &self.import).await?;
         let import = imports::transit(tx.conn(), self.import.id, &["uploading"], "validating").await?;
         tx.commit().await?;
         import.ok_or(UploadError::Moved)
@@ -151,7 +151,7 @@ impl<'a> Upload<'a> {
     }
 
     async fn receive(&mut self, part: &Received<'_>) -> Result<(), UploadError> {
-        let mut tx = super::worker::begin(self.store, self.import.scope()).await?;
+        let mut tx = super::worker::begin(self.store, &self.import).await?;
         let import = imports::receive(tx.conn(), self.import.id, part).await?;
         tx.commit().await?;
         self.import = import.ok_or(UploadError::Moved)?;
@@ -159,7 +159,7 @@ impl<'a> Upload<'a> {
     }
 
     async fn refuse(&mut self, invalid: Invalid) -> Result<(), UploadError> {
-        let mut tx = super::worker::begin(self.store, self.import.scope()).await?;
+        let mut tx = super::worker::begin(self.store, &self.import).await?;
         imports::finish(tx.conn(), self.import.id, "failed", Some(&invalid.to_string())).await?;
         tx.commit().await?;
         Err(UploadError::Invalid(invalid))

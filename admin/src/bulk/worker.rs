@@ -18,7 +18,7 @@ use super::check::Changes;
 use crate::fleet::Fleet;
 use crate::store::bulk::{self, Hold};
 use crate::store::imports::{self, BadLine, Import};
-use crate::store::{Scope, Store, StoreError, WriteTx};
+use crate::store::{Origin, Scope, Store, StoreError, WriteTx};
 
 /// Why an import fails whose lines aren't all good.
 pub const BAD_LINES: &str = "some lines are bad, and nothing was to be applied unless all are good";
@@ -47,12 +47,12 @@ pub struct Worker {
     pub imports: Arc<Notify>,
 }
 
-/// Begins a transaction of an import.
+/// Begins a transaction of an import, in the name of whoever made it.
 ///
 /// # Errors
 /// When Postgres can't be reached.
-pub async fn begin(store: &Store, scope: Scope) -> Result<WriteTx, StoreError> {
-    store.write(scope).await
+pub async fn begin(store: &Store, import: &Import) -> Result<WriteTx, StoreError> {
+    store.write(import.scope(), &import.origin()).await
 }
 
 /// What one look came to.
@@ -151,7 +151,7 @@ impl Worker {
         *failed += 1;
         tracing::warn!(import = %import.id, %error, attempt = *failed, "an import doesn't go on");
         if *failed >= ATTEMPTS_MAX {
-            let mut tx = begin(&self.store, import.scope()).await?;
+            let mut tx = begin(&self.store, import).await?;
             imports::finish(tx.conn(), import.id, "failed", Some(&error.to_string())).await?;
             tx.commit().await?;
         }
@@ -160,7 +160,7 @@ impl Worker {
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
-        let mut tx = begin(&self.store, Scope::Operator).await?;
+        let mut tx = self.store.write(Scope::Operator, &Origin::system("imports")).await?;
         imports::tidy(tx.conn()).await?;
         tx.commit().await?;
         Ok(())
@@ -172,7 +172,7 @@ impl Worker {
         if !imports::try_lock_validation(guard.conn(), import.id).await? {
             return Ok(false);
         }
-        let mut tx = begin(&self.store, import.scope()).await?;
+        let mut tx = begin(&self.store, import).await?;
         let begun = imports::begin_validation(tx.conn(), import.id).await?;
         tx.commit().await?;
         if !begun {
@@ -192,7 +192,7 @@ impl Worker {
             bad.extend(planned_bad.into_iter().filter(|bad| !known.contains(&bad.line)));
             bad.sort_by_key(|bad| bad.line);
             any_bad |= !bad.is_empty();
-            let mut tx = begin(&self.store, import.scope()).await?;
+            let mut tx = begin(&self.store, import).await?;
             let lines = i64::try_from(lines).unwrap_or(i64::MAX);
             let is_on = imports::validated(tx.conn(), import, piece, lines, &bad).await?;
             tx.commit().await?;
@@ -200,7 +200,7 @@ impl Worker {
                 return Ok(true);
             }
         }
-        let mut tx = begin(&self.store, import.scope()).await?;
+        let mut tx = begin(&self.store, import).await?;
         if any_bad && import.is_all_or_nothing() {
             imports::finish(tx.conn(), import.id, "failed", Some(BAD_LINES)).await?;
         } else {

@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::api::{api_keys as rest, auth};
 use crate::config::StoreArguments;
 use crate::store::api_keys::{self, NewApiKey};
-use crate::store::{Scope, Store, StoreError, tenants};
+use crate::store::{Origin, Scope, Store, StoreError, tenants};
 
 const ROWS: i64 = 1_000;
 const COLUMNS: [&str; 7] = ["id", "tenant_id", "name", "role", "hint", "last_used_at", "expires_at"];
@@ -124,7 +124,7 @@ async fn create(
 ) -> Result<(), StoreError> {
     let hint = &key[key.len() - 4..];
     let new = NewApiKey { tenant_id: tenant, name, role, hash: auth::hash(key), hint, expires_at: None };
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &Origin::system("keys")).await?;
     if let Some(tenant) = tenant {
         tenants::find(tx.conn(), tenant).await?;
     }
@@ -139,7 +139,7 @@ async fn list(store: &Store, tenant: Option<TenantId>) -> Result<Vec<serde_json:
     let mut tx = store.read(Scope::Operator).await?;
     let (mut keys, mut after) = (Vec::new(), None);
     loop {
-        let page = api_keys::list(tx.conn(), tenant, after, ROWS).await?;
+        let page = api_keys::list(tx.conn(), tenant, None, after, ROWS).await?;
         let Some(last) = page.last() else { return Ok(keys) };
         after = Some(last.id);
         keys.extend(page.iter().map(|key| serde_json::to_value(key).unwrap_or_default()));
@@ -147,7 +147,7 @@ async fn list(store: &Store, tenant: Option<TenantId>) -> Result<Vec<serde_json:
 }
 
 async fn revoke(store: &Store, tenant: Option<TenantId>, id: Uuid) -> Result<(), StoreError> {
-    let mut tx = store.write(Scope::Operator).await?;
+    let mut tx = store.write(Scope::Operator, &Origin::system("keys")).await?;
     let hash = api_keys::delete(tx.conn(), tenant, id).await?;
     tx.remove(RecordKey::Token(hash));
     tx.commit().await?;

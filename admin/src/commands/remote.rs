@@ -4,7 +4,7 @@ use clap::Args;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
-use crate::Failure;
+use crate::{Failure, outbound};
 
 /// Which admin plane, and who asks.
 #[derive(Args)]
@@ -50,7 +50,7 @@ impl RemoteArguments {
         let key =
             key.ok_or_else(|| Failure::new("--key", &"wanted an operator's key, or ADMIN_BOOTSTRAP_KEY"))?;
         let base = format!("{}/api/v2", self.url.trim_end_matches('/'));
-        Ok(Remote { base, key, http: reqwest::Client::new() })
+        Ok(Remote { base, key, http: outbound::client()? })
     }
 }
 

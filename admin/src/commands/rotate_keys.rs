@@ -11,7 +11,7 @@ use super::{open, table};
 use crate::Failure;
 use crate::config::StoreArguments;
 use crate::store::sealed::{self, Resealed, Sealed};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Origin, Scope, Store, StoreError};
 
 /// Rows a transaction.
 const ROWS: i64 = 200;
@@ -46,7 +46,7 @@ pub async fn run(arguments: RotateArguments) -> Result<(), Failure> {
 async fn all(store: &Store, sealed: Sealed, first: &Keyring) -> Result<Resealed, StoreError> {
     let mut sum = Resealed::default();
     loop {
-        let mut tx = store.write(Scope::Operator).await?;
+        let mut tx = store.write(Scope::Operator, &Origin::system("rotate-keys")).await?;
         let done = sealed::reseal(tx.conn(), sealed, store.keys(), first, sum.last, ROWS).await?;
         tx.commit().await?;
         sum.anew += done.anew;

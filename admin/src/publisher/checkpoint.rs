@@ -37,11 +37,14 @@ impl<S: Outbox> Checkpoint<S> {
     /// Writes chunks of one state of Postgres, and its manifest once all are there.
     ///
     /// # Errors
-    /// When Postgres or Redis is away.
+    /// When Postgres or Redis is away, or Postgres isn't the database any more that began the epoch.
     pub async fn write(&self) -> Result<Manifest, PublishError> {
         let (link, keys, epoch) = (&self.link, &self.keys, self.epoch);
         let mut tx = within(self.store.read()).await?;
         let state = within(tx.state()).await?;
+        if !within(tx.is_known(epoch)).await? {
+            return Err(PublishError::OtherDatabase);
+        }
         let mut chunks = Chunks { of: self, revision: state.revision, index: 0, frames: Vec::new() };
         let mut records = 0;
         {
@@ -67,14 +70,18 @@ impl<S: Outbox> Checkpoint<S> {
     /// When Postgres or Redis is away.
     pub async fn renew(&self) -> Result<Revision, PublishError> {
         let stream = Stream { link: &self.link, keys: &self.keys, epoch: self.epoch };
-        let before = stream.look().await?.and_then(|look| look.manifest(self.epoch, self.store.feed_keys()));
+        let before = stream
+            .look()
+            .await?
+            .and_then(|look| Some((look.manifest(self.epoch, self.store.feed_keys())?, look.last)));
         let manifest = self.write().await?;
-        if let Some(before) = before
+        if let Some((before, last)) = before
             && before.revision != manifest.revision
         {
             self.expire_chunks(before.revision).await?;
             // Not up to the new one: a router that is a few entries behind goes on with them, and needs no checkpoint.
-            stream.trim(before.revision).await?;
+            // Never the last entry: without it nobody can tell what the stream ends with.
+            stream.trim(before.revision.min(last)).await?;
         }
         tracing::info!(revision = manifest.revision.0, records = manifest.records, "wrote a checkpoint");
         Ok(manifest.revision)

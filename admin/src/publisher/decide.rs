@@ -18,9 +18,9 @@ pub struct Position {
 pub enum EpochReason {
     /// Redis has no pointer: it is new, or was emptied.
     NoPointer,
-    /// The pointer names an epoch that Postgres has never had.
+    /// The pointer names an epoch that this Postgres has never had: it was restored, or a standby took over.
     UnknownEpoch,
-    /// The epoch's stream isn't there.
+    /// The epoch's stream isn't there, or its last entry isn't, so that nobody knows what it ended with.
     NoStream,
     /// The stream is ahead of Postgres, which was restored from a backup.
     Ahead,
@@ -72,8 +72,8 @@ pub enum Next {
     NewEpoch(EpochReason),
 }
 
-/// A stream ends at `last` with the digest `found` (absent: that entry was trimmed away). Postgres recorded
-/// `recorded` for that revision (absent: pruned, or never had) and is at `newest`.
+/// A stream of an epoch that this Postgres began ends at `last` with the digest `found` (absent: somebody trimmed that
+/// entry away). Postgres recorded `recorded` for that revision (absent: pruned, or never had) and is at `newest`.
 ///
 /// A stream that ends before `newest` lacks what a crash or a failover kept back: it is filled in from there.
 #[must_use]
@@ -88,9 +88,10 @@ pub fn resume(
         return Next::NewEpoch(EpochReason::Ahead);
     }
     match (found, recorded) {
-        (Some(found), Some(recorded)) if found != recorded => Next::NewEpoch(EpochReason::Digest),
-        (_, Some(digest)) => Next::GoOn(Position { epoch, revision: last, digest }),
+        (None, _) => Next::NewEpoch(EpochReason::NoStream),
         (_, None) => Next::NewEpoch(EpochReason::Hole),
+        (Some(found), Some(recorded)) if found != recorded => Next::NewEpoch(EpochReason::Digest),
+        (Some(digest), Some(_)) => Next::GoOn(Position { epoch, revision: last, digest }),
     }
 }
 
@@ -133,7 +134,14 @@ mod tests {
     fn goes_on_where_the_stream_ends() {
         check(7, Some(1), Some(1), 7, at(7, 1));
         check(5, Some(1), Some(1), 7, at(5, 1));
-        check(5, None, Some(1), 7, at(5, 1));
+    }
+
+    #[test]
+    fn begins_anew_where_nobody_can_tell_what_the_stream_ended_with() {
+        for recorded in [Some(1), None] {
+            check(5, None, recorded, 7, Next::NewEpoch(EpochReason::NoStream));
+            check(7, None, recorded, 7, Next::NewEpoch(EpochReason::NoStream));
+        }
     }
 
     #[test]

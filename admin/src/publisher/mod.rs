@@ -21,7 +21,6 @@ use std::time::Duration;
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::message::Delta;
 use dialplane_common::feed::{Epoch, Revision};
-use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -29,7 +28,7 @@ use tokio::time::Instant;
 use crate::fleet::Fleet;
 use crate::metrics::{Metrics, PublishFailure};
 use crate::redis_link::RedisLink;
-use crate::store::feed::{self, Entry, Published};
+use crate::store::feed::{Entry, Published};
 use crate::store::{Store, StoreError};
 use checkpoint::Checkpoint;
 use decide::{EpochReason, Next, Position};
@@ -71,6 +70,9 @@ pub enum PublishError {
     /// Postgres is away or refuses: with it goes the lease.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It was restored meanwhile, or a standby took over.
+    #[error("Postgres isn't the database any more that began the epoch")]
+    OtherDatabase,
     /// Postgres didn't answer.
     #[error("reach Postgres: no answer within {} s", POSTGRES_TIMEOUT.as_secs())]
     Silent,
@@ -82,7 +84,7 @@ pub enum PublishError {
 impl PublishError {
     const fn at(&self) -> PublishFailure {
         match self {
-            Self::Store(_) | Self::Silent => PublishFailure::Postgres,
+            Self::Store(_) | Self::OtherDatabase | Self::Silent => PublishFailure::Postgres,
             Self::Redis(_) => PublishFailure::Redis,
         }
     }
@@ -358,19 +360,5 @@ async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<
     match tokio::time::timeout(POSTGRES_TIMEOUT, work).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(PublishError::Silent),
-    }
-}
-
-/// Rings `wake` at each commit of any process. Losing a ring costs at most a second.
-pub async fn listen(store: Store, wake: Arc<Notify>) {
-    loop {
-        if let Ok(mut listener) = PgListener::connect_with(store.pool()).await
-            && listener.listen(feed::CHANNEL).await.is_ok()
-        {
-            while listener.recv().await.is_ok() {
-                wake.notify_one();
-            }
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }

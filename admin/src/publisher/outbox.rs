@@ -11,10 +11,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use crate::store::feed::{self, Entry, Published, State};
-use crate::store::{ReadTx, Scope, Store, StoreError, api_keys, settings};
+use crate::store::{Origin, ReadTx, Scope, Store, StoreError, api_keys, settings};
 
 /// The advisory lock's key, one in each database: "dialplan" in ASCII.
 const LEASE: i64 = i64::from_be_bytes(*b"dialplan");
+
+const ORIGIN: Origin = Origin::system("publisher");
 
 type Outcome<T> = Result<T, StoreError>;
 
@@ -39,6 +41,8 @@ pub trait Outbox: Clone + Send + Sync + 'static {
 
 /// One state, whatever is written meanwhile.
 pub trait Reading: Send {
+    /// Whether it is a state of the database that began the epoch. See [`feed::is_known`].
+    fn is_known(&mut self, epoch: Epoch) -> impl Future<Output = Outcome<bool>> + Send;
     /// Which one.
     fn state(&mut self) -> impl Future<Output = Outcome<State>> + Send;
     /// Its records, one stored frame each.
@@ -92,7 +96,7 @@ impl Outbox for Store {
     }
 
     async fn write_first_record(&self) -> Outcome<()> {
-        let mut tx = self.write(Scope::Operator).await?;
+        let mut tx = self.write(Scope::Operator, &ORIGIN).await?;
         settings::lock_platform(tx.conn()).await?;
         tx.record_platform().await?;
         tx.commit().await?;
@@ -100,7 +104,7 @@ impl Outbox for Store {
     }
 
     async fn forget_expired_keys(&self, rows_max: i64) -> Outcome<()> {
-        let mut tx = self.write(Scope::Operator).await?;
+        let mut tx = self.write(Scope::Operator, &ORIGIN).await?;
         for hash in api_keys::expired_in_feed(tx.conn(), rows_max).await? {
             tx.remove(RecordKey::Token(hash));
         }
@@ -110,6 +114,10 @@ impl Outbox for Store {
 }
 
 impl Reading for ReadTx {
+    async fn is_known(&mut self, epoch: Epoch) -> Outcome<bool> {
+        feed::is_known(self.conn(), epoch).await
+    }
+
     async fn state(&mut self) -> Outcome<State> {
         feed::state(self.conn()).await
     }

@@ -65,6 +65,10 @@ impl<S: Outbox> Publisher<S> {
         if within(progress.lease.is_new_epoch_wanted()).await? {
             return Ok(Some(EpochReason::Asked));
         }
+        // A dump can be loaded under a session that goes on.
+        if !within(progress.lease.is_known(position.epoch)).await? {
+            return Ok(Some(EpochReason::UnknownEpoch));
+        }
         if progress.report_epoch.is_some_and(|at| at.elapsed() < REPORT_EPOCH_INTERVAL) {
             return Ok(None);
         }

@@ -150,23 +150,25 @@ pub async fn lock(
     .await?)
 }
 
-/// The accounts of a tenant, or the platform's, behind `after`, oldest first.
+/// The accounts of a tenant, or the platform's, those at a provider where one is given, behind `after`, oldest first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
+    provider: Option<&str>,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<AccountRow>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT * FROM accounts WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id > $2)
-         ORDER BY id LIMIT $3",
+        "SELECT * FROM accounts WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($4::text IS NULL OR provider = $4)
+            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
     )
     .bind(tenant.map(|tenant| tenant.0))
     .bind(after)
     .bind(rows_max)
+    .bind(provider)
     .fetch_all(conn)
     .await?)
 }

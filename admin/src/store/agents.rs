@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 use crate::target::TargetDocument;
 
 /// Whoever answers: a voice agent.
@@ -47,6 +48,15 @@ pub struct Agent {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Instant,
+}
+
+/// Which of a tenant's agents a list has.
+#[derive(Clone, Debug, Default)]
+pub struct AgentFilter {
+    /// Those of such a name.
+    pub name: Option<Pattern>,
+    /// Those that this provider runs.
+    pub provider: Option<String>,
 }
 
 /// What people set of an agent.
@@ -123,15 +133,19 @@ pub async fn lock(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Res
 pub async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
+    filter: &AgentFilter,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Agent>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT * FROM agents WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+        "SELECT * FROM agents WHERE tenant_id = $1 AND ($4::text IS NULL OR name ILIKE $4)
+            AND ($5::text IS NULL OR provider = $5) AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
     )
     .bind(tenant.0)
     .bind(after)
     .bind(rows_max)
+    .bind(filter.name.as_ref().map(Pattern::as_str))
+    .bind(&filter.provider)
     .fetch_all(conn)
     .await?)
 }

@@ -12,6 +12,11 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
+
+/// Where Postgres tells that a key is deleted: its hash in hexadecimal digits, or nothing when it is a tenant with all
+/// that it had.
+pub const CHANNEL: &str = "dialplane_api_keys";
 
 /// A key, without the key.
 #[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
@@ -92,46 +97,75 @@ pub async fn insert(conn: &mut PgConnection, key: &NewApiKey<'_>) -> Result<Opti
     Ok(row)
 }
 
-/// The key of this hash, if it is still good; notes that it was used.
+/// The key of this hash, if it is still good.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn take(conn: &mut PgConnection, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-    let key: Option<ApiKey> = sqlx::query_as(
+pub async fn find_good(conn: &mut PgConnection, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+    Ok(sqlx::query_as(
         "SELECT * FROM api_keys WHERE hash = $1 AND (expires_at IS NULL OR expires_at > now())",
     )
     .bind(hash.as_slice())
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(key) = key else { return Ok(None) };
-    // To the minute, or every request would be a write.
-    let minute_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1);
-    if key.last_used_at.is_none_or(|used| used.0 < minute_ago) {
-        sqlx::query("UPDATE api_keys SET last_used_at = now() WHERE id = $1")
-            .bind(key.id)
-            .execute(conn)
-            .await?;
-    }
-    Ok(Some(key))
+    .fetch_optional(conn)
+    .await?)
 }
 
-/// The keys of a tenant, or the operators', behind `after`, oldest first.
+/// Notes that these keys were used, to the minute: all processes write it, and one is enough.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn note_used(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE api_keys SET last_used_at = now()
+         WHERE id = ANY ($1) AND (last_used_at IS NULL OR last_used_at < now() - interval '50 seconds')",
+    )
+    .bind(ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Tells all processes, once this is committed, that a tenant's keys are gone with it.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn announce_all_deleted(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(conn).await?;
+    Ok(())
+}
+
+/// The hash of the key that a message says is deleted; `None`: any may be.
+#[must_use]
+pub fn deleted(payload: &str) -> Option<[u8; 32]> {
+    if payload.len() != 64 || !payload.is_ascii() {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (place, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&payload[2 * place..2 * place + 2], 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// The keys of a tenant, or the operators', those of such a name where one is given, behind `after`, oldest first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
+    name: Option<Pattern>,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<ApiKey>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR id > $2)
-         ORDER BY id LIMIT $3",
+        "SELECT * FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND ($4::text IS NULL OR name ILIKE $4)
+            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
     )
     .bind(tenant.map(|tenant| tenant.0))
     .bind(after)
     .bind(rows_max)
+    .bind(name.as_ref().map(Pattern::as_str))
     .fetch_all(conn)
     .await?)
 }
@@ -175,7 +209,7 @@ pub async fn expired_in_feed(conn: &mut PgConnection, rows_max: i64) -> Result<V
     hashes.iter().map(|hash| token_hash(hash)).collect()
 }
 
-/// Deletes a key of a tenant, or an operator's; gives its hash.
+/// Deletes a key of a tenant, or an operator's, and tells all processes once this is committed; gives its hash.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
@@ -185,10 +219,12 @@ pub async fn delete(
     id: Uuid,
 ) -> Result<TokenHash, StoreError> {
     let hash: Vec<u8> = sqlx::query_scalar(
-        "DELETE FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2 RETURNING hash",
+        "WITH gone AS (DELETE FROM api_keys WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2 RETURNING hash)
+         SELECT hash FROM gone, pg_notify($3, encode(hash, 'hex'))",
     )
     .bind(tenant.map(|tenant| tenant.0))
     .bind(id)
+    .bind(CHANNEL)
     .fetch_one(conn)
     .await?;
     token_hash(&hash)

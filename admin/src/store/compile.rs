@@ -270,7 +270,7 @@ async fn services(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Se
 
 async fn business(conn: &mut PgConnection, id: TenantId, name: String) -> Result<Business, StoreError> {
     let owner = Owner::Tenant(id);
-    let intents = intents::list(conn, id, None, i64::MAX).await?.into_iter().map(|intent| Intent {
+    let intents = intents::list(conn, id, None, None, i64::MAX).await?.into_iter().map(|intent| Intent {
         name: intent.name,
         phrases: intent.phrases.0,
         responses: intent.responses.0,

@@ -81,6 +81,7 @@ impl From<sqlx::Error> for StoreError {
                     | "account_grants_account_fkey"
                     | "intents_tenant_fkey"
                     | "tool_servers_tenant_fkey"
+                    | "idempotency_keys_tenant_fkey"
                     | "imports_tenant_fkey"
                     | "tenant_defaults_tenant_fkey",
                 ) => Self::NotFound,

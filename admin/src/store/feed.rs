@@ -175,15 +175,17 @@ pub fn stored_frames(conn: &mut PgConnection) -> impl Stream<Item = Result<Vec<u
         })
 }
 
-/// Whether the feed has ever had this epoch.
+/// Whether this database began this epoch: not the one from whose backup it came.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn is_known(conn: &mut PgConnection, epoch: Epoch) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM feed_epochs WHERE epoch = $1)")
-        .bind(epoch.0)
-        .fetch_one(conn)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM feed_epochs WHERE epoch = $1 AND database = feed_database())",
+    )
+    .bind(epoch.0)
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Notes an epoch, before anything of it is in Redis.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::instant::Instant;
-use super::{Scope, StoreError};
+use super::{Actor, Origin, Scope, StoreError};
 
 /// So many bad lines of an import are kept; those behind are counted.
 pub const ERRORS_MAX: i64 = 10_000;
@@ -65,6 +65,12 @@ pub struct Import {
     /// When it ended; null: it hasn't.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Instant>,
+    #[serde(skip)]
+    actor: String,
+    #[serde(skip)]
+    request_id: Option<String>,
+    #[serde(skip)]
+    address: Option<String>,
 }
 
 impl Import {
@@ -72,6 +78,16 @@ impl Import {
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.tenant_id.map_or(Scope::Operator, |tenant| Scope::Tenant(TenantId(tenant)))
+    }
+
+    /// Where its changes come from: the request that created it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            actor: Actor::from_text(&self.actor).unwrap_or(Actor::System("imports")),
+            request_id: self.request_id.clone(),
+            address: self.address.as_ref().and_then(|address| address.parse().ok()),
+        }
     }
 
     /// Whether nothing more happens to it.
@@ -99,6 +115,8 @@ pub struct NewImport<'a> {
     pub mode: &'a str,
     /// Whether it stops once all lines are checked.
     pub dry_run: bool,
+    /// Where it comes from.
+    pub origin: &'a Origin,
 }
 
 /// A part of a file, cut between its records.
@@ -164,8 +182,8 @@ pub struct Outcome {
 /// [`StoreError::NotFound`] when there is no such tenant.
 pub async fn insert(conn: &mut PgConnection, new: &NewImport<'_>) -> Result<Import, StoreError> {
     Ok(sqlx::query_as(
-        "INSERT INTO imports (id, tenant_id, kind, format, mode, dry_run) VALUES ($1, $2, $3, $4, $5, $6)
-         RETURNING *",
+        "INSERT INTO imports (id, tenant_id, kind, format, mode, dry_run, actor, request_id, address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
     )
     .bind(Uuid::now_v7())
     .bind(new.tenant.map(|tenant| tenant.0))
@@ -173,6 +191,9 @@ pub async fn insert(conn: &mut PgConnection, new: &NewImport<'_>) -> Result<Impo
     .bind(new.format)
     .bind(new.mode)
     .bind(new.dry_run)
+    .bind(new.origin.actor.to_string())
+    .bind(&new.origin.request_id)
+    .bind(new.origin.address.map(|address| address.to_string()))
     .fetch_one(conn)
     .await?)
 }
@@ -183,6 +204,17 @@ pub async fn insert(conn: &mut PgConnection, new: &NewImport<'_>) -> Result<Impo
 /// [`StoreError::NotFound`].
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Import, StoreError> {
     Ok(sqlx::query_as("SELECT * FROM imports WHERE id = $1").bind(id).fetch_one(conn).await?)
+}
+
+/// The same, locked until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn lock(conn: &mut PgConnection, id: Uuid) -> Result<Import, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM imports WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(id)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// The imports behind `after`, oldest first.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 
 /// Something that callers may want, and what is said to it.
 #[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
@@ -79,22 +80,25 @@ pub async fn find(conn: &mut PgConnection, tenant: TenantId, id: IntentId) -> Re
         .await?)
 }
 
-/// The tenant's intents behind `after`, oldest first.
+/// The tenant's intents, those of such a name where one is given, behind `after`, oldest first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
+    name: Option<Pattern>,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Intent>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT * FROM intents WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+        "SELECT * FROM intents WHERE tenant_id = $1 AND ($4::text IS NULL OR name ILIKE $4)
+            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
     )
     .bind(tenant.0)
     .bind(after)
     .bind(rows_max)
+    .bind(name.as_ref().map(Pattern::as_str))
     .fetch_all(conn)
     .await?)
 }

@@ -11,17 +11,22 @@
 pub mod accounts;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod bindings;
 pub mod bulk;
 pub mod compile;
+pub mod doorbell;
 pub mod error;
 pub mod feed;
+pub mod idempotency;
 pub mod imports;
 pub mod instant;
 pub mod intents;
 mod nonce;
 pub mod numbers;
+pub mod origin;
 pub mod sealed;
+pub mod search;
 pub mod settings;
 pub mod tenants;
 pub mod tool_servers;
@@ -37,8 +42,10 @@ use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX};
 use dialplane_common::ids::TenantId;
 pub use error::StoreError;
+pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use tokio::sync::Notify;
 
 use crate::config::SealKeys;
 
@@ -60,11 +67,24 @@ pub enum Scope {
     Operator,
 }
 
+impl Scope {
+    /// The statements that set it for one transaction, each with a semicolon before it.
+    fn statements(self) -> String {
+        match self {
+            Self::Operator => "; SET LOCAL ROLE dialplane_operator".to_owned(),
+            Self::Tenant(id) => {
+                format!("; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
+            }
+        }
+    }
+}
+
 /// Postgres, and the keys of what is sealed in it.
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
 }
 
 /// A transaction that reads one state of the database.
@@ -74,6 +94,7 @@ pub struct ReadTx(Transaction<'static, Postgres>);
 pub struct WriteTx {
     transaction: Transaction<'static, Postgres>,
     keys: Arc<SealKeys>,
+    committed: Arc<Notify>,
     changes: Vec<Change>,
     /// Where in `changes` each record's is.
     noted: HashMap<RecordKey, usize>,
@@ -110,7 +131,7 @@ impl Store {
     /// When `url` isn't one.
     pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
         let pool = open(url)?;
-        Ok(Self { pool, keys })
+        Ok(Self { pool, keys, committed: Arc::default() })
     }
 
     /// The pool, for what isn't a request: listening, metrics.
@@ -125,33 +146,46 @@ impl Store {
         &self.keys
     }
 
+    /// Rung after each commit of a transaction that writes, of this process.
+    #[must_use]
+    pub fn committed(&self) -> &Arc<Notify> {
+        &self.committed
+    }
+
     /// Begins a transaction that reads one state.
     ///
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn read(&self, scope: Scope) -> Result<ReadTx, StoreError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", scope).await.map(ReadTx)
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{}", scope.statements());
+        self.begin(begin).await.map(ReadTx)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes, and says where its changes come from.
     ///
     /// # Errors
     /// When Postgres can't be reached.
-    pub async fn write(&self, scope: Scope) -> Result<WriteTx, StoreError> {
-        let transaction = self.begin("BEGIN", scope).await?;
-        Ok(WriteTx { transaction, keys: Arc::clone(&self.keys), changes: Vec::new(), noted: HashMap::new() })
+    pub async fn write(&self, scope: Scope, origin: &Origin) -> Result<WriteTx, StoreError> {
+        let begin = format!("BEGIN{}{}", scope.statements(), origin.statements());
+        let transaction = self.begin(begin).await?;
+        Ok(WriteTx {
+            transaction,
+            keys: Arc::clone(&self.keys),
+            committed: Arc::clone(&self.committed),
+            changes: Vec::new(),
+            noted: HashMap::new(),
+        })
     }
 
-    /// One round trip: begin, role and tenant.
-    async fn begin(&self, begin: &str, scope: Scope) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let statement = match scope {
-            Scope::Operator => format!("{begin}; SET LOCAL ROLE dialplane_operator"),
-            Scope::Tenant(id) => {
-                format!("{begin}; SET LOCAL ROLE dialplane_tenant; SET LOCAL dialplane.tenant_id TO '{id}'")
-            }
-        };
-        // Safe: an id prints hexadecimal digits and hyphens.
-        self.pool.begin_with(AssertSqlSafe(statement)).await.map_err(StoreError::from)
+    /// One round trip: begin, and all that is set for the transaction.
+    async fn begin(&self, statements: String) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let pool = self.pool.clone();
+        // In a task of its own, which ends whatever becomes of the caller: a BEGIN that is given up half-way is forgotten,
+        // and whoever gets the connection next would find itself in that transaction.
+        // Safe: ids print hexadecimal digits and hyphens, and an origin's texts are literals.
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statements)).await });
+        let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
+        begun.map_err(StoreError::from)
     }
 
     /// The server's version.
@@ -224,13 +258,15 @@ impl WriteTx {
         }
     }
 
-    /// Appends what was noted and commits. The revision is the change's last; absent when routers aren't concerned.
+    /// Appends what was noted. The revision is the change's last; absent when routers aren't concerned. From here on
+    /// all other writers of the feed wait, so that little should lie between this and the commit.
     ///
     /// # Errors
-    /// When Postgres refuses or is away: nothing is written then.
-    pub async fn commit(mut self) -> Result<Option<Revision>, StoreError> {
+    /// When Postgres refuses or is away.
+    pub async fn append(&mut self) -> Result<Option<Revision>, StoreError> {
         let mut revision = None;
         let mut changes = std::mem::take(&mut self.changes).into_iter().peekable();
+        self.noted.clear();
         while changes.peek().is_some() {
             let mut delta = feed::DeltaRows::default();
             while let Some(change) = changes.next_if(|change| delta.has_room(change.bytes())) {
@@ -238,8 +274,18 @@ impl WriteTx {
             }
             revision = Some(feed::append(&mut self.transaction, &delta).await?);
         }
-        self.transaction.commit().await?;
         Ok(revision)
+    }
+
+    /// Appends what was noted and commits.
+    ///
+    /// # Errors
+    /// When Postgres refuses or is away: nothing is written then.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.append().await?;
+        self.transaction.commit().await?;
+        self.committed.notify_one();
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::bindings::Binding;
 use super::instant::Instant;
+use super::search::Pattern;
 
 /// What calls come to: a number, or any of the numbers of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,10 +117,18 @@ pub struct NumberFields {
 /// Which of a tenant's numbers a list has.
 #[derive(Clone, Debug, Default)]
 pub struct NumberFilter {
+    /// Those with such digits, or with such a text.
+    pub digits: Option<Pattern>,
+    /// Those with such a display name, or with such digits.
+    pub text: Option<Pattern>,
     /// This number alone.
     pub phone_number: Option<String>,
     /// Those of this status.
-    pub status: Option<String>,
+    pub status: Option<&'static str>,
+    /// Those that are there in their life.
+    pub lifecycle: Option<&'static str>,
+    /// Those that this agent answers.
+    pub agent_id: Option<Uuid>,
 }
 
 const COLUMNS_AND_BINDINGS: &str = "SELECT n.*, (
@@ -211,13 +220,20 @@ pub async fn list(
     Ok(sqlx::query_as(select(
         "WHERE n.tenant_id = $1 AND ($2::text IS NULL OR (n.phone_number = $2 AND NOT n.is_range))
             AND ($3::text IS NULL OR n.status = $3)
+            AND ($6::text IS NULL OR n.display_name ILIKE $6 OR n.phone_number LIKE $7)
+            AND ($8::text IS NULL OR n.lifecycle = $8)
+            AND ($9::uuid IS NULL OR n.agent_id = $9)
          AND ($4::uuid IS NULL OR n.id > $4) ORDER BY n.id LIMIT $5",
     ))
     .bind(tenant.0)
     .bind(&filter.phone_number)
-    .bind(&filter.status)
+    .bind(filter.status)
     .bind(after)
     .bind(rows_max)
+    .bind(filter.text.as_ref().map(Pattern::as_str))
+    .bind(filter.digits.as_ref().map(Pattern::as_str))
+    .bind(filter.lifecycle)
+    .bind(filter.agent_id)
     .fetch_all(conn)
     .await?)
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::search::Pattern;
 
 /// A business.
 #[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
@@ -29,6 +30,15 @@ pub struct Tenant {
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Instant,
+}
+
+/// Which tenants a list has.
+#[derive(Clone, Debug, Default)]
+pub struct TenantFilter {
+    /// Those of such a name.
+    pub name: Option<Pattern>,
+    /// Those of this status.
+    pub status: Option<&'static str>,
 }
 
 /// Fields to change; those absent stay.
@@ -80,14 +90,20 @@ pub async fn find(conn: &mut PgConnection, id: TenantId) -> Result<Tenant, Store
 /// When Postgres can't be asked.
 pub async fn list(
     conn: &mut PgConnection,
+    filter: &TenantFilter,
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Tenant>, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2")
-        .bind(after)
-        .bind(rows_max)
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id > $1) AND ($3::text IS NULL OR name ILIKE $3)
+            AND ($4::text IS NULL OR status = $4) ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(rows_max)
+    .bind(filter.name.as_ref().map(Pattern::as_str))
+    .bind(filter.status)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Locks the tenant until the transaction ends: the root of its record and of its defaults.
@@ -149,6 +165,6 @@ pub async fn update(
 /// # Errors
 /// [`StoreError::NotFound`]; [`StoreError::TenantHasNumbers`].
 pub async fn delete(conn: &mut PgConnection, id: TenantId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM tenants WHERE id = $1 RETURNING id").bind(id.0).fetch_one(conn).await?;
-    Ok(())
+    sqlx::query("DELETE FROM tenants WHERE id = $1 RETURNING id").bind(id.0).fetch_one(&mut *conn).await?;
+    super::api_keys::announce_all_deleted(conn).await
 }

@@ -6,7 +6,7 @@ use std::process::Output;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, ENCRYPTION_KEY};
+use crate::harness::{Admin, ENCRYPTION_KEY, OPERATOR};
 
 /// A file that is removed again.
 struct TempFile(PathBuf);
@@ -62,8 +62,9 @@ async fn files_go_in_and_out_of_a_terminal() {
     // Of an import that was left, the rest.
     let file = "phone_number,tenant_external_id\n+12125550002,salon-1\n+12125550003,salon-1\n";
     let rest = TempFile::new("csv", file);
-    let request =
-        admin.request(Method::POST, "/imports?kind=numbers&format=csv").header("Upload-Complete", "?0");
+    let request = admin
+        .request(OPERATOR, Method::POST, "/imports?kind=numbers&format=csv")
+        .header("Upload-Complete", "?0");
     let left: Value = request.body(&file[..60]).send().await.unwrap().json().await.unwrap();
     assert!(left["bytes_received"].as_i64().unwrap() > 0, "{left}");
     let id = left["id"].as_str().unwrap();

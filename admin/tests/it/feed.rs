@@ -149,3 +149,29 @@ async fn an_emptied_redis_begins_a_new_epoch() {
     redis::cmd("DEL").arg(keys).query_async::<()>(&mut redis).await.unwrap();
     assert_ne!(settled(&admin).await, before);
 }
+
+#[tokio::test]
+async fn tables_loaded_from_a_backup_begin_a_new_epoch_though_they_say_the_same() {
+    let Some(admin) = Admin::start().await else { return };
+    admin.create("/tenants", json!({"name": "Salon"})).await;
+    let before = settled(&admin).await;
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&admin.database_url).await.unwrap();
+    let load = "BEGIN;
+        ALTER TABLE feed_state RENAME TO gone;
+        CREATE TABLE feed_state (LIKE gone INCLUDING ALL);
+        INSERT INTO feed_state SELECT * FROM gone;
+        GRANT SELECT ON feed_state TO dialplane_operator;
+        COMMIT";
+    sqlx::raw_sql(load).execute(&mut owner).await.unwrap();
+    let mut after = settled(&admin).await;
+    for _ in 0..100 {
+        if after != before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after = settled(&admin).await;
+    }
+    assert_ne!(after, before);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(settled(&admin).await, after, "once");
+}

@@ -2,10 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use dialplane_admin::outbound;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::told;
 
 /// An operator's key.
 pub const OPERATOR: &str = "operator-key-of-the-tests";
@@ -24,6 +29,10 @@ pub struct Admin {
     pub namespace: String,
     /// Its database.
     pub database_url: String,
+    /// Its other settings.
+    settings: Vec<(&'static str, String)>,
+    /// Whether another one has the database.
+    is_guest: bool,
     http: reqwest::Client,
 }
 
@@ -40,6 +49,12 @@ fn services() -> Option<(String, String)> {
 impl Admin {
     /// Starts one on a new database.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with these settings.
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Option<Self> {
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let (database_url, redis_url) = services()?;
         let name = format!("dialplane_test_{}", uuid::Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(&database_url).await.unwrap();
@@ -47,8 +62,25 @@ impl Admin {
         sqlx::query(create).execute(&mut connection).await.unwrap();
         let (server, _) = database_url.rsplit_once('/').unwrap();
         let database_url = format!("{server}/{name}");
-        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY);
-        Some(Self { process, api, redis_url, namespace: name, database_url, http: reqwest::Client::new() })
+        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY, &settings);
+        let http = outbound::client().unwrap();
+        Some(Self { process, api, redis_url, namespace: name, database_url, settings, is_guest: false, http })
+    }
+
+    /// Another process with the same database.
+    pub fn beside(&self) -> Self {
+        let (process, api) =
+            spawn(&self.database_url, &self.redis_url, &self.namespace, ENCRYPTION_KEY, &self.settings);
+        Self {
+            process,
+            api,
+            redis_url: self.redis_url.clone(),
+            namespace: self.namespace.clone(),
+            database_url: self.database_url.clone(),
+            settings: self.settings.clone(),
+            is_guest: true,
+            http: self.http.clone(),
+        }
     }
 
     /// Kills it without warning, and starts it again.
@@ -61,7 +93,42 @@ impl Admin {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         (self.process, self.api) =
-            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key);
+            spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key, &self.settings);
+    }
+
+    /// Waits until the whole audit log is sealed, and gives how many entries it has.
+    pub async fn sealed(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+        for _ in 0..600 {
+            let (all, unsealed): (i64, i64) =
+                sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE seq IS NULL) FROM audit_log")
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap();
+            if unsealed == 0 {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the audit log isn't sealed");
+    }
+
+    /// A command of the program, with this database.
+    pub fn command(&self, name: &str) -> Command {
+        command(name, &self.database_url, ENCRYPTION_KEY)
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    /// Where the API is.
+    pub fn api(&self) -> &str {
+        &self.api
     }
 
     /// Runs the command that writes every record anew, with this list of keys.
@@ -89,18 +156,51 @@ impl Admin {
             .unwrap()
     }
 
-    /// Sends a request and gives status and body.
-    pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+    /// Sends a request, with a key or without, and gives the whole answer.
+    pub async fn ask(
+        &self,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> reqwest::Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.api));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
         let request = if body.is_null() { request } else { request.json(body) };
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        (status, response.json().await.unwrap_or_default())
+        request.send().await.unwrap()
     }
 
-    /// A request as an operator, below the API's base, with whatever body.
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}/api/v2{path}", self.api)).bearer_auth(OPERATOR)
+    /// Sends a request and gives status and body.
+    pub async fn send(&self, key: &str, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.api)).bearer_auth(key);
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer = Answer::to(request).await;
+        (answer.status, answer.body)
+    }
+
+    /// A request, below the API's base, for whoever adds headers to it.
+    pub fn request(&self, key: &str, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}/api/v2{path}", self.api)).bearer_auth(key)
+    }
+
+    /// Runs a statement as the database's owner, who sees no row.
+    pub async fn execute(&self, sql: &'static str) {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    /// The one value that a query gives to an operator.
+    pub async fn query<T>(&self, sql: &'static str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
     }
 
     /// Creates something as an operator and gives its id.
@@ -125,11 +225,46 @@ impl Admin {
 
     /// Makes a key of a tenant.
     pub async fn tenant_key(&self, tenant: &str) -> String {
+        self.tenant_key_of(tenant, "admin").await
+    }
+
+    /// Makes a key of a tenant, of this role.
+    pub async fn tenant_key_of(&self, tenant: &str, role: &str) -> String {
         let path = format!("/api/v2/tenants/{tenant}/api-keys");
-        let body = json!({"name": "test", "role": "admin"});
+        let body = json!({"name": role, "role": role});
         let (status, answer) = self.send(OPERATOR, Method::POST, &path, &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         answer["key"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; null when it has none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Sends a request.
+    pub async fn to(request: RequestBuilder) -> Self {
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let answer = Self { status, headers, body: response.json().await.unwrap_or_default() };
+        told::check(&method, &path, &answer);
+        answer
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
@@ -137,6 +272,9 @@ impl Drop for Admin {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if self.is_guest {
+            return;
+        }
         // A thread of its own, since the test's runtime can't be waited for here.
         let drop_database = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.namespace));
         let dropping = std::thread::spawn(move || {
@@ -162,7 +300,13 @@ fn command(name: &str, database_url: &str, encryption_key: &str) -> Command {
     command
 }
 
-fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &str) -> (Child, String) {
+fn spawn(
+    database_url: &str,
+    redis_url: &str,
+    namespace: &str,
+    encryption_key: &str,
+    settings: &[(&str, String)],
+) -> (Child, String) {
     let mut process = command("serve", database_url, encryption_key)
         .arg("--migrate")
         .env("ADMIN_LISTEN", "127.0.0.1:0")
@@ -170,6 +314,7 @@ fn spawn(database_url: &str, redis_url: &str, namespace: &str, encryption_key: &
         .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
         .env("REDIS_URL", redis_url)
         .env("REDIS_NAMESPACE", namespace)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

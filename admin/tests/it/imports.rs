@@ -4,13 +4,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::harness::Admin;
+use crate::harness::{Admin, OPERATOR};
 
 const IMPORT: &str = "/imports?kind=numbers&format=csv";
 
 /// Sends a file and gives the import.
 async fn upload(admin: &Admin, query: &str, file: impl Into<reqwest::Body>) -> Value {
-    let response = admin.request(Method::POST, query).body(file).send().await.unwrap();
+    let response = admin.request(OPERATOR, Method::POST, query).body(file).send().await.unwrap();
     let status = response.status();
     let answer: Value = response.json().await.unwrap_or_default();
     assert_eq!(status, StatusCode::CREATED, "{query} {answer}");
@@ -20,7 +20,7 @@ async fn upload(admin: &Admin, query: &str, file: impl Into<reqwest::Body>) -> V
 /// Follows an import's events until it is over or ready, and gives how it is then.
 async fn outcome(admin: &Admin, import: &Value) -> Value {
     let path = format!("/imports/{}/events", import["id"].as_str().unwrap());
-    let mut response = admin.request(Method::GET, &path).send().await.unwrap();
+    let mut response = admin.request(OPERATOR, Method::GET, &path).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let mut text = String::new();
     let mut last = Value::Null;
@@ -63,7 +63,7 @@ fn counts(import: &Value) -> [i64; 4] {
 }
 
 async fn export(admin: &Admin, query: &str) -> String {
-    let response = admin.request(Method::GET, &format!("/exports?{query}")).send().await.unwrap();
+    let response = admin.request(OPERATOR, Method::GET, &format!("/exports?{query}")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{query}");
     response.text().await.unwrap()
 }
@@ -213,7 +213,8 @@ async fn bad_lines_are_named_and_the_rest_is_applied() {
     admin.expect(StatusCode::CONFLICT, Method::POST, &path_of(&ready, "/apply"), Value::Null).await;
     let list = admin.expect(StatusCode::OK, Method::GET, &path, Value::Null).await;
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
-    let csv = admin.request(Method::GET, &path_of(&done, "/errors?format=csv")).send().await.unwrap();
+    let csv =
+        admin.request(OPERATOR, Method::GET, &path_of(&done, "/errors?format=csv")).send().await.unwrap();
     let csv = csv.text().await.unwrap();
     assert!(
         csv.starts_with("line,field,code,message\n3,phone_number,invalid_field,")
@@ -386,7 +387,8 @@ async fn an_upload_that_broke_off_goes_on() {
     let Business { tenant, .. } = business(&admin, "Sparkle").await;
     let query = format!("{IMPORT}&tenant_id={tenant}");
     let file = "phone_number,display_name\n+12125550001,\"One\nmore\"\n+12125550002,Two\n";
-    let created = admin.request(Method::POST, &query).header("Upload-Complete", "?0").send().await.unwrap();
+    let created =
+        admin.request(OPERATOR, Method::POST, &query).header("Upload-Complete", "?0").send().await.unwrap();
     assert_eq!(
         (created.status(), &created.headers()["upload-offset"]),
         (StatusCode::CREATED, &"0".parse().unwrap())
@@ -396,8 +398,9 @@ async fn an_upload_that_broke_off_goes_on() {
     assert!(location.ends_with(&format!("/imports/{}", import["id"].as_str().unwrap())), "{location}");
     let content = format!("/imports/{}/content", import["id"].as_str().unwrap());
     let append = async |offset: usize, complete: &'static str, part: &'static str| {
-        let request =
-            admin.request(Method::PATCH, &content).header("Content-Type", "application/partial-upload");
+        let request = admin
+            .request(OPERATOR, Method::PATCH, &content)
+            .header("Content-Type", "application/partial-upload");
         let request = request.header("Upload-Offset", offset.to_string()).header("Upload-Complete", complete);
         let response = request.body(part).send().await.unwrap();
         let kept =
@@ -406,7 +409,7 @@ async fn an_upload_that_broke_off_goes_on() {
     };
     // In the middle of a record: what is whole is kept.
     assert_eq!(append(0, "?0", &file[..40]).await, (StatusCode::NO_CONTENT, Some(26)));
-    let head = admin.request(Method::HEAD, &content).send().await.unwrap();
+    let head = admin.request(OPERATOR, Method::HEAD, &content).send().await.unwrap();
     assert_eq!(
         (&head.headers()["upload-offset"], &head.headers()["upload-complete"]),
         (&"26".parse().unwrap(), &"?0".parse().unwrap())
@@ -427,22 +430,23 @@ async fn files_that_cannot_be_are_refused_at_once() {
         (IMPORT, "", "header"),
         (IMPORT, "phone_number,phone_number\n", "header"),
     ] {
-        let response = admin.request(Method::POST, query).body(file).send().await.unwrap();
+        let response = admin.request(OPERATOR, Method::POST, query).body(file).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{file}");
         let answer: Value = response.json().await.unwrap();
         assert_eq!(answer["field"], field, "{answer}");
     }
     let endless = format!("phone_number,display_name\n+12125550001,\"{}", "x".repeat(2 << 20));
-    let response = admin.request(Method::POST, IMPORT).body(endless).send().await.unwrap();
+    let response = admin.request(OPERATOR, Method::POST, IMPORT).body(endless).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     for query in
         ["/imports", "/imports?kind=colours&format=csv", "/imports?kind=numbers&format=csv&mode=some"]
     {
-        let response = admin.request(Method::POST, query).body("x").send().await.unwrap();
+        let response = admin.request(OPERATOR, Method::POST, query).body("x").send().await.unwrap();
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query}");
     }
     let unknown = format!("{IMPORT}&tenant_id={}", uuid::Uuid::nil());
-    let response = admin.request(Method::POST, &unknown).body("phone_number\n").send().await.unwrap();
+    let response =
+        admin.request(OPERATOR, Method::POST, &unknown).body("phone_number\n").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let (empty, lines) = (import(&admin, "/imports?kind=numbers&format=jsonl", "").await, json!(0));
     assert_eq!((&empty["state"], &empty["lines_received"]), (&json!("done"), &lines));

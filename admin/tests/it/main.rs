@@ -2,17 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod access;
 mod accounts;
 mod agents;
+mod audit;
 mod commands;
+mod events;
 mod feed;
 mod harness;
+mod idempotency;
 mod imports;
 mod intents;
+mod lists;
 mod numbers;
+mod origin;
+mod preconditions;
 mod records;
 mod routing;
 mod settings;
 mod tenancy;
 mod tokens;
+mod told;
 mod tool_server;

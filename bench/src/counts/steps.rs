@@ -100,7 +100,7 @@ impl Fixture {
             method: &Method::POST,
             authority: None,
             target: &self.target,
-            headers: &call.headers,
+            headers: (&call.headers).into(),
             body: call.body.as_bytes(),
             peer: Peer { address: IpAddr::from([127, 0, 0, 1]), tls: false },
         };

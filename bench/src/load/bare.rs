@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use dialplane_router::server::connection::{HEAD_BYTES_MAX, HEADERS_MAX};
+use dialplane_router::server::http1::{HEAD_BYTES_MAX, HEADERS_MAX};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};

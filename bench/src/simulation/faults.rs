@@ -89,7 +89,8 @@ impl Faults {
         }
     }
 
-    fn note(&mut self, what: &str) {
+    /// Writes down what goes wrong now.
+    pub fn note(&mut self, what: &str) {
         self.log.push(format!("{:>9.3} s  {what}", self.began.elapsed().as_secs_f64()));
     }
 
@@ -240,14 +241,16 @@ impl Faults {
             _ => {
                 let Some((tables, keys)) = self.backup.take() else { return };
                 postgres.stop();
-                postgres.restore(tables);
                 if world.dice.chance(0.4) {
-                    // One machine with both: nothing there contradicts the backup, only the routers can.
-                    world.truth.restored_whole();
+                    // The disk of one machine with both: nothing there contradicts it, only the routers can.
+                    postgres.roll_back(tables);
+                    world.truth.put_back();
                     world.around.redis.stop();
                     world.around.redis.keys(|space| *space = keys);
                     world.around.redis.start_again();
                     self.note("Redis comes back from the backup that Postgres comes back from");
+                } else {
+                    postgres.restore(tables);
                 }
                 self.note("Postgres is away, and comes back from its backup");
                 let length = world.dice.ms(1..4_000);
@@ -268,7 +271,10 @@ impl Faults {
         let what = world.around.redis.keys(|space| match choice {
             0 => {
                 let chunk = space.names().find(|name| name.contains(":checkpoint:")).map(str::to_owned);
-                chunk.iter().for_each(|name| space.remove(name));
+                if let Some(name) = chunk {
+                    space.remove(&name);
+                    world.truth.deleted(name);
+                }
                 "a chunk of a checkpoint is deleted"
             }
             1 => {

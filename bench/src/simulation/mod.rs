@@ -3,8 +3,8 @@
 //! The deciding code is the real one: [`admin`] runs `dialplane_admin::publisher`, [`router`] runs
 //! `dialplane_router::follower`, both with the real Redis client, on a clock that jumps to the next instant at which
 //! anybody has something to do. Simulated are [`redis`] (in memory, behind its protocol), [`postgres`] (the feed's
-//! tables) and the ways to them ([`link`], [`outbox`]). [`faults`] strikes, [`truth`] watches, [`world`] has all of it,
-//! and [`run`] is one seed's run: the same seed is the same run.
+//! tables) and the ways to them ([`link`], [`outbox`]). [`faults`] strikes, [`scenes`] follow, [`truth`] watches,
+//! [`world`] has all of it, and [`run`] is one seed's run: the same seed is the same run.
 
 pub mod admin;
 pub mod dice;
@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod redis;
 pub mod router;
 pub mod run;
+pub mod scenes;
 pub mod truth;
 pub mod world;
 

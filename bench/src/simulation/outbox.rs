@@ -121,6 +121,11 @@ pub struct Snapshot {
 }
 
 impl Reading for Snapshot {
+    async fn is_known(&mut self, epoch: Epoch) -> Outcome<bool> {
+        self.session.ask(|_| ()).await?;
+        Ok(self.tables.as_ref().is_some_and(|tables| tables.is_known(epoch)))
+    }
+
     async fn state(&mut self) -> Outcome<State> {
         let tables = self.session.ask(|tables| tables.clone()).await?;
         Ok(self.tables.insert(tables).state())

@@ -36,7 +36,10 @@ pub struct Tables {
     state: State,
     records: BTreeMap<RowKey, Stored>,
     entries: BTreeMap<Revision, Row>,
-    epochs: BTreeSet<uuid::Uuid>,
+    /// Each with the database that began it.
+    epochs: BTreeMap<uuid::Uuid, u64>,
+    /// See `feed_database`.
+    database: u64,
     new_epoch_wanted: bool,
 }
 
@@ -58,6 +61,7 @@ struct Inner {
     sessions: BTreeSet<u64>,
     lease: Option<u64>,
     next: u64,
+    restored: u64,
     began: Instant,
 }
 
@@ -66,7 +70,16 @@ impl Postgres {
     #[must_use]
     pub fn start() -> Self {
         let (tables, sessions, began) = (Tables::default(), BTreeSet::new(), Instant::now());
-        Self(Arc::new(Mutex::new(Inner { tables, is_up: true, sessions, lease: None, next: 0, began })))
+        let (next, restored) = (0, 0);
+        Self(Arc::new(Mutex::new(Inner {
+            tables,
+            is_up: true,
+            sessions,
+            lease: None,
+            next,
+            restored,
+            began,
+        })))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -97,10 +110,17 @@ impl Postgres {
         self.inner().tables.clone()
     }
 
-    /// Puts back what it held before.
+    /// Loads a backup, or promotes a standby: what it held before, in another database.
     pub fn restore(&self, backup: Tables) {
+        self.inner().restored += 1;
+        let database = self.inner().restored;
+        self.roll_back(Tables { database, ..backup });
+    }
+
+    /// Puts the machine's disk back to what it held before: nothing tells that it isn't the same database.
+    pub fn roll_back(&self, disk: Tables) {
         self.cut();
-        self.inner().tables = backup;
+        self.inner().tables = disk;
     }
 
     /// Asks the publisher for a new epoch.
@@ -258,12 +278,12 @@ impl Tables {
     /// See `feed::is_known`.
     #[must_use]
     pub fn is_known(&self, epoch: Epoch) -> bool {
-        self.epochs.contains(&epoch.0)
+        self.epochs.get(&epoch.0) == Some(&self.database)
     }
 
     /// See `feed::add_epoch`.
     pub fn add_epoch(&mut self, epoch: Epoch) {
-        self.epochs.insert(epoch.0);
+        self.epochs.insert(epoch.0, self.database);
     }
 
     /// See `feed::mark_published`. Nothing is ever decided by it.

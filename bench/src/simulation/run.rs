@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::dice::Dice;
 use super::faults::Faults;
+use super::scenes::Scene;
 use super::world::{Shape, World};
 
 /// All agree again within this, or never. Twice the longest pause that the planes make between two tries to help.
@@ -86,6 +87,14 @@ async fn scenario(seed: u64, shape: Shape, keys: Arc<Keyring>) -> Outcome {
         world.truth.violated(format!("no agreement: {}", world.disagreement()));
     }
     world.compare_records();
+    if let Some(scene) = Scene::of(seed) {
+        faults.note(&format!("{scene:?}"));
+        scene.play(&mut world).await;
+        if !world.agree(AGREE_LIMIT).await {
+            world.truth.violated(format!("no agreement after {scene:?}: {}", world.disagreement()));
+        }
+        world.compare_records();
+    }
     world.around.redis.keys(|space| world.truth.look_through(space, &world.around.keys));
     outcome.violations = world.truth.violations();
     outcome.faults = faults.log;
@@ -117,6 +126,15 @@ mod tests {
     #[test]
     fn a_reload_that_fails_is_none() {
         for seed in [2213, 4133, 5899, 9425] {
+            let outcome = run(seed, Shape { followers: 5, ..FEW }, &keys());
+            assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
+        }
+    }
+
+    /// Postgres was restored: the stream's last entry was gone; or Redis had lost as much before, so that both agreed.
+    #[test]
+    fn a_restored_postgres_begins_an_epoch_whatever_redis_still_says() {
+        for seed in [3588, 5361] {
             let outcome = run(seed, Shape { followers: 5, ..FEW }, &keys());
             assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}", outcome.violations);
         }

@@ -1,11 +1,13 @@
 //! What was ever true, and what every follower showed: the invariants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dialplane_admin::store::feed::State;
+use dialplane_common::feed::frame::StoredFrames;
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::feed::message::Delta;
+use dialplane_common::feed::keys::Keys;
+use dialplane_common::feed::message::{Chunk, Delta, Manifest};
 use dialplane_common::feed::report::Serving;
 use dialplane_common::feed::{Digest, Epoch, Revision};
 use tokio::time::{Duration, Instant};
@@ -25,9 +27,11 @@ struct Inner {
     /// From commit to serving, of states served as the newest then, in milliseconds.
     propagation_ms: Vec<f64>,
     is_timing: bool,
-    /// Redis and Postgres came back from one backup: a revision's name may be given twice then, as nobody knows but the
-    /// routers. They have to agree again all the same.
-    is_restored_whole: bool,
+    /// A disk of Postgres was put back: a revision's name may be given twice then, as nobody knows but the routers. They
+    /// have to agree again all the same.
+    is_put_back: bool,
+    /// Chunks of checkpoints that somebody deleted by hand.
+    deleted: HashSet<String>,
     /// A running sum over all that was served: two runs of a seed have the same.
     trace: u64,
 }
@@ -60,7 +64,7 @@ impl Truth {
                 inner.violations.push(format!("follower {follower} went back from {before:?} to {now:?}"));
             }
             let named = *inner.named.entry((now.epoch, now.revision)).or_insert(now.digest.0);
-            if named != now.digest.0 && !inner.is_restored_whole {
+            if named != now.digest.0 && !inner.is_put_back {
                 let line = format!("two states have one name: {now:?}, elsewhere {:?}", Digest(named));
                 inner.violations.push(line);
             }
@@ -98,9 +102,43 @@ impl Truth {
         }
     }
 
-    /// Redis and Postgres came back from one backup.
-    pub fn restored_whole(&self) {
-        self.with(|inner| inner.is_restored_whole = true);
+    /// A manifest was just written: all its chunks are there to stay, and add up to a state that Postgres had.
+    pub fn checkpointed(&self, name: &str, space: &mut Keyspace, keys: &Keyring) {
+        let bytes = space.get(name).ok().flatten().unwrap_or_default();
+        let Ok(manifest) = Manifest::verify(&bytes, keys) else {
+            return self.violated(format!("{name} isn't signed"));
+        };
+        let (mut digest, mut is_last) = (Digest::default(), false);
+        for index in 0.. {
+            if is_last {
+                break;
+            }
+            let name = Keys::new(super::NAMESPACE).chunk(manifest.epoch, manifest.revision, index);
+            if self.with(|inner| inner.deleted.contains(&name)) {
+                return;
+            }
+            let bytes = space.get(&name).ok().flatten().unwrap_or_default();
+            let chunk = Chunk::verify(&bytes, keys).ok().filter(|_| space.is_for_ever(&name));
+            let Some(chunk) = chunk else {
+                return self.violated(format!("{name} isn't there to stay, but its manifest is"));
+            };
+            digest = StoredFrames::new(chunk.frames).flatten().fold(digest, |sum, (hash, _)| sum.with(hash));
+            is_last = chunk.last;
+        }
+        let is_known = self.with(|inner| inner.committed.contains_key(&(manifest.revision, digest.0)));
+        if digest != manifest.digest || !is_known {
+            self.violated(format!("{name} is of another state than its chunks"));
+        }
+    }
+
+    /// Somebody deleted a chunk of a checkpoint by hand.
+    pub fn deleted(&self, chunk: String) {
+        self.with(|inner| inner.deleted.insert(chunk));
+    }
+
+    /// A disk of Postgres was put back to what it held before.
+    pub fn put_back(&self) {
+        self.with(|inner| inner.is_put_back = true);
     }
 
     /// Something isn't as it must be.

@@ -74,7 +74,9 @@ impl World {
         let routers = (0..shape.followers)
             .map(|index| Router::new(index, link(shape.router_ms), dice.fork()))
             .collect();
-        Self { around, admins, routers, truth: Truth::default(), dice, shape, written: 0 }
+        let truth = Truth::default();
+        around.redis.watch(truth.clone(), Arc::clone(&around.keys));
+        Self { around, admins, routers, truth, dice, shape, written: 0 }
     }
 
     /// The first records.

@@ -213,6 +213,90 @@ fn a_call_in_chunks_is_a_call() {
 }
 
 #[test]
+fn a_call_in_two_portions_is_a_call_wherever_it_is_cut() {
+    let alone = Alone::start(&[]);
+    let mut stream = TcpStream::connect(alone.router.address).expect("the router accepts");
+    stream.set_nodelay(true).expect("a socket");
+    let (expected, request) = (answered(&alone, &alone.salon.number), call(&alone, ""));
+    for cut in (1..request.len()).step_by(31) {
+        for portion in [&request[..cut], &request[cut..]] {
+            stream.write_all(portion.as_bytes()).expect("the router reads");
+        }
+        let answer = http::read(&mut stream).expect("an answer");
+        assert_eq!((answer.status, &answer.body), (200, &expected), "cut at {cut}");
+    }
+    check_well(&alone);
+}
+
+/// A good call's request with these headers more.
+fn call(alone: &Alone, headers: &str) -> String {
+    signed(alone, "POST", &alone.salon.call(CALL), headers)
+}
+
+/// A request whose signature is right, with these headers more.
+fn signed(alone: &Alone, method: &str, parameters: &[(&str, &str)], headers: &str) -> String {
+    let (address, body) = (alone.router.address, form(parameters));
+    let target = alone.salon.webhook_path("voice");
+    let (target, body) =
+        if method == "GET" { (format!("{target}?{body}"), String::new()) } else { (target, body) };
+    let covered = if method == "GET" { &[][..] } else { parameters };
+    let signature = twilio::signature(&alone.salon.auth_token, &format!("http://{address}{target}"), covered);
+    let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {}\r\nX-Twilio-Signature: {signature}\r\n\
+         {length}{headers}\r\n{body}",
+        FORM.1
+    )
+}
+
+/// Most requests never reach hyper; what makes one unusual must change nothing else about its answer.
+#[test]
+fn usual_and_unusual_requests_are_answered_alike() {
+    let alone = Alone::start(&[]);
+    let wrong = call(&alone, "").replace("X-Twilio-Signature: ", "X-Twilio-Signature: A");
+    let unknown = signed(&alone, "POST", &with(&alone.salon, &[("To", "+12125559999")]), "");
+    for (what, usual) in [
+        ("a call", call(&alone, "")),
+        ("a call by GET", signed(&alone, "GET", &alone.salon.call(CALL), "")),
+        ("a wrong signature", wrong),
+        ("no signature", call(&alone, "").replace("X-Twilio-Signature", "X-Another")),
+        ("an unknown number", unknown),
+        ("no called number", signed(&alone, "POST", &[("CallSid", CALL)], "")),
+        ("another type", call(&alone, "").replace(FORM.1, "text/plain")),
+        ("JSON", call(&alone, "").replace(FORM.1, "application/json")),
+        ("a malformed body", call(&alone, "").replace("CallSid", "%allSid")),
+        ("an unknown account", call(&alone, "").replacen(&alone.salon.account, &alone.salon.tenant, 1)),
+        ("the last", call(&alone, "Connection: close\r\n")),
+    ] {
+        let unusual = usual.replacen("\r\n\r\n", "\r\nUpgrade: nothing\r\n\r\n", 1);
+        let [mut usual, mut unusual] = [usual, unusual].map(|request| {
+            let mut stream = TcpStream::connect(alone.router.address).expect("the router accepts");
+            stream.write_all(request.as_bytes()).expect("the router reads");
+            http::read(&mut stream).unwrap_or_else(|error| panic!("{what}: {error}"))
+        });
+        for answer in [&mut usual, &mut unusual] {
+            assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT")), "{what}: {answer:?}");
+            answer.headers.retain(|(name, _)| name != "date");
+            answer.headers.sort();
+        }
+        assert_eq!(usual, unusual, "{what}");
+    }
+    check_well(&alone);
+}
+
+#[test]
+fn usual_and_unusual_requests_may_follow_each_other_at_once() {
+    let alone = Alone::start(&[]);
+    let (usual, expected) = (call(&alone, ""), answered(&alone, &alone.salon.number));
+    let unusual = call(&alone, "Upgrade: nothing\r\n");
+    let all = [&*usual, &usual, &usual, &unusual, &usual, &call(&alone, "Connection: close\r\n")].concat();
+    let text = String::from_utf8(raw_bytes(&alone, all.as_bytes())).expect("text");
+    assert_eq!(text.matches(&expected).count(), 6, "{text}");
+    assert_eq!(text.matches("connection: close").count(), 1, "{text}");
+    check_well(&alone);
+}
+
+#[test]
 fn slow_senders_are_not_waited_for() {
     let alone = Alone::start(&[("ROUTER_BODY_TIMEOUT_MS", "200"), ("ROUTER_HEADER_TIMEOUT_MS", "200")]);
     let (address, target) = (alone.router.address, alone.salon.webhook_path("voice"));

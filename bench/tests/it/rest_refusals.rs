@@ -236,7 +236,7 @@ fn requests_that_cannot_be_read_are_refused_as_problems() {
         "a wrong cursor",
         send("GET", "/api/v2/tenants?cursor=x", &[authorized], b""),
         400,
-        "invalid_query",
+        "invalid_cursor",
     );
     assert_eq!(send("GET", "/api/v2/tenants", &[authorized], b"").status, 200);
     assert!(!system.admin.process.log().contains("panicked"));

@@ -2,6 +2,9 @@
 
 use super::{Epoch, Revision};
 
+/// The namespace that an installation has when it isn't told another.
+pub const NAMESPACE: &str = "dialplane";
+
 /// The names in Redis of one installation.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -63,9 +66,27 @@ impl Keys {
         format!("{}:routers:seen", self.namespace)
     }
 
+    /// Channel: the changes that the control plane tells of under this name (`business:{tenant_id}` and others). It is the
+    /// contract's own name, below the namespace only where the installation has one of its own.
+    #[must_use]
+    pub fn realtime(&self, channel: &str) -> String {
+        if self.namespace == NAMESPACE { channel.to_owned() } else { format!("{}:{channel}", self.namespace) }
+    }
+
     /// Channel: a router has reported.
     #[must_use]
     pub fn reports(&self) -> String {
         format!("{}:reports", self.namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_have_their_own_names_unless_a_namespace_tells_installations_apart() {
+        assert_eq!(Keys::new(NAMESPACE).realtime("business:1"), "business:1");
+        assert_eq!(Keys::new("second").realtime("business:1"), "second:business:1");
     }
 }

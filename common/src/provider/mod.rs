@@ -9,6 +9,7 @@ mod agent_facts;
 pub mod credentials;
 pub mod documents;
 pub mod event;
+pub mod headers;
 mod hmac_sha1;
 mod hmac_sha256;
 mod json_text;

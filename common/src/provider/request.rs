@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderName, Method, header};
 
 use super::form::{Form, FormError};
+use super::headers::Headers;
 use super::public_url::PublicUrl;
 
 /// A webhook request.
@@ -15,7 +16,7 @@ pub struct WebhookRequest<'a> {
     /// Path and query, byte for byte as received.
     pub target: &'a str,
     /// The headers.
-    pub headers: &'a HeaderMap,
+    pub headers: Headers<'a>,
     /// The raw body.
     pub body: &'a [u8],
     /// The origins by which the provider may have called: the signature covers one of them.
@@ -34,10 +35,11 @@ impl<'a> WebhookRequest<'a> {
     pub fn new(
         method: &'a Method,
         target: &'a str,
-        headers: &'a HeaderMap,
+        headers: impl Into<Headers<'a>>,
         body: &'a [u8],
         public_urls: &'a [PublicUrl],
     ) -> Result<Self, ParseError> {
+        let headers = headers.into();
         let content = content(headers);
         let form = if method == Method::GET {
             Form::parse(query(target).as_bytes())?
@@ -73,16 +75,13 @@ impl<'a> WebhookRequest<'a> {
     /// The header's one value. Absent, repeated or unprintable: `None`.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&'a str> {
-        // A request has few headers: to look at all is quicker than to hash a name.
-        let mut values = self.headers.iter().filter(|header| header.0 == name).map(|header| header.1);
-        let value = values.next()?;
-        if values.next().is_some() { None } else { value.to_str().ok() }
+        self.headers.one(name)
     }
 
     /// Whether the header is there, whatever its value.
     #[must_use]
     pub fn has_header(&self, name: &HeaderName) -> bool {
-        self.headers.keys().any(|header| header == name)
+        self.headers.has(name)
     }
 }
 
@@ -97,8 +96,8 @@ pub enum Content {
     Other,
 }
 
-fn content(headers: &HeaderMap) -> Content {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+fn content(headers: Headers<'_>) -> Content {
+    let value = headers.first(&header::CONTENT_TYPE).unwrap_or_default();
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         Content::Form

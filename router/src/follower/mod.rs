@@ -5,6 +5,7 @@
 
 mod decide;
 mod jitter;
+mod load;
 mod reporter;
 mod source;
 
@@ -13,18 +14,19 @@ use std::time::{Duration, SystemTime};
 
 use decide::{Step, decide};
 use dialplane_common::feed::keys::Keys;
-use dialplane_common::feed::message::{Chunk, Delta, Manifest};
+use dialplane_common::feed::message::{Delta, Manifest};
 use dialplane_common::feed::{Epoch, Revision};
 use futures_util::StreamExt;
 pub use jitter::Jitter;
+use load::LoadError;
 use redis::RedisError;
 use redis::aio::PubSub;
 pub use reporter::{REPORT, Standing};
 pub use source::Redis;
-use source::Source;
+use source::{Chunks, Source};
 use tokio::sync::watch;
 
-use crate::snapshot::{ApplyError, Loading, Snapshot};
+use crate::snapshot::{ApplyError, Snapshot};
 use crate::webhook::Webhooks;
 
 /// The doorbell may be lost: the stream is looked at this often in any case.
@@ -35,6 +37,9 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Routers that found the same fault don't all reload at once.
 const RELOAD_JITTER_MS: u64 = 500;
+
+/// More threads than this only wait for memory.
+const THREADS_MAX: usize = 8;
 
 /// Follows the feed and serves what it says.
 pub struct Follower {
@@ -306,14 +311,15 @@ impl Follower {
         reason: Reload,
     ) -> Result<bool, FollowError> {
         self.webhooks.metrics.reloads.with_label_values(&[reason.label()]).inc();
-        let mut snapshot = match self.load(source, epoch).await? {
+        let mut snapshot = match self.load(source, epoch).await {
             // A whole state has no good state of what it can't read: what is served has.
             Ok(snapshot) => match self.webhooks.store.load_full() {
                 Some(served) => snapshot.keeping_good_of(&served),
                 None => snapshot,
             },
+            Err(LoadError::Redis(error)) => return Err(error.into()),
             Err(error) => {
-                tracing::error!(error, reason = reason.label(), "load a checkpoint; serving what is held");
+                tracing::error!(%error, reason = reason.label(), "load a checkpoint; serving what is held");
                 self.want_checkpoint();
                 return Ok(false);
             }
@@ -340,39 +346,29 @@ impl Follower {
         Ok(true)
     }
 
-    async fn load(&self, source: &mut Source, epoch: Epoch) -> Result<Result<Snapshot, String>, FollowError> {
-        let keys = &self.webhooks.keys;
-        let rejected = |error: &dyn std::fmt::Display| {
-            self.webhooks.metrics.messages_rejected.inc();
-            error.to_string()
-        };
-        let Some(bytes) = source.manifest(epoch).await? else { return Ok(Err("no checkpoint".into())) };
-        let manifest = match Manifest::verify(&bytes, keys) {
-            Ok(manifest) if manifest.epoch == epoch => manifest,
-            Ok(_) => return Ok(Err("the checkpoint is of another epoch".into())),
-            Err(error) => return Ok(Err(rejected(&error))),
-        };
-        let mut snapshot = Loading::begin(&manifest);
-        for index in 0.. {
-            let Some(bytes) = source.chunk(epoch, manifest.revision, index).await? else {
-                return Ok(Err(format!("chunk {index} of the checkpoint is missing")));
-            };
-            let chunk = match Chunk::verify(&bytes, keys) {
-                Ok(chunk) if chunk.index == index => chunk,
-                Ok(_) => return Ok(Err(format!("chunk {index} of the checkpoint is another chunk"))),
-                Err(error) => return Ok(Err(rejected(&error))),
-            };
-            if let Err(error) = snapshot.add(&chunk, keys) {
-                return Ok(Err(rejected(&error)));
+    async fn load(&self, source: &mut Source, epoch: Epoch) -> Result<Snapshot, LoadError> {
+        let (metrics, keys) = (&self.webhooks.metrics, &self.webhooks.keys);
+        // Whoever serves calls leaves the other processors to them.
+        let is_serving = self.webhooks.store.load().is_some();
+        let threads =
+            if is_serving { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let loaded = async {
+            let bytes = source.manifest(epoch).await?.ok_or(LoadError::NoCheckpoint)?;
+            let manifest = Manifest::verify(&bytes, keys)?;
+            if manifest.epoch != epoch {
+                return Err(LoadError::OtherEpoch);
             }
-            if chunk.last {
-                break;
-            }
+            let chunks = Chunks::connect(&*self.redis, &self.keys).await?;
+            let fetch = |index| chunks.get(epoch, manifest.revision, index);
+            load::load(manifest, fetch, keys, threads.min(THREADS_MAX)).await
+        };
+        let loaded = loaded.await;
+        match &loaded {
+            Err(LoadError::Apply(ApplyError::Digest | ApplyError::Twice)) => metrics.digest_mismatches.inc(),
+            Err(LoadError::Message(_) | LoadError::Apply(_)) => metrics.messages_rejected.inc(),
+            _ => {}
         }
-        Ok(snapshot.complete(&manifest, keys).map_err(|error: ApplyError| {
-            self.webhooks.metrics.digest_mismatches.inc();
-            error.to_string()
-        }))
+        loaded
     }
 
     fn serve(&self, snapshot: Snapshot, committed_us: Option<i64>) {

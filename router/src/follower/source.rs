@@ -138,18 +138,32 @@ impl Source {
     pub async fn manifest(&mut self, epoch: Epoch) -> RedisResult<Option<Vec<u8>>> {
         self.connection.get(self.keys.checkpoint(epoch)).await
     }
+}
+
+/// The chunks of checkpoints, by a connection of their own: what else is asked for doesn't wait behind them.
+pub struct Chunks {
+    connection: MultiplexedConnection,
+    keys: Keys,
+}
+
+impl Chunks {
+    /// Connects. The connection waits for answers as long as it takes, as some are behind others on the way.
+    ///
+    /// # Errors
+    /// When Redis can't be reached.
+    pub async fn connect(redis: &dyn Redis, keys: &Keys) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(None);
+        Ok(Self { connection: redis.connect(config).await?, keys: keys.clone() })
+    }
 
     /// A chunk of a checkpoint.
     ///
     /// # Errors
-    /// When Redis doesn't answer.
-    pub async fn chunk(
-        &mut self,
-        epoch: Epoch,
-        revision: Revision,
-        index: u32,
-    ) -> RedisResult<Option<Vec<u8>>> {
-        self.connection.get(self.keys.chunk(epoch, revision, index)).await
+    /// When the connection ends.
+    pub async fn get(&self, epoch: Epoch, revision: Revision, index: u32) -> RedisResult<Option<Vec<u8>>> {
+        self.connection.clone().get(self.keys.chunk(epoch, revision, index)).await
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection::{self, Shared};
+use super::http1::{self, Shared};
 use super::spread::{Begun, Passed, Spread};
 use super::{Listeners, Phase, draining, http2};
 use crate::config::Drain;
@@ -28,10 +28,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long refusing may take at a time while the worker is overloaded: little beside the time for which it answers
 /// meanwhile. Who isn't come to waits in the listener's queue.
 const REFUSING_MAX: Duration = Duration::from_millis(10);
-
-/// All that somebody is told for whom there is no place.
-static OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
-    dialplane-outcome: overloaded\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 11\r\n\r\noverloaded\n";
 
 /// What a worker's thread holds.
 pub(super) struct Worker {
@@ -143,7 +139,7 @@ impl Worker {
         // Two tasks of their own kinds, as that of a plain connection is much the smaller.
         match tls {
             None => connections.spawn(async move {
-                connection::serve(stream, peer, admission, shared).await;
+                http1::serve(stream, peer, admission, shared).await;
                 drop(place);
             }),
             Some(tls) => connections.spawn(async move {
@@ -206,7 +202,7 @@ async fn shake_hands_and_serve(
     shared: Arc<Shared>,
 ) {
     match tls.accept(stream).await {
-        Some((stream, Protocol::Http1)) => connection::serve(stream, peer, admission, shared).await,
+        Some((stream, Protocol::Http1)) => http1::serve(stream, peer, admission, shared).await,
         Some((stream, Protocol::Http2)) => http2::serve(stream, peer, admission, shared).await,
         None => {}
     }
@@ -217,7 +213,7 @@ async fn shake_hands_and_serve(
 fn say_overloaded(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.read(&mut [0; 4 << 10]);
-        let _ = stream.write(OVERLOADED);
+        let _ = stream.write(http1::OVERLOADED);
     }
 }
 

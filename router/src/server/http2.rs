@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::aside::Aside;
-use super::connection::{HEAD_BYTES_MAX, Open, Shared};
+use super::http1::{HEAD_BYTES_MAX, Open, Shared};
 use crate::peers::Admission;
 use crate::webhook::Peer;
 
@@ -27,7 +27,7 @@ const WINDOW_BYTES: u32 = 1 << 20;
 /// How many requests a peer may take back before they are begun; one more ends the connection (CVE-2023-44487).
 const RESETS_MAX: usize = 20;
 
-/// Serves requests on a stream, as [`super::connection::serve`] does.
+/// Serves requests on a stream, as [`super::http1::serve`] does.
 pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,

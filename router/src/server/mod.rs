@@ -1,7 +1,7 @@
 //! Connections: accepted, bounded, served by one of several single-threaded runtimes, drained at the end.
 //!
 //! `listen` has the sockets, `handover` gives them to the router that comes next, `accept` a worker's loop over them,
-//! `connection` what is done with one that is open, `http2` with one that speaks HTTP/2. `lag` says when a worker has
+//! `http1` and `http2` what is done with one that is open. `lag` says when a worker has
 //! more than it can do, `closing` tells connections of the end, and `aside` keeps that cheap.
 //!
 //! All workers accept from one listening socket, and `spread` sees to it that all have as many connections. A second
@@ -11,8 +11,8 @@
 mod accept;
 mod aside;
 pub mod closing;
-pub mod connection;
 pub mod handover;
+pub mod http1;
 mod http2;
 pub mod lag;
 pub mod listen;
@@ -31,7 +31,7 @@ use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
 use accept::Worker;
 use closing::Closing;
-use connection::Shared;
+use http1::Shared;
 use lag::Lag;
 use spread::Spread;
 

@@ -30,6 +30,9 @@ pub enum ApplyError {
     /// A whole state has a record twice.
     #[error("a record is there twice")]
     Twice,
+    /// There are more records than a state has places for.
+    #[error("more records than a snapshot has places for")]
+    Full,
     /// The records don't add up to what the feed says.
     #[error("digest differs from the feed's")]
     Digest,

@@ -26,7 +26,7 @@ use dialplane_common::location::{Location, StoredPlace};
 use dialplane_common::route::Subject;
 use dialplane_common::time::UnixSeconds;
 use jiff::tz::TimeZone;
-pub use load::Loading;
+pub use load::{Loading, ReadChunk};
 use map::Map;
 pub use number::Number;
 use numbers::Numbers;
@@ -141,6 +141,11 @@ impl Snapshot {
         let found = self.numbers.get(number.to_u64());
         let found = found.or_else(|| if self.ranges.is_empty() { None } else { range() })?;
         Some(Number::new(self, found))
+    }
+
+    /// Asks for the memory where it is written where a number is.
+    pub fn prefetch_way(&self, number: E164) {
+        self.numbers.prefetch_way(number.to_u64());
     }
 
     /// Asks for the memory where a number is, if it is one. See [`Number::prefetch`].

@@ -202,6 +202,7 @@ pub(super) fn has_number_ids(text: &[u8]) -> bool {
 }
 
 /// A record taken apart into what a snapshot keeps of it.
+#[derive(Debug)]
 pub(super) struct Parts {
     pub id: PhoneNumberId,
     pub tenant: TenantId,

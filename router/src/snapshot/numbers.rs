@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::plan::Plan;
 use super::prefetch::prefetch;
 use super::slots::SlotIndex;
-use super::trie::{self, Leaf, Trie, likely_position, mix, position, unmix};
+use super::trie::{self, Child, Leaf, Trie, likely_position, mix, position, unmix};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -230,6 +230,11 @@ impl Numbers {
         Some((entry, found.leaf.own(entry)))
     }
 
+    /// Asks for the memory of the way to a number's entry.
+    pub fn prefetch_way(&self, key: u64) {
+        self.trie.prefetch(mix(key));
+    }
+
     /// Asks for the memory where a number's entry is likeliest.
     pub fn prefetch(&self, key: u64) {
         let spread = mix(key);
@@ -306,6 +311,28 @@ impl<I: Item> NumbersBuilder<I> {
     #[must_use]
     pub fn finish(self) -> Numbers {
         Numbers { trie: self.trie.finish(&spread_of, &leaf_of), len: self.len }
+    }
+}
+
+/// The numbers of one of the children of a large tree's root, built by itself.
+#[derive(Debug)]
+pub struct NumbersPart {
+    child: Child<NumberLeaf>,
+    len: usize,
+}
+
+impl NumbersPart {
+    /// Of numbers in the order of [`Entry::spread`]. `None`: one is there twice.
+    pub fn build<I: Item>(items: &[I]) -> Option<Self> {
+        let is_ordered = items.windows(2).all(|two| spread_of(&two[0]) < spread_of(&two[1]));
+        is_ordered.then(|| Self { child: Child::build(items, &spread_of, &leaf_of), len: items.len() })
+    }
+
+    /// All numbers, of one part for each child of the root in order. `None`: there aren't as many parts.
+    pub fn join(parts: Vec<Self>) -> Option<Numbers> {
+        let len = parts.iter().map(|part| part.len).sum();
+        let trie = Trie::join(parts.into_iter().map(|part| part.child))?;
+        Some(Numbers { trie, len })
     }
 }
 

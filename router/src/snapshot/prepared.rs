@@ -4,11 +4,13 @@
 //! memory that no cache holds.
 
 use std::fmt;
+use std::sync::Arc;
 
-use dialplane_common::feed::frame::Unreadable;
+use dialplane_common::feed::RecordHash;
+use dialplane_common::feed::frame::{Frame, StoredFrames, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::feed::record::{AccountRecord, TenantRecord, ToolServer};
-use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::feed::record::{AccountRecord, AgentRecord, Record, TenantRecord, ToolServer};
+use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use dialplane_common::location::Business;
 use dialplane_common::provider::credentials::Credential;
 use dialplane_common::provider::{Provider, Verifier, provider};
@@ -106,6 +108,38 @@ impl Account {
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// A record of a whole state, ready for its slot.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    Tenant(TenantId, Arc<Tenant>),
+    Agent(AgentId, Arc<AgentRecord>),
+    Account(AccountId, Arc<Account>),
+    /// Any other, one that can't be read included: as a stored frame.
+    Other(Vec<u8>),
+}
+
+impl Prepared {
+    pub fn of(hash: RecordHash, frame: &Frame<'_>, keys: &Keyring) -> Self {
+        let prepared = frame.record().and_then(|record| {
+            Ok(match record {
+                Some(Record::Tenant(id, record)) => {
+                    Self::Tenant(id, Arc::new(Tenant::prepare(id, record, keys)?))
+                }
+                Some(Record::Agent(id, record)) => Self::Agent(id, Arc::new(record)),
+                Some(Record::Account(id, record)) => {
+                    Self::Account(id, Arc::new(Account::prepare(id, record, keys)?))
+                }
+                _ => return Err(Unreadable::Key),
+            })
+        });
+        prepared.unwrap_or_else(|_| {
+            let mut bytes = Vec::new();
+            StoredFrames::write(hash, frame, &mut bytes);
+            Self::Other(bytes)
+        })
     }
 }
 

@@ -13,12 +13,16 @@
 
 use std::sync::Arc;
 
+use super::prefetch::prefetch;
+
 /// A leaf with more entries is divided.
 pub const LEAF_MAX: usize = 64;
 /// How many entries leaves have at most when a tree is built at once: room for some that come later.
 const LEAF_FILL: usize = 48;
 /// Children of a branch, as a power of two.
 const BRANCH_BITS_MAX: u32 = 6;
+/// How many branches from the root are read without asking for them first: 100 KB.
+const BRANCHES_NEAR: usize = 2;
 /// Beyond this the hash has too few bits left; a leaf just grows.
 const DEPTH_MAX: u32 = 54;
 
@@ -57,13 +61,13 @@ impl<E, L: Leaf> Builder<E, L> {
     /// A tree that will have about so many entries.
     #[must_use]
     pub const fn new(count: usize) -> Self {
-        Self { large: count > LEAF_FILL << BRANCH_BITS_MAX, entries: Vec::new(), children: Vec::new() }
+        Self { large: count > SMALL_MAX, entries: Vec::new(), children: Vec::new() }
     }
 
     /// Adds the entry that follows.
     pub fn push(&mut self, entry: E, hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) {
         if self.large {
-            self.reach(child(hash(&entry), 0, 1 << BRANCH_BITS_MAX), hash, leaf);
+            self.reach(child_of(hash(&entry)), hash, leaf);
         }
         self.entries.push(entry);
     }
@@ -73,7 +77,7 @@ impl<E, L: Leaf> Builder<E, L> {
         if !self.large {
             return Trie::build(&self.entries, hash, leaf);
         }
-        self.reach(1 << BRANCH_BITS_MAX, hash, leaf);
+        self.reach(CHILDREN, hash, leaf);
         Trie { root: Node::Branch(self.children.into()) }
     }
 
@@ -83,6 +87,28 @@ impl<E, L: Leaf> Builder<E, L> {
             self.children.push(build(&self.entries, BRANCH_BITS_MAX, hash, leaf));
             self.entries.clear();
         }
+    }
+}
+
+/// How many children the root of a large tree has: each holds the entries whose hashes begin with its place in six bits.
+pub const CHILDREN: usize = 1 << BRANCH_BITS_MAX;
+/// A tree with more entries than this is large.
+pub const SMALL_MAX: usize = LEAF_FILL * CHILDREN;
+
+/// Which child of the root of a large tree a hash belongs to.
+#[must_use]
+pub fn child_of(hash: u64) -> usize {
+    child(hash, 0, CHILDREN)
+}
+
+/// One of the [`CHILDREN`] of a large tree's root, built by itself, so that several threads build one tree.
+#[derive(Debug)]
+pub struct Child<L>(Node<L>);
+
+impl<L: Leaf> Child<L> {
+    /// The child of all entries that belong to it, in the order of their hashes.
+    pub fn build<E>(entries: &[E], hash: &impl Fn(&E) -> u64, leaf: &impl Fn(&[E]) -> L) -> Self {
+        Self(build(entries, BRANCH_BITS_MAX, hash, leaf))
     }
 }
 
@@ -107,6 +133,12 @@ impl<L: Leaf> Trie<L> {
         Self { root: build(entries, 0, hash, leaf) }
     }
 
+    /// A large tree of its root's [`CHILDREN`], in their order. `None`: there aren't as many.
+    pub fn join(children: impl Iterator<Item = Child<L>>) -> Option<Self> {
+        let children: Arc<[Node<L>]> = children.map(|Child(node)| node).collect();
+        (children.len() == CHILDREN).then(|| Self { root: Node::Branch(children) })
+    }
+
     /// The leaf where a hash belongs.
     #[must_use]
     pub fn find(&self, hash: u64) -> Found<'_, L> {
@@ -119,6 +151,20 @@ impl<L: Leaf> Trie<L> {
                 }
                 Node::Leaf(leaf) => return Found { leaf, depth },
             }
+        }
+    }
+
+    /// Asks for the memory of the last branch on the way to a hash's leaf: of what ten million entries take, the branches
+    /// above it are in a cache that is near.
+    pub fn prefetch(&self, hash: u64) {
+        let (mut node, mut depth) = (&self.root, 0);
+        for _ in 0..BRANCHES_NEAR {
+            let Node::Branch(children) = node else { return };
+            node = &children[child(hash, depth, children.len())];
+            depth += children.len().trailing_zeros();
+        }
+        if let Node::Branch(children) = node {
+            prefetch(&children[child(hash, depth, children.len())]);
         }
     }
 
@@ -320,6 +366,11 @@ mod tests {
             let mut builder = Builder::new(sorted.len());
             sorted.iter().for_each(|hash| builder.push(*hash, &|hash| *hash, &leaf));
             let streamed = builder.finish(&|hash| *hash, &leaf);
+            let joined = Trie::join((0..CHILDREN).map(|child| {
+                let of: Vec<u64> = sorted.iter().copied().filter(|hash| child_of(*hash) == child).collect();
+                Child::build(&of, &|hash| *hash, &leaf)
+            }));
+            assert_eq!(all(&joined.unwrap()), sorted, "{count}");
             assert_eq!(all(&streamed), sorted, "{count}");
             assert_eq!(all(&grown), sorted, "{count}");
             assert_eq!(all(&built), sorted, "{count}");

@@ -183,8 +183,8 @@ mod tests {
         );
         let (method, authority) = (&Method::POST, None);
         let peer = Peer { address: [192, 0, 2, 1].into(), tls: false };
-        let received =
-            Received { method, authority, target: &target, headers: &headers, body: body.as_bytes(), peer };
+        let (headers, body) = ((&headers).into(), body.as_bytes());
+        let received = Received { method, authority, target: &target, headers, body, peer };
         let now = UnixMillis(1_800_000_000_000);
         let reaction = webhooks.react(snapshot, &endpoint(&target).unwrap(), &received, now);
         let Reaction::Now(answer) = reaction else { panic!("{reaction:?}") };

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 pub use body::LargeBodies;
 use bytes::Bytes;
 use dialplane_common::feed::keyring::Keyring;
+use dialplane_common::provider::headers::Headers;
 use dialplane_common::provider::request::{Content, ParseError, WebhookRequest};
 use dialplane_common::provider::{Body, Size};
 use dialplane_common::time::UnixMillis;
@@ -25,7 +26,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 pub use origin::{Origins, Peer};
 pub use path::{Endpoint, endpoint};
 pub use tools::ToolWork;
@@ -108,32 +109,42 @@ impl Webhooks {
             Ok(body) => body,
             Err(error) => return self.unread(&endpoint, error),
         };
-        let started = SystemTime::now();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let reaction = match &*self.store.load() {
-            Some(snapshot) => {
-                let authority = parts.uri.authority().map(Authority::as_str);
-                let (method, headers) = (&parts.method, &parts.headers);
-                let received = Received { method, authority, target, headers, body: &body, peer };
-                self.react(snapshot, &endpoint, &received, millis(started))
-            }
-            None => Reaction::Now(Answer::refusal(Outcome::NotReady, "no routing data yet\n")),
-        };
-        let answer = match reaction {
+        let authority = parts.uri.authority().map(Authority::as_str);
+        let (method, headers) = (&parts.method, Headers::from(&parts.headers));
+        let received = Received { method, authority, target, headers, body: &body, peer };
+        let answer = match self.begin(&endpoint, &received) {
             Reaction::Now(answer) => answer,
             Reaction::Later(work) => {
                 drop(body);
-                // What a tenant's own server takes isn't this program's time to answer.
-                metrics.duration.observe(since(started));
-                let answer = work.finish(&self.outbound).await;
-                metrics.ended(answer.outcome);
-                return answer.into_response();
+                self.finish(&endpoint, work).await
             }
         };
-        metrics.ended(answer.outcome);
-        let response = answer.into_response();
+        answer.into_response()
+    }
+
+    /// Answers a webhook whose body is there, and counts it; or says what is to be waited for.
+    #[must_use]
+    pub fn begin(&self, endpoint: &Endpoint, received: &Received<'_>) -> Reaction {
+        let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
+        let started = SystemTime::now();
+        let reaction = match &*self.store.load() {
+            Some(snapshot) => self.react(snapshot, endpoint, received, millis(started)),
+            None => Reaction::Now(Answer::refusal(Outcome::NotReady, "no routing data yet\n")),
+        };
+        if let Reaction::Now(answer) = &reaction {
+            metrics.ended(answer.outcome);
+        }
+        // What a tenant's own server takes isn't this program's time to answer.
         metrics.duration.observe(since(started));
-        response
+        reaction
+    }
+
+    /// Answers when the tenant's own server has.
+    pub async fn finish(&self, endpoint: &Endpoint, work: Box<ToolWork>) -> Answer {
+        let answer = work.finish(&self.outbound).await;
+        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(answer.outcome);
+        answer
     }
 
     /// What a webhook leads to whose body is there. Waits for nothing.
@@ -145,7 +156,9 @@ impl Webhooks {
         received: &Received<'_>,
         now: UnixMillis,
     ) -> Reaction {
+        let foreseen = Foreseen::new(snapshot, endpoint, received.body);
         let public_urls = self.origins.of(received.headers, received.authority, received.peer);
+        foreseen.approach();
         let Received { method, target, headers, body, .. } = *received;
         let request = match WebhookRequest::new(method, target, headers, body, &public_urls) {
             Ok(request) => request,
@@ -154,7 +167,6 @@ impl Webhooks {
         if let Some(wanted) = unexpected(endpoint, &request) {
             return Reaction::Now(ParseError::ContentType(wanted).into());
         }
-        let foreseen = Foreseen::new(snapshot, &request);
         let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, foreseen, now };
         webhook.react().unwrap_or_else(Reaction::Now)
     }
@@ -187,6 +199,14 @@ impl Webhooks {
         response
     }
 
+    /// What is said of a webhook whose body didn't come whole in time; counts it.
+    #[must_use]
+    pub fn incomplete(&self, endpoint: &Endpoint) -> Answer {
+        let error = body::BodyError::Incomplete;
+        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(error.outcome());
+        Answer::refusal(error.outcome(), error.to_string())
+    }
+
     fn unread(&self, endpoint: &Endpoint, error: body::BodyError) -> Response<Full<Bytes>> {
         let outcome = error.outcome();
         self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(outcome);
@@ -211,7 +231,7 @@ pub struct Received<'a> {
     /// Path and query, as received.
     pub target: &'a str,
     /// The headers.
-    pub headers: &'a HeaderMap,
+    pub headers: Headers<'a>,
     /// The body.
     pub body: &'a [u8],
     /// The other end of the connection.
@@ -271,6 +291,7 @@ mod tests {
     use dialplane_common::ids::{AccountId, PhoneNumberId, TenantId};
     use dialplane_common::provider::credentials::Credential;
     use dialplane_common::route::{Condition, Rule, Step};
+    use hyper::HeaderMap;
     use uuid::Uuid;
 
     const OWNER: TenantId = TenantId(Uuid::from_u128(1));
@@ -345,7 +366,8 @@ mod tests {
             let body = format!("AccountSid=AC1&CallSid=CA1&From=%2B15105550198&To=%2B{to}");
             let (method, authority, body) = (&Method::POST, None, body.as_bytes());
             let peer = Peer { address: [192, 0, 2, 1].into(), tls: false };
-            let received = Received { method, authority, target: &target, headers: &headers, body, peer };
+            let headers = Headers::from(&headers);
+            let received = Received { method, authority, target: &target, headers, body, peer };
             let now = UnixMillis(1_800_000_000_000);
             let reaction = webhooks.react(&snapshot, &endpoint(&target).unwrap(), &received, now);
             let Reaction::Now(answer) = reaction else { panic!("{reaction:?}") };

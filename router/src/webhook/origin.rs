@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use dialplane_common::provider::headers::{self, Headers};
 use dialplane_common::provider::public_url::PublicUrl;
-use hyper::HeaderMap;
-use hyper::header::HOST;
+use hyper::header::{HOST, HeaderName};
 
 use crate::network::Network;
+
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,15 +35,16 @@ impl Origins {
     /// The URLs by which a request may have been made, the likeliest first; empty when it names no host. HTTP/2 names it
     /// in the request's own URL, and so may HTTP/1.1, whose `Host` counts otherwise (RFC 9112, section 3.2.2).
     #[must_use]
-    pub fn of(&self, headers: &HeaderMap, authority: Option<&str>, peer: Peer) -> Cow<'_, [PublicUrl]> {
+    pub fn of(&self, headers: Headers<'_>, authority: Option<&str>, peer: Peer) -> Cow<'_, [PublicUrl]> {
         if !self.public_urls.is_empty() {
             return Cow::Borrowed(&self.public_urls);
         }
-        let first = |name: &str| headers.get(name)?.to_str().ok()?.split(',').next().map(str::trim);
-        let forwarded = |name: &str| if self.trusts(peer.address) { first(name) } else { None };
-        let scheme = forwarded("x-forwarded-proto").unwrap_or(if peer.tls { "https" } else { "http" });
-        let own = || authority.or_else(|| headers.get(HOST)?.to_str().ok());
-        let host = forwarded("x-forwarded-host").or_else(own);
+        let value = |name| headers.first(name).and_then(headers::text);
+        let first = |name| value(name)?.split(',').next().map(str::trim);
+        let forwarded = |name| if self.trusts(peer.address) { first(name) } else { None };
+        let scheme = forwarded(&FORWARDED_PROTO).unwrap_or(if peer.tls { "https" } else { "http" });
+        let own = || authority.or_else(|| value(&HOST));
+        let host = forwarded(&FORWARDED_HOST).or_else(own);
         Cow::Owned(host.and_then(|host| PublicUrl::from_request(scheme, host)).into_iter().collect())
     }
 
@@ -54,6 +58,7 @@ impl Origins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::HeaderMap;
 
     #[test]
     fn forwarded_headers_count_from_trusted_proxies_only() {
@@ -64,7 +69,7 @@ mod tests {
         let proxied = Origins { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Origins::default() };
         let url = |origins: &Origins, address: &str| {
             let peer = Peer { address: address.parse().unwrap(), tls: false };
-            origins.of(&headers, None, peer)[0].to_string()
+            origins.of(Headers::from(&headers), None, peer)[0].to_string()
         };
         assert_eq!(url(&proxied, "10.1.1.1"), "https://calls.example");
         assert_eq!(url(&proxied, "192.0.2.1"), "http://inner:8080");
@@ -78,7 +83,7 @@ mod tests {
         headers.insert(HOST, "header.example".parse().unwrap());
         let check = |authority, tls, expected: &str| {
             let peer = Peer { address: [192, 0, 2, 1].into(), tls };
-            let urls = Origins::default().of(&headers, authority, peer).into_owned();
+            let urls = Origins::default().of(Headers::from(&headers), authority, peer).into_owned();
             assert_eq!(urls.iter().map(PublicUrl::as_str).collect::<Vec<_>>(), [expected]);
         };
         check(None, true, "https://header.example");

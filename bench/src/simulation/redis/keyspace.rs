@@ -36,6 +36,8 @@ pub struct Keyspace {
     now_ms: u64,
     /// Messages that channels are still to be told: channel and message.
     pub published: Vec<(String, Bytes)>,
+    /// Keys of manifests that were set and that nobody has looked at.
+    pub manifests: Vec<String>,
 }
 
 type Done = Result<Reply, String>;
@@ -130,6 +132,12 @@ impl Keyspace {
         }
     }
 
+    /// Whether what a key holds has no end.
+    #[must_use]
+    pub fn is_for_ever(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|key| key.ends_ms.is_none())
+    }
+
     /// Makes a key hold something for ever.
     pub fn put(&mut self, key: &str, held: Held) {
         self.keys.insert(key.to_owned(), Key { held, ends_ms: None });
@@ -152,6 +160,9 @@ impl Keyspace {
 
     fn set(&mut self, key: &str, text: Bytes, seconds: Option<u64>) -> Reply {
         let ends_ms = seconds.map(|seconds| self.now_ms + seconds * 1_000);
+        if key.ends_with(":checkpoint") {
+            self.manifests.push(key.to_owned());
+        }
         self.keys.insert(key.to_owned(), Key { held: Held::Text(text), ends_ms });
         Reply::Ok
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialplane_common::feed::keyring::Keyring;
 use futures_util::future::BoxFuture;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult};
@@ -19,6 +20,7 @@ use super::keyspace::Keyspace;
 use super::wire::Reply;
 use crate::simulation::dice::Dice;
 use crate::simulation::link::Link;
+use crate::simulation::truth::Truth;
 
 /// What the planes' settings give a connection to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,6 +41,8 @@ struct Inner {
     connections: BTreeMap<u64, (AbortHandle, UnboundedSender<Bytes>)>,
     channels: BTreeMap<String, BTreeSet<u64>>,
     next: u64,
+    /// Whoever looks at each manifest that is written, and with which keys.
+    watcher: Option<(Truth, Arc<Keyring>)>,
 }
 
 /// A process's way to a Redis.
@@ -55,7 +59,13 @@ impl Server {
     pub fn start() -> Self {
         let (space, began) = (Keyspace::default(), Instant::now());
         let (connections, channels) = (BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(Inner { space, is_up: true, began, connections, channels, next: 0 })))
+        let (is_up, next, watcher) = (true, 0, None);
+        Self(Arc::new(Mutex::new(Inner { space, is_up, began, connections, channels, next, watcher })))
+    }
+
+    /// Has each manifest looked at when it is written.
+    pub fn watch(&self, truth: Truth, keys: Arc<Keyring>) {
+        self.inner().watcher = Some((truth, keys));
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -104,6 +114,12 @@ impl Server {
         let reply = inner.space.execute(args, now_ms);
         for (channel, message) in std::mem::take(&mut inner.space.published) {
             inner.publish(channel, message);
+        }
+        let inner = &mut *inner;
+        for manifest in std::mem::take(&mut inner.space.manifests) {
+            if let Some((truth, keys)) = &inner.watcher {
+                truth.checkpointed(&manifest, &mut inner.space, keys);
+            }
         }
         reply
     }

@@ -80,7 +80,7 @@ impl Verifier for Keys {
 
 /// The header's value, if it is there. Twice, empty or unprintable is an error.
 fn one<'r>(request: &WebhookRequest<'r>, name: &HeaderName) -> Result<Option<&'r str>, VerifyError> {
-    if !request.headers.contains_key(name) {
+    if !request.has_header(name) {
         return Ok(None);
     }
     request.header(name).filter(|text| !text.is_empty()).map(Some).ok_or(VerifyError::Missing)

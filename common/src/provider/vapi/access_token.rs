@@ -80,7 +80,7 @@ impl Client {
             let same = id.as_bytes().ct_eq(self.id.as_bytes());
             bool::from(same & secret.as_bytes().ct_eq(self.secret.expose()))
         };
-        let matches = if request.headers.contains_key(AUTHORIZATION) {
+        let matches = if request.has_header(&AUTHORIZATION) {
             let header = request.header(&AUTHORIZATION).ok_or(VerifyError::Missing)?;
             let pair = scheme(header, "Basic").and_then(|text| STANDARD.decode(text).ok());
             let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(VerifyError::Mismatch)?;

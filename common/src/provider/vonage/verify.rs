@@ -59,7 +59,7 @@ impl Account {
 
 impl Verifier for Account {
     fn verify(&self, kind: &Kind, request: &WebhookRequest<'_>, now: UnixMillis) -> Result<(), VerifyError> {
-        if kind.name == "sms" && !request.headers.contains_key(AUTHORIZATION) {
+        if kind.name == "sms" && !request.has_header(&AUTHORIZATION) {
             self.sms_keys.verify(request, now)
         } else {
             self.verify_token(request, now)

@@ -6,10 +6,10 @@ use std::io::{BufReader, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dialplane_common::feed::frame::{Kind, StoredFrames, Unreadable};
+use dialplane_common::feed::frame::{Kind, StoredFrames};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::{Manifest, MessageError, Part};
-use dialplane_common::feed::record::{AgentRecord, Record};
+use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::feed::{FRAMES_BYTES_MAX, RecordHash};
 use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use crate::snapshot::load::{LoadedNumber, LoadedOwn, LoadingNumbers};
 use crate::snapshot::map::MapKey;
 use crate::snapshot::numbers::{ENTRY_BYTES, Entry, NumbersBuilder};
 use crate::snapshot::plan::{OwnRouting, Plan, Plans};
+use crate::snapshot::prepared::Prepared;
 use crate::snapshot::slots::{Slot, SlotIndex, Slots};
 use crate::snapshot::{Account, ApplyError, Snapshot, Tenant};
 
@@ -156,15 +157,6 @@ enum Piece {
     Ranges(NumbersPiece),
 }
 
-/// A record, ready for its slot.
-enum Prepared {
-    Tenant(TenantId, Arc<Tenant>),
-    Agent(AgentId, Arc<AgentRecord>),
-    Account(AccountId, Arc<Account>),
-    /// Any other, one that can't be read included: as a stored frame.
-    Other(Vec<u8>),
-}
-
 #[derive(Default)]
 struct NumbersPiece {
     numbers: Vec<LoadedNumber>,
@@ -193,28 +185,6 @@ impl Piece {
             content if content == Content::Numbers as u8 => Self::Numbers(NumbersPiece::read(bytes)?),
             content if content == Content::Ranges as u8 => Self::Ranges(NumbersPiece::read(bytes)?),
             _ => return None,
-        })
-    }
-}
-
-impl Prepared {
-    fn of(hash: RecordHash, frame: &dialplane_common::feed::frame::Frame<'_>, keys: &Keyring) -> Self {
-        let prepared = frame.record().and_then(|record| {
-            Ok(match record {
-                Some(Record::Tenant(id, record)) => {
-                    Self::Tenant(id, Arc::new(Tenant::prepare(id, record, keys)?))
-                }
-                Some(Record::Agent(id, record)) => Self::Agent(id, Arc::new(record)),
-                Some(Record::Account(id, record)) => {
-                    Self::Account(id, Arc::new(Account::prepare(id, record, keys)?))
-                }
-                _ => return Err(Unreadable::Key),
-            })
-        });
-        prepared.unwrap_or_else(|_| {
-            let mut bytes = Vec::new();
-            StoredFrames::write(hash, frame, &mut bytes);
-            Self::Other(bytes)
         })
     }
 }

@@ -1,4 +1,14 @@
-//! One connection: HTTP/1.1 with limits on what a head may be and how long anything may take.
+//! One connection that speaks HTTP/1.1, with limits on what a head may be and how long anything may take.
+//!
+//! `fast_path` answers the requests that webhooks usually are, which `request` reads and `response` writes: read, decided and
+//! sent in one turn, in buffers that a worker's connections share. At the first request that is anything else (chunked,
+//! another version, another method, no webhook's path, something asked of the connection) it hands the connection to
+//! hyper, with what was read of it (`rewound`).
+
+mod fast_path;
+mod request;
+mod response;
+mod rewound;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -23,6 +33,8 @@ use crate::metrics::Metrics;
 use crate::outcome::{Answer, Outcome};
 use crate::peers::Admission;
 use crate::webhook::{Peer, Webhooks, endpoint};
+use fast_path::{Ended, FastPath};
+pub(super) use response::OVERLOADED;
 
 /// The largest head of a request. Twilio's are below 2 KiB; proxies add cookies and traces.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
@@ -103,7 +115,8 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Serves requests on a stream until either end has enough.
+/// Serves requests on a stream until either end has enough: usual webhooks at once, from the first unusual request on
+/// by hyper.
 pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
@@ -112,14 +125,34 @@ pub async fn serve(
 ) {
     let _open = Open::new(&shared.webhooks.metrics, admission);
     let progress = Progress::default();
-    let service = service_fn(|request| {
-        let (shared, progress) = (&shared, &progress);
-        async move {
-            progress.step();
-            let response = shared.answer(request, peer).await;
-            progress.step();
-            Ok::<_, Infallible>(response)
-        }
+    let stalled = pin!(progress.stalled(shared.silence_max));
+    let idle_closes = pin!(shared.closing.idle_closes());
+    let (mut stalled, mut idle_closes) = (Aside::new(stalled), Aside::new(idle_closes));
+    let mut usual = FastPath::new(io, peer, &shared, &progress);
+    let ended = tokio::select! {
+        biased;
+        ended = usual.serve(&mut idle_closes) => ended,
+        () = &mut stalled => return,
+    };
+    match ended {
+        Ok(Ended::Closed) => {}
+        // In a box: few connections need the room.
+        Ok(Ended::Unusual) => Box::pin(serve_by_hyper(usual.into_rewound(), peer, &shared, &progress)).await,
+        Err(error) => tracing::debug!(%error, "connection ended"),
+    }
+}
+
+async fn serve_by_hyper(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    shared: &Shared,
+    progress: &Progress,
+) {
+    let service = service_fn(|request| async move {
+        progress.step();
+        let response = shared.answer(request, peer).await;
+        progress.step();
+        Ok::<_, Infallible>(response)
     });
     // No timers of hyper's: it would set one for each request.
     let http = http1::Builder::new()

@@ -3,14 +3,19 @@
 //! Settings are read as text and checked here, before anything is connected or bound, so that a bad one is one line
 //! that names it.
 
+mod access;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use dialplane_common::feed::keyring::Keyring;
-use dialplane_common::feed::keys::Keys;
+use dialplane_common::feed::keys::{Keys, NAMESPACE};
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
+
+pub use access::RateSettings;
 
 use crate::commands::check::CheckArguments;
 use crate::commands::explain::ExplainArguments;
@@ -19,16 +24,20 @@ use crate::commands::fleet::FleetArguments;
 use crate::commands::import::ImportArguments;
 use crate::commands::keys::KeysCommand;
 use crate::commands::rotate_keys::RotateArguments;
+use crate::oidc::OidcSettings;
+use crate::store::audit::Head;
 use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
 const LISTEN: &str = "127.0.0.1:8000";
 const OPS_LISTEN: &str = "127.0.0.1:8001";
-const NAMESPACE: &str = "dialplane";
 /// Postgres's own notices and each lost connection of the pool say nothing that isn't said better elsewhere.
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
+/// A client that repeats a request after a day has another reason than a lost answer.
+const IDEMPOTENCY_HOURS: &str = "24";
+const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 const IMPORT_EXAMPLES: &str = "Examples:
@@ -53,7 +62,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve the REST API and publish the feed.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Bring the database's schema to this program's version.
     Migrate(MigrateArguments),
     /// Print the OpenAPI document.
@@ -85,6 +94,12 @@ pub enum Command {
     /// What concerns the feed of changes.
     #[command(subcommand)]
     Feed(FeedCommand),
+    /// Look after the audit log.
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Create a demo tenant over REST, once, and print a signed call to it.
     Demo(DemoArguments),
 }
@@ -94,6 +109,13 @@ pub enum Command {
 pub enum FeedCommand {
     /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
     Republish(RepublishArguments),
+}
+
+/// What to do with the audit log.
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Walk the whole chain; print its length and its last hash, or fail at the first entry that isn't as it was sealed.
+    Verify(VerifyArguments),
 }
 
 /// Settings of `serve`.
@@ -117,6 +139,11 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    /// Hours for which answers to requests with an Idempotency-Key are kept.
+    #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
+    idempotency_hours: String,
+    #[command(flatten)]
+    access: access::AccessArguments,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -143,6 +170,22 @@ pub struct RepublishArguments {
     database: DatabaseArguments,
     #[command(flatten)]
     keys: KeyArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Settings of `audit verify`.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// An entry that the chain is known to have had: with --expect-hash, shows whether later ones were cut off or all was
+    /// written anew.
+    #[arg(long, requires = "expect_hash", value_name = "SEQ")]
+    expect_seq: Option<u64>,
+    /// That entry's hash, as an earlier run printed it.
+    #[arg(long, requires = "expect_seq", value_name = "HASH")]
+    expect_hash: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArguments,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -251,6 +294,12 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub keep_answers: Duration,
+    /// How often somebody may ask.
+    pub rates: RateSettings,
+    /// The issuer whose tokens are taken beside keys.
+    pub oidc: Option<OidcSettings>,
     /// Redis.
     pub redis: redis::Client,
     /// Names in Redis.
@@ -291,6 +340,16 @@ pub struct StoreSettings {
     pub log: LogSettings,
 }
 
+/// What `audit verify` needs, checked.
+pub struct VerifySettings {
+    /// An end that the chain is known to have had.
+    pub expected: Option<Head>,
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// How to log.
+    pub log: LogSettings,
+}
+
 /// The keys that seal secrets.
 pub struct SealKeys {
     /// Seals credentials in the database.
@@ -306,6 +365,7 @@ impl ServeArguments {
     /// The first setting that can't be used.
     pub fn settings(self) -> Result<ServeSettings, SettingError> {
         let (redis, redis_keys) = self.redis.settings()?;
+        let (rates, oidc) = self.access.settings()?;
         Ok(ServeSettings {
             migrate: self.migrate,
             listen: address("ADMIN_LISTEN", &self.listen)?,
@@ -313,6 +373,9 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            keep_answers: keep_answers(&self.idempotency_hours)?,
+            rates,
+            oidc,
             redis,
             redis_keys,
             database_url: self.database.settings()?,
@@ -367,6 +430,20 @@ impl StoreArguments {
         let list = self.keys.encryption_key.as_deref().unwrap_or_default();
         let first = list.split(',').next().unwrap_or_default();
         Keyring::parse("admin", first).map_err(|error| SettingError::unshown("ADMIN_ENCRYPTION_KEY", error))
+    }
+}
+
+impl VerifyArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<VerifySettings, SettingError> {
+        let expected = match self.expect_seq.zip(self.expect_hash) {
+            Some((seq, text)) => Some(Head { seq, hash: expected_hash(&text)? }),
+            None => None,
+        };
+        Ok(VerifySettings { expected, database_url: self.database.settings()?, log: self.log.settings()? })
     }
 }
 
@@ -460,10 +537,30 @@ pub fn public_urls(list: Option<&str>) -> Result<Vec<PublicUrl>, SettingError> {
         .collect()
 }
 
+fn expected_hash(text: &str) -> Result<[u8; 32], SettingError> {
+    let refuse = || SettingError::new("--expect-hash", text, "wanted 64 hexadecimal digits");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(refuse());
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| refuse())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| refuse())?;
+    }
+    Ok(hash)
+}
+
 fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     match value.parse() {
         Ok(entries) if entries > 0 => Ok(entries),
         _ => Err(SettingError::new("ADMIN_CHECKPOINT_ENTRIES", value, "wanted a number, at least 1")),
+    }
+}
+
+fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
+    match hours.parse() {
+        Ok(hours) if (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours) => Ok(Duration::from_secs(hours * 3_600)),
+        _ => Err(SettingError::new("ADMIN_IDEMPOTENCY_HOURS", hours, "wanted a number of hours, 1 to 8760")),
     }
 }
 
@@ -505,6 +602,59 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
+        check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
+        check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");
+        check("--failure-limit", "many", "ADMIN_FAILURE_LIMIT=many: wanted a number");
+        check(
+            "--oidc-issuer",
+            "http://issuer.example",
+            "OIDC_ISSUER=http://issuer.example: wanted an https URL",
+        );
+        check("--oidc-issuer", "https://issuer.example", "OIDC_AUDIENCE: wanted with OIDC_ISSUER");
+        check("--oidc-audience", "dialplane", "OIDC_ISSUER: wanted");
+    }
+
+    #[test]
+    fn bad_settings_of_the_issuer_are_one_line_that_names_them() {
+        let with = |name: &'static str, value: &'static str| {
+            settings(&[
+                ("--oidc-issuer", "https://issuer.example"),
+                ("--oidc-audience", "dialplane"),
+                (name, value),
+            ])
+        };
+        let oidc = with("--oidc-algorithms", "PS256, EdDSA").unwrap().oidc.unwrap();
+        assert_eq!((oidc.algorithms.len(), oidc.role_claim.as_str(), oidc.operators), (2, "role", false));
+        let check = |name: &'static str, value: &'static str, begin: &str| {
+            let error = with(name, value).err().unwrap().to_string();
+            assert!(error.starts_with(begin) && !error.contains('\n'), "{error}");
+        };
+        for value in ["none", "HS256", "RS256,none", "rs256", "RS256,"] {
+            check("--oidc-algorithms", value, &format!("OIDC_ALGORITHMS={value}: wanted a list of RS256"));
+        }
+        check(
+            "--oidc-issuer",
+            "https://issuer.example?a=b",
+            "OIDC_ISSUER=https://issuer.example?a=b: wanted",
+        );
+        check("--oidc-jwks-url", "https://u:p@issuer.example/keys", "OIDC_JWKS_URL=");
+        check("--oidc-role-claim", "", "OIDC_ROLE_CLAIM: wanted");
+        check("--oidc-operators", "yes", "OIDC_OPERATORS=yes: wanted true or false");
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_none() {
+        let rates = settings(&[("--rate-limit", "0"), ("--failure-limit", "1")]).unwrap().rates;
+        assert!(rates.requests.is_none() && rates.failures.is_some());
+    }
+
+    #[test]
+    fn a_hash_is_64_digits() {
+        assert_eq!(expected_hash(&"0a".repeat(32)).unwrap(), [10; 32]);
+        for text in ["", "0a", &"0g".repeat(32), &"+1".repeat(31), &"\u{e9}".repeat(32)] {
+            assert!(expected_hash(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,257 @@
+//! The way of the usual webhook: one turn of the worker reads it, answers it and sends the answer.
+//!
+//! Nothing is kept for a connection between its requests: what arrives is read into the worker's buffer and answered
+//! there, and only what isn't whole yet is put aside.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use dialplane_common::provider::headers::Headers;
+use hyper::Method;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::request::{self, BYTES_MAX, Found, HEADERS_MAX, Request};
+use super::rewound::Rewound;
+use super::{Progress, Shared, response};
+use crate::outcome::{Answer, Outcome};
+use crate::webhook::{Endpoint, Peer, Reaction, Received, ToolWork, endpoint};
+
+/// How much room there is for each reading of what isn't whole.
+const MORE_BYTES: usize = 4 << 10;
+
+thread_local! {
+    /// What a turn reads into; empty between turns.
+    static INPUT: Cell<BytesMut> = Cell::default();
+    /// What a turn writes its answer to; empty between turns.
+    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How the fast path ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// With the connection.
+    Closed,
+    /// At a request that is hyper's.
+    Unusual,
+}
+
+/// What the next bytes lead to.
+enum Turn {
+    /// An answer that has been written; the connection's last, or not.
+    Answered { last: bool },
+    /// More of a head has to come.
+    Head,
+    /// More of a body has to come, until this many bytes are there.
+    Body { endpoint: Endpoint, length: usize },
+    /// An answer that has to be waited for.
+    Wait { endpoint: Endpoint, work: Box<ToolWork>, last: bool },
+    /// Something for hyper.
+    Unusual,
+}
+
+/// A connection on the fast path.
+pub struct FastPath<'a, S> {
+    stream: S,
+    peer: Peer,
+    shared: &'a Arc<Shared>,
+    progress: &'a Progress,
+    /// What was read and isn't answered yet.
+    unread: BytesMut,
+    /// What is answered and wasn't taken yet.
+    unsent: Option<Vec<u8>>,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
+    /// A new connection's.
+    pub fn new(stream: S, peer: Peer, shared: &'a Arc<Shared>, progress: &'a Progress) -> Self {
+        Self { stream, peer, shared, progress, unread: BytesMut::new(), unsent: None }
+    }
+
+    /// The connection for hyper.
+    pub fn into_rewound(self) -> Rewound<S> {
+        Rewound::new(self.unread, self.stream)
+    }
+
+    /// Answers until the connection ends, or a request isn't a usual one. An idle connection ends when `idle_closes` does.
+    pub async fn serve(&mut self, idle_closes: &mut (impl Future<Output = ()> + Unpin)) -> io::Result<Ended> {
+        loop {
+            let turn = if self.unread.is_empty() {
+                tokio::select! {
+                    biased;
+                    turn = std::future::poll_fn(|context| self.poll_turn(context)) => turn?,
+                    () = &mut *idle_closes => None,
+                }
+            } else {
+                Some(self.go_on().await?)
+            };
+            if let Some(unsent) = self.unsent.take() {
+                self.send(&unsent).await?;
+            }
+            match turn {
+                Some(Turn::Answered { last: false } | Turn::Head) => {}
+                Some(Turn::Body { endpoint, length }) => {
+                    if !self.read_body(&endpoint, length).await? {
+                        break;
+                    }
+                }
+                Some(Turn::Wait { endpoint, work, last }) => {
+                    if self.wait(&endpoint, work, last).await? {
+                        break;
+                    }
+                }
+                Some(Turn::Unusual) => return Ok(Ended::Unusual),
+                Some(Turn::Answered { last: true }) | None => break,
+            }
+        }
+        self.stream.shutdown().await?;
+        Ok(Ended::Closed)
+    }
+
+    /// The usual turn: reads what has come, answers the first request of it and sends the answer. `None`: the client has
+    /// closed.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Turn>>> {
+        let mut input = INPUT.take();
+        input.reserve(BYTES_MAX);
+        let read = pin!(self.stream.read_buf(&mut input)).poll(context);
+        let turn = read.map_ok(|count| (count > 0).then(|| self.take_turn(&input, context)));
+        input.clear();
+        INPUT.set(input);
+        turn
+    }
+
+    fn take_turn(&mut self, input: &[u8], context: &mut Context<'_>) -> Turn {
+        let mut output = OUTPUT.take();
+        let (taken, turn) = self.answer(input, &mut output);
+        self.unread.extend_from_slice(&input[taken..]);
+        if !output.is_empty() {
+            // A socket that is full, or broken: that is for who waits to find out.
+            let sent = match pin!(self.stream.write(&output)).poll(context) {
+                Poll::Ready(Ok(count)) => count,
+                _ => 0,
+            };
+            let flushed = matches!(pin!(self.stream.flush()).poll(context), Poll::Ready(Ok(())));
+            if sent < output.len() || !flushed {
+                self.unsent = Some(output[sent..].to_vec());
+            }
+        }
+        output.clear();
+        OUTPUT.set(output);
+        turn
+    }
+
+    /// The turn after one that left something: reads until there is a whole request, and answers it.
+    async fn go_on(&mut self) -> io::Result<Turn> {
+        // Others first: a client may send many requests at once.
+        tokio::task::yield_now().await;
+        loop {
+            let mut output = Vec::new();
+            let (taken, turn) = self.answer(&self.unread, &mut output);
+            self.unread.advance(taken);
+            if self.unread.is_empty() {
+                self.unread = BytesMut::new();
+            }
+            self.send(&output).await?;
+            if !matches!(turn, Turn::Head) {
+                return Ok(turn);
+            }
+            self.read_more().await?;
+        }
+    }
+
+    async fn read_more(&mut self) -> io::Result<()> {
+        self.unread.reserve(MORE_BYTES);
+        if self.stream.read_buf(&mut self.unread).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, output: &[u8]) -> io::Result<()> {
+        self.stream.write_all(output).await?;
+        self.stream.flush().await
+    }
+
+    /// Answers the request that `bytes` begin with. Says how many bytes it took.
+    fn answer(&self, bytes: &[u8], output: &mut Vec<u8>) -> (usize, Turn) {
+        let mut headers = [("", &b""[..]); HEADERS_MAX];
+        match request::read(bytes, &mut headers) {
+            Found::Request(request) => match endpoint_of(request.target, &request.method) {
+                Some(endpoint) => (request.length, self.answer_request(endpoint, &request, output)),
+                None => (0, Turn::Unusual),
+            },
+            Found::Head => (0, Turn::Head),
+            Found::Body { target, length } => {
+                let turn = |endpoint| Turn::Body { endpoint, length };
+                (0, endpoint_of(target, &Method::POST).map_or(Turn::Unusual, turn))
+            }
+            Found::Other => (0, Turn::Unusual),
+        }
+    }
+
+    fn answer_request(&self, endpoint: Endpoint, request: &Request<'_>, output: &mut Vec<u8>) -> Turn {
+        let webhooks = &self.shared.webhooks;
+        if self.shared.lag.excessive() {
+            webhooks.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(Outcome::Overloaded);
+            output.extend_from_slice(response::OVERLOADED);
+            return Turn::Answered { last: true };
+        }
+        self.progress.step();
+        let Request { method, target, headers, body, last, .. } = request;
+        let (headers, peer) = (Headers::List(headers), self.peer);
+        let received = Received { method, authority: None, target, headers, body, peer };
+        let (reaction, last) = (webhooks.begin(&endpoint, &received), *last);
+        self.progress.step();
+        match reaction {
+            Reaction::Now(answer) => Turn::Answered { last: self.write(&answer, last, output) },
+            Reaction::Later(work) => Turn::Wait { endpoint, work, last },
+        }
+    }
+
+    /// Writes an answer, the connection's last when it asked for that or when the worker ends. Says whether it is.
+    fn write(&self, answer: &Answer, last: bool, output: &mut Vec<u8>) -> bool {
+        let last = last || self.shared.closing.announced();
+        response::write(answer, last, output);
+        last
+    }
+
+    /// Waits for an answer and sends it. Says whether it is the connection's last.
+    async fn wait(&mut self, endpoint: &Endpoint, work: Box<ToolWork>, last: bool) -> io::Result<bool> {
+        self.progress.step();
+        let answer = self.shared.webhooks.finish(endpoint, work).await;
+        self.progress.step();
+        let mut output = Vec::new();
+        let last = self.write(&answer, last, &mut output);
+        self.send(&output).await?;
+        Ok(last)
+    }
+
+    /// Reads until `length` bytes are there. Too late, it says so to the client, and returns false.
+    async fn read_body(&mut self, endpoint: &Endpoint, length: usize) -> io::Result<bool> {
+        self.progress.step();
+        let whole = tokio::time::timeout(self.shared.webhooks.body_timeout, async {
+            while self.unread.len() < length {
+                self.read_more().await?;
+            }
+            Ok(())
+        });
+        let read = whole.await;
+        self.progress.step();
+        if let Ok(read) = read {
+            return read.map(|()| true);
+        }
+        let mut output = Vec::new();
+        response::write(&self.shared.webhooks.incomplete(endpoint), true, &mut output);
+        self.send(&output).await?;
+        Ok(false)
+    }
+}
+
+/// The webhook at a target, if it takes the method.
+fn endpoint_of(target: &str, method: &Method) -> Option<Endpoint> {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    endpoint(path).filter(|endpoint| *method == Method::POST || endpoint.kind.get)
+}
