@@ -1,9 +1,5 @@
 -- Bulk: files of numbers, tenants and settings on their way into the tables.
 
--- A customer's own name of a tenant, by which files refer to it.
-ALTER TABLE tenants ADD COLUMN IF NOT EXISTS external_id text;
-CREATE UNIQUE INDEX IF NOT EXISTS tenants_external_id_key ON tenants (external_id);
-
 CREATE TABLE imports (
     id               uuid NOT NULL,
     tenant_id        uuid,  -- absent: lines of any tenant

@@ -62,6 +62,8 @@ pub fn at_path(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
 
 /// The most characters of a name or a label.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Far beyond what one business has.
+const COUNT_MAX: i32 = 1_000_000;
 
 /// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, no control characters, not blank.
 ///
@@ -91,6 +93,15 @@ pub fn line(field: &str, text: &str, chars_max: usize) -> Result<(), Invalid> {
 pub fn calls_max(field: &str, calls: u32) -> Result<i32, Invalid> {
     let in_range = i32::try_from(calls).ok().filter(|calls| (1..=1000).contains(calls));
     in_range.ok_or_else(|| Invalid::new(field, "wanted 1 to 1000, or null for any number"))
+}
+
+/// Checks how many of something a tenant may have: 0 to 1000000.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn count_max(field: &str, most: u32) -> Result<i32, Invalid> {
+    let in_range = i32::try_from(most).ok().filter(|most| *most <= COUNT_MAX);
+    in_range.ok_or_else(|| Invalid::new(field, format!("wanted 0 to {COUNT_MAX}, or null for any number")))
 }
 
 /// Checks a text that is spoken: not blank, at most `chars_max` characters, line breaks allowed.

@@ -1,6 +1,6 @@
 //! Many numbers from a file: until they are in the tables, until a router serves them, and out again, the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -109,13 +109,16 @@ fn file(operator: &Operator, options: &Options) -> String {
     let numbers: BTreeMap<String, usize> = (0..options.count)
         .map(|index| (format!("+1{:03}{:07}", 201 + index % 700, 2_000_000 + index / 700), index))
         .collect();
-    let columns = "phone_number,prefix,tenant_id,display_name,address,timezone,status,calls_max,agent_id,account_id,bindings";
+    let columns = "phone_number,prefix,tenant_id,display_name,address,address_parts,timezone,status,primary,calls_max,\
+                   agent_id,account_id,bindings";
     let mut file = format!("{columns}\n");
+    let mut has_primary = BTreeSet::new();
     for (number, index) in numbers {
         let (tenant, agent) = &owners[index % owners.len()];
+        let is_primary = has_primary.insert(tenant);
         let _ = writeln!(
             file,
-            "{number},,{tenant},Location {index},{index} Main Street,America/New_York,active,,{agent},{account},"
+            "{number},,{tenant},Location {index},{index} Main Street,,America/New_York,active,{is_primary},,{agent},{account},"
         );
     }
     file

@@ -4,11 +4,11 @@ use dialplane_common::ids::TenantId;
 use serde_json::Value;
 
 use super::check::{Changes, Plan, Refusal};
-use super::{Format, Kind};
+use super::{Format, Kind, numbers};
 use crate::store::bulk::{self, Hold};
 use crate::store::imports::{self, BadLine, Import, Outcome};
 use crate::store::settings::{self, Owner};
-use crate::store::{Store, StoreError, WriteTx, compile, tenants};
+use crate::store::{Store, StoreError, WriteTx, compile};
 
 /// What came of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,10 +123,10 @@ async fn write(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
     bulk::update_tenants(conn, &plan.changed_tenants).await?;
     bulk::insert_numbers(conn, &plan.new_numbers).await?;
     bulk::update_numbers(conn, &plan.changed_numbers).await?;
+    bulk::make_primary(conn, &plan.primaries()).await?;
     bulk::replace_bindings(conn, &plan.rebound_numbers).await?;
     bulk::write_settings(conn, &plan.settings).await?;
     for (tenant, kind, value) in &plan.defaults {
-        tenants::lock(conn, *tenant).await?;
         match value {
             Some(value) => settings::put::<Value>(conn, Owner::Tenant(*tenant), *kind, value).await?,
             None => settings::delete(conn, Owner::Tenant(*tenant), *kind).await?,
@@ -138,10 +138,10 @@ async fn write(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
 /// Notes the records of all that was written.
 async fn note(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
     for row in &plan.new_tenants {
-        tx.record_new_tenant(&row.tenant)?;
+        tx.record_new_tenant(row)?;
     }
     for row in &plan.changed_tenants {
-        tx.record_tenant(TenantId(row.tenant.id)).await?;
+        tx.record_tenant(TenantId(row.id)).await?;
     }
     for (tenant, _, _) in &plan.defaults {
         tx.record_tenant(*tenant).await?;
@@ -164,7 +164,10 @@ async fn note(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
 /// The refusal of the one line that was written, where it is to blame.
 fn blame(error: &StoreError) -> Option<Refusal> {
     let (code, field, wanted) = match error {
-        StoreError::NumberTaken => ("phone_number_taken", "phone_number", "somebody took it meanwhile"),
+        StoreError::NumberTaken => ("phone_number_taken", "phone_number", numbers::TAKEN),
+        StoreError::PhoneNumbersMax => {
+            ("phone_numbers_limit", "phone_number", "the tenant has as many phone numbers as it may")
+        }
         StoreError::AddressOverlaps => {
             ("phone_number_overlaps", "phone_number", "it overlaps another tenant's")
         }

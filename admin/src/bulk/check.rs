@@ -13,20 +13,21 @@ use uuid::Uuid;
 
 use super::line::{self, Line, bad};
 use super::numbers::{self, AccountsRef, AgentRef, NumberChange, NumberLine};
-use super::settings::{SettingsChange, SettingsLine};
+use super::settings::{self, SettingsChange, SettingsLine};
 use super::tenants::{self, TenantChange, TenantLine};
 use super::{Format, Kind};
 use crate::invalid::Invalid;
 use crate::people::ServicesDocument;
-use crate::store::StoreError;
 use crate::store::bindings::Binding;
-use crate::store::bulk::{self, BulkTenant, Documents, Hold, SettingWrite};
+use crate::store::bulk::{self, Documents, Hold, SettingWrite};
 use crate::store::imports::{BadLine, Piece};
 use crate::store::numbers::{Address, NumberRow};
 use crate::store::settings::{self as documents, Owner};
+use crate::store::tenants::Tenant;
+use crate::store::{StoreError, pool};
 
 /// Whose a line is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum TenantRef {
     /// The import's tenant's.
     Own,
@@ -58,15 +59,17 @@ pub enum Changes {
 #[derive(Default)]
 pub struct Plan {
     /// Tenants that aren't there.
-    pub new_tenants: Vec<BulkTenant>,
+    pub new_tenants: Vec<Tenant>,
     /// Tenants as they shall be.
-    pub changed_tenants: Vec<BulkTenant>,
+    pub changed_tenants: Vec<Tenant>,
     /// Numbers that aren't there, with their bindings.
     pub new_numbers: Vec<NumberRow>,
     /// Numbers as they shall be.
     pub changed_numbers: Vec<NumberRow>,
     /// Those of them whose bindings differ.
     pub rebound_numbers: Vec<NumberRow>,
+    /// Numbers that are their tenants' primary ones from now on, by their tenants: of several, the last.
+    pub primaries: HashMap<Uuid, Uuid>,
     /// Numbers' settings to write.
     pub settings: Vec<SettingWrite>,
     /// The numbers whose settings are written.
@@ -84,6 +87,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The numbers that are to be primary, with their tenants.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<(Uuid, Uuid)> {
+        self.primaries.iter().map(|(tenant, number)| (*tenant, *number)).collect()
+    }
+
     /// Adds what other lines come to.
     pub fn append(&mut self, mut other: Self) {
         self.new_tenants.append(&mut other.new_tenants);
@@ -91,6 +100,7 @@ impl Plan {
         self.new_numbers.append(&mut other.new_numbers);
         self.changed_numbers.append(&mut other.changed_numbers);
         self.rebound_numbers.append(&mut other.rebound_numbers);
+        self.primaries.extend(other.primaries);
         self.settings.append(&mut other.settings);
         self.set_numbers.append(&mut other.set_numbers);
         self.defaults.append(&mut other.defaults);
@@ -252,7 +262,7 @@ pub struct References {
     own: Option<TenantId>,
     tenants: HashSet<Uuid>,
     by_external_id: HashMap<String, Uuid>,
-    agents: HashMap<Uuid, Uuid>,
+    agents: HashSet<(Uuid, Uuid)>,
     agents_by_name: HashMap<(Uuid, String), Vec<Uuid>>,
     accounts: HashMap<Uuid, Vec<(Uuid, Option<String>)>>,
 }
@@ -308,7 +318,7 @@ impl References {
         }
         let (ids, names): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), names.into_iter().collect());
         for (id, tenant, name) in bulk::agents(conn, &ids, tenants, &names).await? {
-            self.agents.insert(id, tenant);
+            self.agents.insert((tenant, id));
             self.agents_by_name.entry((tenant, name)).or_default().push(id);
         }
         Ok(())
@@ -327,13 +337,32 @@ impl References {
             TenantRef::Id(id) => ("tenant_id", self.tenants.contains(&id.0).then_some(id.0)),
             TenantRef::External(name) => ("tenant_external_id", self.by_external_id.get(name).copied()),
         };
-        let found = found.ok_or_else(|| Refusal::new("unknown_tenant", field, "there is no such tenant"))?;
-        match self.own {
-            Some(own) if own.0 != found => {
+        match (self.own, found) {
+            (Some(own), found) if found != Some(own.0) => {
                 Err(Refusal::new("other_tenant", field, "wanted the tenant that the import is for"))
             }
-            _ => Ok(TenantId(found)),
+            (_, Some(found)) => Ok(TenantId(found)),
+            (_, None) => Err(Refusal::new("unknown_tenant", field, "there is no such tenant")),
         }
+    }
+
+    /// Holds what lines of settings go by until the transaction ends: the agents that they name, then the tenants whose
+    /// defaults they are. Numbers come behind.
+    async fn hold(
+        &self,
+        conn: &mut PgConnection,
+        changes: impl Iterator<Item = &SettingsChange> + Clone,
+    ) -> Result<(), StoreError> {
+        let agents: Vec<_> = changes.clone().flat_map(|change| &change.agents).map(|(id, _)| *id).collect();
+        let tenants: Vec<_> = self.tenants.iter().copied().collect();
+        if !agents.is_empty() {
+            bulk::hold_agents(conn, &agents, &tenants).await?;
+        }
+        let owners: Vec<_> = changes
+            .filter(|change| change.address.is_none())
+            .filter_map(|change| Some(self.tenant(&change.tenant).ok()?.0))
+            .collect();
+        bulk::lock_tenants(conn, &owners).await
     }
 
     /// The agent that a line of a tenant names.
@@ -342,10 +371,10 @@ impl References {
     /// The tenant has none such, or several of that name.
     pub fn agent(&self, tenant: TenantId, wanted: &AgentRef) -> Result<AgentId, Refusal> {
         match wanted {
-            AgentRef::Id(id) => match self.agents.get(&id.0) {
-                Some(owner) if *owner == tenant.0 => Ok(*id),
-                _ => Err(Refusal::new("unknown_agent", "agent_id", "wanted an agent of this tenant")),
-            },
+            AgentRef::Id(id) if self.agents.contains(&(tenant.0, id.0)) => Ok(*id),
+            AgentRef::Id(_) => {
+                Err(Refusal::new("unknown_agent", "agent_id", "wanted an agent of this tenant"))
+            }
             AgentRef::Name(name) => {
                 match self.agents_by_name.get(&(tenant.0, name.clone())).map(Vec::as_slice) {
                     Some([only]) => Ok(AgentId(*only)),
@@ -393,14 +422,48 @@ impl References {
     }
 }
 
+fn digits(addresses: impl Iterator<Item = Address>) -> Vec<String> {
+    addresses.map(|address| address.to_string()).collect()
+}
+
 async fn existing(
     conn: &mut PgConnection,
     addresses: impl Iterator<Item = Address>,
     hold: Hold,
 ) -> Result<HashMap<u128, NumberRow>, StoreError> {
-    let digits: Vec<String> = addresses.map(|address| address.to_string()).collect();
-    let rows = bulk::numbers(conn, &digits, hold).await?;
+    let rows = bulk::numbers(conn, &digits(addresses), hold).await?;
     rows.into_iter().map(|row| Ok((numbers::key(row.address()?), row))).collect()
+}
+
+/// Locks the tenants whose primary numbers lines may change, and gives back the numbers that come again while they rest:
+/// those are theirs then, as they left them.
+async fn take_back(
+    conn: &mut PgConnection,
+    lines: &[Line<NumberChange>],
+    references: &References,
+) -> Result<HashSet<u128>, StoreError> {
+    let wanted: HashMap<(Uuid, String, bool), Address> = lines
+        .iter()
+        .filter_map(|line| {
+            let (tenant, address) = (references.tenant(&line.item.tenant).ok()?, line.item.address);
+            Some(((tenant.0, address.to_string(), address.is_range()), address))
+        })
+        .collect();
+    let digits = digits(lines.iter().map(|line| line.item.address));
+    let former = bulk::former(conn, &digits).await?;
+    let resting: Vec<_> = former.iter().filter_map(|place| Some((place.0, *wanted.get(place)?))).collect();
+    let concerns_primary = lines.iter().any(|line| line.item.concerns_primary());
+    if !resting.is_empty() || (concerns_primary && bulk::any_held(conn, &digits).await?) {
+        let tenants: HashSet<Uuid> = wanted.keys().map(|(tenant, ..)| *tenant).collect();
+        bulk::lock_tenants(conn, &tenants.into_iter().collect::<Vec<_>>()).await?;
+    }
+    let mut taken_back = HashSet::new();
+    for (tenant, address) in resting {
+        if pool::take_back(conn, TenantId(tenant), address).await?.is_some() {
+            taken_back.insert(numbers::key(address));
+        }
+    }
+    Ok(taken_back)
 }
 
 async fn plan_numbers(
@@ -414,21 +477,44 @@ async fn plan_numbers(
     let agents: Vec<_> = changes().filter_map(|change| change.agent.as_ref()?.as_ref()).collect();
     let with_accounts = changes().any(|change| matches!(change.accounts, Some(Some(_))));
     let references = References::load(conn, own, &tenants, &agents, with_accounts).await?;
+    let taken_back = match hold {
+        Hold::Yes => take_back(conn, lines, &references).await?,
+        Hold::No => HashSet::new(),
+    };
     let existing = existing(conn, changes().map(|change| change.address), hold).await?;
+    let unheld = unheld(conn, changes().map(|change| change.address)).await?;
     let mut plan = Plan::default();
     let mut created = Vec::new();
     for Line { number, item } in lines {
-        match numbers::decide(item, existing.get(&item.key()), &references) {
+        let decision = numbers::decide(item, existing.get(&item.key()), &references);
+        if let (Ok(numbers::Decision::Create(row)), Some(returns_to)) = (&decision, unheld.get(&item.key())) {
+            if hold == Hold::Yes || *returns_to != Some(row.tenant_id) {
+                plan.bad.push(taken(item.address).at(*number));
+            }
+            continue;
+        }
+        match decision {
             Ok(numbers::Decision::Create(row)) => {
                 created.push((*number, item.address));
+                if row.is_primary {
+                    plan.primaries.insert(row.tenant_id, row.id);
+                }
                 plan.new_numbers.push(row);
             }
             Ok(numbers::Decision::Change(row, rebound)) => {
                 plan.changed += 1;
+                if row.is_primary && existing.get(&item.key()).is_some_and(|before| !before.is_primary) {
+                    plan.primaries.insert(row.tenant_id, row.id);
+                }
                 if rebound {
                     plan.rebound_numbers.push(row.clone());
                 }
                 plan.changed_numbers.push(row);
+            }
+            // As it was left: routers have to hear of it all the same.
+            Ok(numbers::Decision::Keep) if taken_back.contains(&item.key()) => {
+                plan.changed += 1;
+                plan.changed_numbers.extend(existing.get(&item.key()).cloned());
             }
             Ok(numbers::Decision::Keep) => plan.kept += 1,
             Err(refusal) => plan.bad.push(refusal.at(*number)),
@@ -437,6 +523,29 @@ async fn plan_numbers(
     refuse_overlapping(conn, &mut plan, created).await?;
     plan.created = count(plan.new_numbers.len());
     Ok(plan)
+}
+
+/// A number that isn't to be had.
+fn taken(address: Address) -> Refusal {
+    Refusal::new("phone_number_taken", numbers::field(address), numbers::TAKEN)
+}
+
+/// Addresses that no tenant has, each with the tenant to whom it comes back, if it comes again.
+async fn unheld(
+    conn: &mut PgConnection,
+    addresses: impl Iterator<Item = Address> + Clone,
+) -> Result<HashMap<u128, Option<Uuid>>, StoreError> {
+    let rows = bulk::unheld(conn, &digits(addresses.clone())).await?;
+    let rows: HashMap<(String, bool), Option<Uuid>> =
+        rows.into_iter().map(|(digits, is_range, tenant)| ((digits, is_range), tenant)).collect();
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = |address: Address| {
+        let tenant = rows.get(&(address.to_string(), address.is_range()))?;
+        Some((numbers::key(address), *tenant))
+    };
+    Ok(addresses.filter_map(found).collect())
 }
 
 /// Takes out new numbers that would overlap another tenant's. `lines` are those of `new_numbers`.
@@ -477,8 +586,9 @@ async fn plan_tenants(
     let external_ids: Vec<String> = changes().filter_map(|change| change.external_id.clone()?).collect();
     let found = bulk::whole_tenants(conn, &ids, &external_ids, hold).await?;
     let numbers = existing(conn, changes().filter_map(|change| change.number), hold).await?;
-    let by_id: HashMap<Uuid, &BulkTenant> = found.iter().map(|row| (row.tenant.id, row)).collect();
-    let by_external_id: HashMap<&str, &BulkTenant> =
+    let unheld = unheld(conn, changes().filter_map(|change| change.number)).await?;
+    let by_id: HashMap<Uuid, &Tenant> = found.iter().map(|row| (row.id, row)).collect();
+    let by_external_id: HashMap<&str, &Tenant> =
         found.iter().filter_map(|row| Some((row.external_id.as_deref()?, row))).collect();
     let mut plan = Plan::default();
     let mut created = Vec::new();
@@ -489,7 +599,7 @@ async fn plan_tenants(
             None => named.copied(),
         };
         if let (Some(id), Some(named)) = (item.id, named)
-            && named.tenant.id != id.0
+            && named.id != id.0
         {
             plan.bad
                 .push(Refusal::new("external_id_taken", "external_id", "another tenant has it").at(*number));
@@ -510,13 +620,17 @@ async fn plan_tenants(
         };
         let (id, name) = match &decision {
             tenants::Decision::Create(row) | tenants::Decision::Change(row) => {
-                (TenantId(row.tenant.id), row.tenant.name.as_str())
+                (TenantId(row.id), row.name.as_str())
             }
-            tenants::Decision::Keep(id) => (*id, existing.map_or("", |row| row.tenant.name.as_str())),
+            tenants::Decision::Keep(id) => (*id, existing.map_or("", |row| row.name.as_str())),
         };
         let mut gains_number = false;
         if let Some(address) = item.number {
             match numbers.get(&numbers::key(address)) {
+                None if unheld.contains_key(&numbers::key(address)) => {
+                    plan.bad.push(taken(address).at(*number));
+                    continue;
+                }
                 None => {
                     let mut row = numbers::blank(id, address);
                     row.display_name = name.to_owned();
@@ -526,8 +640,7 @@ async fn plan_tenants(
                 }
                 Some(row) if row.tenant_id == id.0 => {}
                 Some(_) => {
-                    let wanted = "this number is another tenant's";
-                    plan.bad.push(Refusal::new("phone_number_taken", "phone_number", wanted).at(*number));
+                    plan.bad.push(taken(address).at(*number));
                     continue;
                 }
             }
@@ -556,15 +669,21 @@ async fn plan_settings(
     hold: Hold,
 ) -> Result<Plan, StoreError> {
     let changes = || lines.iter().map(|line| &line.item);
-    let tenants: Vec<_> = changes().map(|change| &change.tenant).collect();
     let named: Vec<AgentRef> =
         changes().flat_map(|change| &change.agents).map(|(id, _)| AgentRef::Id(*id)).collect();
-    if hold == Hold::Yes {
-        let ids: Vec<_> = changes().flat_map(|change| &change.agents).map(|(id, _)| *id).collect();
-        bulk::hold_agents(conn, &ids).await?;
-    }
+    let numbers = existing(conn, changes().filter_map(|change| change.address), Hold::No).await?;
+    // A line about a number needn't name its tenant.
+    let owners: HashSet<TenantRef> =
+        numbers.values().map(|row| TenantRef::Id(TenantId(row.tenant_id))).collect();
+    let tenants: Vec<_> = changes().map(|change| &change.tenant).chain(&owners).collect();
     let references = References::load(conn, own, &tenants, &named.iter().collect::<Vec<_>>(), false).await?;
-    let numbers = existing(conn, changes().filter_map(|change| change.address), hold).await?;
+    let numbers = match hold {
+        Hold::No => numbers,
+        Hold::Yes => {
+            references.hold(conn, changes()).await?;
+            existing(conn, changes().filter_map(|change| change.address), hold).await?
+        }
+    };
     let ids: Vec<Uuid> = numbers.values().map(|row| row.id).collect();
     let stored = bulk::documents(conn, &ids).await?;
     let owners: Vec<Uuid> = changes()
@@ -592,9 +711,12 @@ async fn plan_settings(
             plan.bad.push(refusal.at(*number));
             continue;
         }
-        let differs =
-            |(kind, value): &&(documents::Kind, Option<Value>)| before.get(kind.name()) != value.as_ref();
-        let differing: Vec<_> = item.documents.iter().filter(differs).cloned().collect();
+        let stored = |(kind, value): &(documents::Kind, Option<Value>)| {
+            let before = before.get(kind.name());
+            let value = value.as_ref().map(|value| settings::identified(*kind, value, before));
+            (value.as_ref() != before).then_some((*kind, value))
+        };
+        let differing: Vec<_> = item.documents.iter().filter_map(stored).collect();
         if differing.is_empty() {
             plan.kept += 1;
             continue;
@@ -628,7 +750,7 @@ fn owner_of<'a>(
     };
     match tenant {
         Some(tenant) if tenant.0 != row.tenant_id => {
-            Err(Refusal::new("phone_number_taken", field, "this number is another tenant's"))
+            Err(Refusal::new("phone_number_taken", field, numbers::TAKEN))
         }
         _ => Ok((TenantId(row.tenant_id), Some(row))),
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::check::{References, Refusal, TenantRef};
 use super::line::{Given, document, given};
 use crate::bindings::{self, NewBinding};
+use crate::business::address::{LocationAddress, PostalAddress};
 use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::store::bindings::Binding;
@@ -26,8 +27,10 @@ pub const COLUMNS: &[&str] = &[
     "tenant_external_id",
     "display_name",
     "address",
+    "address_parts",
     "timezone",
     "status",
+    "primary",
     "calls_max",
     "agent_id",
     "agent",
@@ -43,15 +46,18 @@ pub const EXPORTED: &[&str] = &[
     "tenant_id",
     "display_name",
     "address",
+    "address_parts",
     "timezone",
     "status",
+    "primary",
     "calls_max",
     "agent_id",
     "account_id",
     "bindings",
 ];
 
-const ADDRESS_CHARS_MAX: usize = 300;
+/// Whoever has the number is nobody's business.
+pub const TAKEN: &str = "this number is taken";
 const STATUSES: [&str; 3] = ["active", "inactive", "suspended"];
 
 /// A line as it is read.
@@ -67,9 +73,12 @@ pub struct NumberLine {
     #[serde(default, deserialize_with = "given")]
     address: Given<String>,
     #[serde(default, deserialize_with = "given")]
+    address_parts: Given<Value>,
+    #[serde(default, deserialize_with = "given")]
     timezone: Given<String>,
     #[serde(default, deserialize_with = "given")]
     status: Given<String>,
+    primary: Option<bool>,
     #[serde(default, deserialize_with = "given")]
     calls_max: Given<u32>,
     #[serde(default, deserialize_with = "given")]
@@ -92,9 +101,11 @@ pub struct NumberChange {
     /// Whose it is.
     pub tenant: TenantRef,
     display_name: Given<String>,
-    place: Given<String>,
+    place: Given<LocationAddress>,
     timezone: Given<String>,
     status: Given<String>,
+    /// It is its tenant's primary one from now on. That it isn't says nothing: one always is.
+    is_to_be_primary: bool,
     calls_max: Given<i32>,
     /// Whoever answers.
     pub agent: Given<AgentRef>,
@@ -157,7 +168,6 @@ impl NumberLine {
             _ => Ok(()),
         };
         line("display_name", &self.display_name, invalid::NAME_CHARS_MAX)?;
-        line("address", &self.address, ADDRESS_CHARS_MAX)?;
         if let Some(Some(status)) = &self.status
             && !STATUSES.contains(&status.as_str())
         {
@@ -170,9 +180,10 @@ impl NumberLine {
             address: address(self.phone_number.as_deref(), self.prefix.as_deref())?,
             tenant: TenantRef::new(self.tenant_id, self.tenant_external_id)?,
             display_name: self.display_name,
-            place: self.address,
+            place: place(self.address, self.address_parts)?,
             timezone: self.timezone.map(zone).transpose()?,
             status: self.status,
+            is_to_be_primary: self.primary == Some(true),
             calls_max: self.calls_max.map(limit).transpose()?,
             agent: match (self.agent_id, self.agent) {
                 (Some(Some(_)), Some(Some(_))) => {
@@ -185,6 +196,27 @@ impl NumberLine {
             },
             accounts: accounts(self.account_id, self.account, self.bindings)?,
         })
+    }
+}
+
+/// Where the location is: in one line, or in parts.
+fn place(line: Given<String>, parts: Given<Value>) -> Result<Given<LocationAddress>, Invalid> {
+    match (line, parts) {
+        (None, None) => Ok(None),
+        (Some(Some(_)), Some(Some(_))) => {
+            Err(Invalid::new("address_parts", "wanted address or address_parts, not both"))
+        }
+        (Some(Some(line)), _) => {
+            let line = LocationAddress::Line(line);
+            line.check()?;
+            Ok(Some(Some(line)))
+        }
+        (_, Some(Some(parts))) => {
+            let parts: PostalAddress = document("address_parts", &parts)?;
+            parts.check("address_parts")?;
+            Ok(Some(Some(LocationAddress::Parts(parts))))
+        }
+        _ => Ok(Some(None)),
     }
 }
 
@@ -215,6 +247,12 @@ fn accounts(
 }
 
 impl NumberChange {
+    /// It may change whether the number's calls are routed, or which is the primary one: what the tenant's lock is for.
+    #[must_use]
+    pub const fn concerns_primary(&self) -> bool {
+        self.is_to_be_primary || self.status.is_some()
+    }
+
     /// Tells lines apart: two of one file are about different numbers.
     #[must_use]
     pub fn key(&self) -> u128 {
@@ -251,11 +289,7 @@ pub fn decide(
 ) -> Result<Decision, Refusal> {
     let tenant = references.tenant(&change.tenant)?;
     if existing.is_some_and(|row| row.tenant_id != tenant.0) {
-        return Err(Refusal::new(
-            "phone_number_taken",
-            field(change.address),
-            "this number is another tenant's",
-        ));
+        return Err(Refusal::new("phone_number_taken", field(change.address), TAKEN));
     }
     let agent = match &change.agent {
         Some(Some(agent)) => Some(Some(references.agent(tenant, agent)?.0)),
@@ -276,7 +310,8 @@ pub fn decide(
         row.status.clone_from(status);
     }
     if let Some(place) = &change.place {
-        row.address.clone_from(place);
+        row.address = place.as_ref().map(LocationAddress::line);
+        row.address_parts = place.as_ref().and_then(LocationAddress::parts).cloned().map(Json);
     }
     if let Some(timezone) = &change.timezone {
         row.timezone.clone_from(timezone);
@@ -289,6 +324,13 @@ pub fn decide(
     }
     if let Some(wanted) = wanted {
         row.bindings = Json(wanted);
+    }
+    if change.is_to_be_primary {
+        if !row.is_routed() {
+            let wanted = "wanted of a number whose calls are routed";
+            return Err(Refusal::new("invalid_field", "primary", wanted));
+        }
+        row.is_primary = true;
     }
     Ok(match existing {
         None => Decision::Create(row),
@@ -312,10 +354,12 @@ pub fn blank(tenant: TenantId, address: Address) -> NumberRow {
         phone_number: text,
         is_range: matches!(address, Address::Range(_)),
         address: None,
+        address_parts: None,
         timezone: None,
         status: "active".to_owned(),
         lifecycle: "active".to_owned(),
         source: "manual".to_owned(),
+        is_primary: false,
         agent_id: None,
         calls_max: None,
         created_at: now,
@@ -341,9 +385,13 @@ pub fn cells(row: &NumberRow) -> Vec<Value> {
         address(true),
         id(Some(row.tenant_id)),
         Value::from(&*row.display_name),
-        Value::from(row.address.as_deref()),
+        Value::from(row.address.as_deref().filter(|_| row.address_parts.is_none())),
+        row.address_parts
+            .as_ref()
+            .map_or(Value::Null, |parts| serde_json::to_value(parts).unwrap_or_default()),
         Value::from(row.timezone.as_deref()),
         Value::from(&*row.status),
+        Value::from(row.is_primary),
         Value::from(row.calls_max),
         id(row.agent_id),
         id(account),

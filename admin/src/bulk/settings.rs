@@ -5,12 +5,14 @@ use dialplane_common::ids::{AgentId, TenantId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::check::TenantRef;
 use super::line::{Given, document, given};
 use super::{numbers, tenants};
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
+use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
 use crate::routing::RoutingDocument;
@@ -27,17 +29,28 @@ pub const COLUMNS: &[&str] = &[
     "routing",
     "voice",
     "rules",
+    "sms",
     "staff",
     "services",
 ];
 
 /// Those that export writes.
-pub const EXPORTED: &[&str] =
-    &["phone_number", "prefix", "tenant_id", "hours", "routing", "voice", "rules", "staff", "services"];
+pub const EXPORTED: &[&str] = &[
+    "phone_number",
+    "prefix",
+    "tenant_id",
+    "hours",
+    "routing",
+    "voice",
+    "rules",
+    "sms",
+    "staff",
+    "services",
+];
 
 /// The kinds of settings, in the order of [`EXPORTED`].
-pub const KINDS: [Kind; 6] =
-    [Kind::Hours, Kind::Routing, Kind::Voice, Kind::Rules, Kind::Staff, Kind::Services];
+pub const KINDS: [Kind; 7] =
+    [Kind::Hours, Kind::Routing, Kind::Voice, Kind::Rules, Kind::Sms, Kind::Staff, Kind::Services];
 
 /// A line as it is read.
 #[derive(Debug, Deserialize)]
@@ -55,6 +68,8 @@ pub struct SettingsLine {
     voice: Given<Value>,
     #[serde(default, deserialize_with = "given")]
     rules: Given<Value>,
+    #[serde(default, deserialize_with = "given")]
+    sms: Given<Value>,
     #[serde(default, deserialize_with = "given")]
     staff: Given<Value>,
     #[serde(default, deserialize_with = "given")]
@@ -95,6 +110,7 @@ impl SettingsLine {
         keep(Kind::Routing, value);
         keep(Kind::Voice, checked("voice", self.voice, |voice: &VoiceDocument| voice.compile().map(drop))?.0);
         keep(Kind::Rules, checked("rules", self.rules, |rules: &RulesDocument| rules.compile().map(drop))?.0);
+        keep(Kind::Sms, checked("sms", self.sms, |sms: &SmsDocument| sms.compile().map(drop))?.0);
         let (value, staff) = checked("staff", self.staff, |staff: &StaffDocument| staff.compile().map(drop))?;
         keep(Kind::Staff, value);
         let services =
@@ -127,6 +143,25 @@ fn checked<T: DeserializeOwned + Serialize>(
         .map_err(|invalid| Invalid { field: format!("{field}.{}", invalid.field), wanted: invalid.wanted })?;
     let value = serde_json::to_value(&read).map_err(|_| Invalid::new(field, "wanted a document"))?;
     Ok((Some(Some(value)), Some(read)))
+}
+
+/// A document as it is stored, beside the one that is there: people and services have ids, their own, those of who is
+/// there under their name, or new ones.
+#[must_use]
+pub fn identified(kind: Kind, document: &Value, before: Option<&Value>) -> Value {
+    let mut document = document.clone();
+    if matches!(kind, Kind::Staff | Kind::Services) {
+        let known = before.and_then(|before| before[kind.name()].as_array()).map_or(&[][..], Vec::as_slice);
+        for item in document[kind.name()].as_array_mut().into_iter().flatten() {
+            if item["id"].is_null() {
+                let namesake = known.iter().find(|known| known["name"] == item["name"]);
+                let id = namesake
+                    .map_or_else(|| Value::from(Uuid::now_v7().to_string()), |known| known["id"].clone());
+                item["id"] = id;
+            }
+        }
+    }
+    document
 }
 
 impl SettingsChange {

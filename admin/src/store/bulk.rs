@@ -9,23 +9,13 @@ use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, FromRow, Row};
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::StoreError;
 use super::numbers::{NumberRow, select};
 use super::settings::Kind;
 use super::tenants::Tenant;
-
-/// A tenant with what only files say of it.
-#[derive(Clone, Debug, FromRow)]
-pub struct BulkTenant {
-    /// The tenant.
-    #[sqlx(flatten)]
-    pub tenant: Tenant,
-    /// Its name in the system that files come from.
-    pub external_id: Option<String>,
-}
 
 /// A number's documents by kind, or a tenant's.
 pub type Documents = HashMap<String, Value>;
@@ -104,7 +94,7 @@ pub async fn whole_tenants(
     ids: &[Uuid],
     external_ids: &[String],
     hold: Hold,
-) -> Result<Vec<BulkTenant>, StoreError> {
+) -> Result<Vec<Tenant>, StoreError> {
     let lock = if hold == Hold::Yes { "FOR NO KEY UPDATE" } else { "" };
     // Safe: all parts are literals of this file.
     let query = AssertSqlSafe(format!(
@@ -115,7 +105,19 @@ pub async fn whole_tenants(
     Ok(sqlx::query_as(query).bind(ids).bind(external_ids).fetch_all(conn).await?)
 }
 
-/// The agents of these ids, and those of these names among those of these tenants: id, tenant, name.
+/// Locks tenants until the transaction ends, in the order of their ids.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn lock_tenants(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
+    sqlx::query("SELECT FROM tenants WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE")
+        .bind(ids)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Of the agents that these tenants may use, those of these ids or names: id, tenant, name.
 ///
 /// # Errors
 /// When Postgres can't be asked.
@@ -127,8 +129,8 @@ pub async fn agents(
 ) -> Result<Vec<(Uuid, Uuid, String)>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     Ok(sqlx::query_as(
-        "SELECT id, tenant_id, name FROM agents WHERE id = ANY ($1)
-         UNION SELECT id, tenant_id, name FROM agents WHERE tenant_id = ANY ($2) AND name = ANY ($3)",
+        "SELECT agent_id, granted.tenant_id, name FROM agent_grants AS granted JOIN agents ON agents.id = agent_id
+         WHERE granted.tenant_id = ANY ($2) AND (agent_id = ANY ($1) OR name = ANY ($3))",
     )
     .bind(ids)
     .bind(tenants)
@@ -137,14 +139,22 @@ pub async fn agents(
     .await?)
 }
 
-/// Holds agents against deletion until the transaction ends.
+/// Holds agents against deletion, and against being taken from whoever may use them, until the transaction ends.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn hold_agents(conn: &mut PgConnection, ids: &[AgentId]) -> Result<(), StoreError> {
+pub async fn hold_agents(
+    conn: &mut PgConnection,
+    ids: &[AgentId],
+    tenants: &[Uuid],
+) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query("SELECT FROM agents WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE")
+    sqlx::query(
+        "SELECT FROM agent_grants WHERE agent_id = ANY ($1) AND tenant_id = ANY ($2) ORDER BY agent_id, tenant_id
+         FOR KEY SHARE",
+    )
         .bind(ids)
+        .bind(tenants)
         .execute(conn)
         .await?;
     Ok(())
@@ -167,7 +177,60 @@ pub async fn accounts(
     .await?)
 }
 
-/// The numbers and ranges of these digits, whoever's they are, in their order. A range may have the digits of a number.
+/// Numbers and ranges of these digits that no tenant has, and to whom each comes back if it comes again: it rests.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn unheld(
+    conn: &mut PgConnection,
+    digits: &[String],
+) -> Result<Vec<(String, bool, Option<Uuid>)>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT phone_number, is_range, CASE WHEN lifecycle = 'quarantined' THEN (
+            SELECT former.tenant_id FROM former_locations AS former
+            WHERE former.phone_number = n.phone_number AND former.is_range = n.is_range ORDER BY left_at DESC LIMIT 1
+         ) END
+         FROM phone_numbers AS n
+         WHERE phone_number = ANY ($1) AND tenant_id IS NULL AND lifecycle <> 'released'",
+    )
+    .bind(digits)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Tenants that had numbers or ranges of these digits: tenant, digits, whether it is a range.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn former(
+    conn: &mut PgConnection,
+    digits: &[String],
+) -> Result<Vec<(Uuid, String, bool)>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT tenant_id, phone_number, is_range FROM former_locations WHERE phone_number = ANY ($1)
+         ORDER BY phone_number, is_range, tenant_id",
+    )
+    .bind(digits)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Whether any tenant has a number or a range of these digits.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn any_held(conn: &mut PgConnection, digits: &[String]) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM phone_numbers
+            WHERE phone_number = ANY ($1) AND tenant_id IS NOT NULL AND lifecycle <> 'released')",
+    )
+    .bind(digits)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The numbers and ranges of these digits, whichever tenant's they are, in their order. A range may have the digits of a
+/// number.
 ///
 /// # Errors
 /// When Postgres can't be asked.
@@ -178,11 +241,12 @@ pub async fn numbers(
 ) -> Result<Vec<NumberRow>, StoreError> {
     let query = match hold {
         Hold::Yes => select(
-            "WHERE n.phone_number = ANY ($1) AND n.lifecycle <> 'released'
+            "WHERE n.phone_number = ANY ($1) AND n.tenant_id IS NOT NULL AND n.lifecycle <> 'released'
              ORDER BY n.phone_number, n.is_range FOR NO KEY UPDATE OF n",
         ),
         Hold::No => select(
-            "WHERE n.phone_number = ANY ($1) AND n.lifecycle <> 'released' ORDER BY n.phone_number, n.is_range",
+            "WHERE n.phone_number = ANY ($1) AND n.tenant_id IS NOT NULL AND n.lifecycle <> 'released'
+             ORDER BY n.phone_number, n.is_range",
         ),
     };
     Ok(sqlx::query_as(query).bind(digits).fetch_all(conn).await?)
@@ -280,9 +344,9 @@ pub async fn insert_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     }
     sqlx::query(
         "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, timezone, status,
-            source, agent_id, calls_max)
+            source, agent_id, calls_max, address_parts)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::uuid[], $11::integer[])",
+            $8::text[], $9::text[], $10::uuid[], $11::integer[], $12::jsonb[])",
     )
     .bind(column(rows, |row| row.id))
     .bind(column(rows, |row| row.tenant_id))
@@ -295,6 +359,7 @@ pub async fn insert_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     .bind(column(rows, |row| row.source.clone()))
     .bind(column(rows, |row| row.agent_id))
     .bind(column(rows, |row| row.calls_max))
+    .bind(column(rows, |row| row.address_parts.clone()))
     .execute(&mut *conn)
     .await?;
     insert_bindings(conn, rows).await
@@ -311,9 +376,9 @@ pub async fn update_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     sqlx::query(
         "UPDATE phone_numbers AS n SET display_name = changed.display_name, address = changed.address,
             timezone = changed.timezone, status = changed.status, agent_id = changed.agent_id,
-            calls_max = changed.calls_max, updated_at = now()
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[])
-            AS changed (id, display_name, address, timezone, status, agent_id, calls_max)
+            calls_max = changed.calls_max, address_parts = changed.address_parts, updated_at = now()
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::jsonb[])
+            AS changed (id, display_name, address, timezone, status, agent_id, calls_max, address_parts)
          WHERE n.id = changed.id",
     )
     .bind(column(rows, |row| row.id))
@@ -323,8 +388,32 @@ pub async fn update_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     .bind(column(rows, |row| row.status.clone()))
     .bind(column(rows, |row| row.agent_id))
     .bind(column(rows, |row| row.calls_max))
+    .bind(column(rows, |row| row.address_parts.clone()))
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Makes locked numbers whose calls are routed their tenants' primary ones, one a tenant.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn make_primary(conn: &mut PgConnection, numbers: &[(Uuid, Uuid)]) -> Result<(), StoreError> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let (tenants, ids) = (column(numbers, |number| number.0), column(numbers, |number| number.1));
+    lock_tenants(conn, &tenants).await?;
+    // In this order, as no two may be at any moment.
+    sqlx::query("UPDATE phone_numbers SET is_primary = false WHERE tenant_id = ANY ($1) AND is_primary AND id <> ALL ($2)")
+        .bind(tenants)
+        .bind(&ids)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("UPDATE phone_numbers SET is_primary = true WHERE id = ANY ($1) AND NOT is_primary")
+        .bind(ids)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -367,20 +456,27 @@ async fn insert_bindings(conn: &mut PgConnection, rows: &[NumberRow]) -> Result<
 ///
 /// # Errors
 /// [`StoreError::ExternalIdTaken`]: none is inserted then.
-pub async fn insert_tenants(conn: &mut PgConnection, rows: &[BulkTenant]) -> Result<(), StoreError> {
+pub async fn insert_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO tenants (id, external_id, name, timezone, status, calls_max)
-         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[])",
+        "INSERT INTO tenants (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
+            profile, integrations, provisioning)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
+            $8::integer[], $9::jsonb[], $10::jsonb[], $11::jsonb[])",
     )
-    .bind(column(rows, |row| row.tenant.id))
+    .bind(column(rows, |row| row.id))
     .bind(column(rows, |row| row.external_id.clone()))
-    .bind(column(rows, |row| row.tenant.name.clone()))
-    .bind(column(rows, |row| row.tenant.timezone.clone()))
-    .bind(column(rows, |row| row.tenant.status.clone()))
-    .bind(column(rows, |row| row.tenant.calls_max))
+    .bind(column(rows, |row| row.name.clone()))
+    .bind(column(rows, |row| row.timezone.clone()))
+    .bind(column(rows, |row| row.status.clone()))
+    .bind(column(rows, |row| row.calls_max))
+    .bind(column(rows, |row| row.phone_numbers_max))
+    .bind(column(rows, |row| row.agents_max))
+    .bind(column(rows, |row| row.profile.clone()))
+    .bind(column(rows, |row| row.integrations.clone()))
+    .bind(column(rows, |row| row.provisioning.clone()))
     .execute(conn)
     .await?;
     Ok(())
@@ -390,23 +486,32 @@ pub async fn insert_tenants(conn: &mut PgConnection, rows: &[BulkTenant]) -> Res
 ///
 /// # Errors
 /// [`StoreError::ExternalIdTaken`]: none is changed then.
-pub async fn update_tenants(conn: &mut PgConnection, rows: &[BulkTenant]) -> Result<(), StoreError> {
+pub async fn update_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "UPDATE tenants AS t SET external_id = changed.external_id, name = changed.name,
-            timezone = changed.timezone, status = changed.status, calls_max = changed.calls_max, updated_at = now()
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[])
-            AS changed (id, external_id, name, timezone, status, calls_max)
+            timezone = changed.timezone, status = changed.status, calls_max = changed.calls_max,
+            phone_numbers_max = changed.phone_numbers_max, agents_max = changed.agents_max, profile = changed.profile,
+            integrations = changed.integrations, provisioning = changed.provisioning, updated_at = now()
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
+            $8::integer[], $9::jsonb[], $10::jsonb[], $11::jsonb[])
+            AS changed (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
+                profile, integrations, provisioning)
          WHERE t.id = changed.id",
     )
-    .bind(column(rows, |row| row.tenant.id))
+    .bind(column(rows, |row| row.id))
     .bind(column(rows, |row| row.external_id.clone()))
-    .bind(column(rows, |row| row.tenant.name.clone()))
-    .bind(column(rows, |row| row.tenant.timezone.clone()))
-    .bind(column(rows, |row| row.tenant.status.clone()))
-    .bind(column(rows, |row| row.tenant.calls_max))
+    .bind(column(rows, |row| row.name.clone()))
+    .bind(column(rows, |row| row.timezone.clone()))
+    .bind(column(rows, |row| row.status.clone()))
+    .bind(column(rows, |row| row.calls_max))
+    .bind(column(rows, |row| row.phone_numbers_max))
+    .bind(column(rows, |row| row.agents_max))
+    .bind(column(rows, |row| row.profile.clone()))
+    .bind(column(rows, |row| row.integrations.clone()))
+    .bind(column(rows, |row| row.provisioning.clone()))
     .execute(conn)
     .await?;
     Ok(())
@@ -456,13 +561,13 @@ pub async fn write_settings(conn: &mut PgConnection, writes: &[SettingWrite]) ->
     Ok(())
 }
 
-/// All numbers, or a tenant's, in the order of their digits.
+/// All tenants' numbers, or one's, in the order of their digits.
 pub fn all_numbers(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
 ) -> impl Stream<Item = Result<NumberRow, StoreError>> + Send + '_ {
     sqlx::query_as(select(
-        "WHERE ($1::uuid IS NULL OR n.tenant_id = $1) AND n.lifecycle <> 'released'
+        "WHERE ($1::uuid IS NULL OR n.tenant_id = $1) AND n.tenant_id IS NOT NULL
          ORDER BY n.phone_number USING ~<~, n.is_range",
     ))
     .bind(tenant.map(|tenant| tenant.0))
@@ -474,7 +579,7 @@ pub fn all_numbers(
 pub fn all_tenants(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
-) -> impl Stream<Item = Result<BulkTenant, StoreError>> + Send + '_ {
+) -> impl Stream<Item = Result<Tenant, StoreError>> + Send + '_ {
     sqlx::query_as("SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id = $1) ORDER BY id")
         .bind(tenant.map(|tenant| tenant.0))
         .fetch(conn)

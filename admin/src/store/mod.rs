@@ -25,6 +25,7 @@ pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod origin;
+pub mod pool;
 pub mod sealed;
 pub mod search;
 pub mod settings;

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::harness::{Admin, OPERATOR};
+use crate::harness::{Admin, Answer, OPERATOR};
 
 const IMPORT: &str = "/imports?kind=numbers&format=csv";
 
@@ -340,10 +340,19 @@ async fn what_goes_out_comes_back_the_same() {
     let number = json!({"source": "manual", "phone_number": "+12125550001", "bindings": bindings, "agent_id": agent,
         "display_name": "Café \"Broadway\", 1", "address": "1 Main St", "timezone": "Europe/Berlin", "calls_max": 2});
     let phone = admin.create(&numbers, number).await;
-    admin
-        .create(&numbers, json!({"source": "manual", "phone_number": "+12125550002", "account_id": account}))
-        .await;
+    let parts = json!({"line1": "21 Broadway", "city": "New York", "country": "US"});
+    let second = json!({"source": "manual", "phone_number": "+12125550002", "account_id": account, "address": parts,
+        "primary": true});
+    let second = admin.create(&numbers, second).await;
     admin.create(&numbers, json!({"source": "manual", "prefix": "+4930123"})).await;
+    admin.create("/pool", json!({"phone_number": "+12125550009"})).await;
+    let whole = json!({"external_id": "salon-1", "profile": {"email": "desk@sparkle.example"}, "phone_numbers_max": 3,
+        "integrations": {"calendar": {"id": "c1"}}, "provisioning": {"country": "US"}});
+    admin.expect(StatusCode::OK, Method::PATCH, &format!("/tenants/{tenant}"), whole).await;
+    let staff = json!({"staff": [{"name": "Ana"}]});
+    admin.expect(StatusCode::OK, Method::PUT, &format!("{numbers}/{second}/staff"), staff).await;
+    let sms = json!({"reply_open": "Thanks!"});
+    admin.expect(StatusCode::OK, Method::PUT, &format!("/tenants/{tenant}/defaults/sms"), sms).await;
     let hours = json!({"weekly": {"fri": [["18:00", "02:00"]]}, "override": null});
     admin.expect(StatusCode::OK, Method::PUT, &format!("{numbers}/{phone}/settings/hours"), hours).await;
     let rules = json!({"rules": [{"then": {"action": "message", "say": "We are\nclosed, \"sorry\"."}}]});
@@ -379,6 +388,119 @@ async fn what_goes_out_comes_back_the_same() {
         }
     }
     assert_feed_is_whole(&admin).await;
+}
+
+/// What the platform has isn't for files to give away; what a tenant deleted and still rests comes back as it was.
+#[tokio::test]
+async fn numbers_that_no_tenant_has_are_its_who_had_them_last_or_nobodys() {
+    let Some(admin) = Admin::start().await else { return };
+    let (mine, theirs) = (business(&admin, "Mine").await.tenant, business(&admin, "Theirs").await.tenant);
+    admin.create("/pool", json!({"phone_number": "+12125550001"})).await;
+    let numbers = format!("/tenants/{mine}/phone-numbers");
+    for (number, name) in [("+12125550002", "Broadway"), ("+12125550003", "Harlem")] {
+        let number = json!({"source": "manual", "phone_number": number, "display_name": name});
+        let path = format!("{numbers}/{}", admin.create(&numbers, number).await);
+        admin.expect(StatusCode::NO_CONTENT, Method::DELETE, &path, Value::Null).await;
+    }
+    let line = |number: usize, tenant: &str| format!("+1212555000{number},{tenant}\n");
+    let file = format!(
+        "phone_number,tenant_id\n{}{}{}{}",
+        line(1, &mine),
+        line(2, &theirs),
+        line(3, &mine),
+        line(4, &theirs)
+    );
+    let taken = [
+        (2, "phone_number".into(), "phone_number_taken".into()),
+        (3, "phone_number".into(), "phone_number_taken".into()),
+    ];
+    let ready = import(&admin, &format!("{IMPORT}&dry_run=true"), file.clone()).await;
+    assert_eq!(errors(&admin, &ready).await, taken);
+    let done = import(&admin, IMPORT, file).await;
+    assert_eq!(counts(&done), [1, 1, 0, 2], "{done}");
+    assert_eq!(errors(&admin, &done).await, taken);
+    // An import for the tenant sees no more than the tenant does.
+    let file = "phone_number\n+12125550001\n+12125550002\n";
+    let done = import(&admin, &format!("{IMPORT}&tenant_id={mine}"), file).await;
+    assert_eq!(counts(&done), [0, 1, 0, 1], "{done}");
+    let list = admin.expect(StatusCode::OK, Method::GET, &numbers, Value::Null).await;
+    let items = list["items"].as_array().unwrap().iter();
+    let mut names: Vec<_> = items.map(|item| item["display_name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["Broadway", "Harlem"]);
+    assert!(!export(&admin, "kind=numbers&format=csv").await.contains("+12125550001"));
+    let seeds = "external_id,name,phone_number\nsalon-1,Sparkle,+12125550001\n";
+    let done = import(&admin, "/imports?kind=tenants&format=csv", seeds).await;
+    assert_eq!(counts(&done), [0, 0, 0, 1], "{done}");
+}
+
+#[tokio::test]
+async fn limits_and_primary_numbers_hold_in_files() {
+    let Some(admin) = Admin::start().await else { return };
+    let Business { tenant, .. } = business(&admin, "Sparkle").await;
+    let most = json!({"phone_numbers_max": 2});
+    admin.expect(StatusCode::OK, Method::PATCH, &format!("/tenants/{tenant}"), most).await;
+    let query = format!("{IMPORT}&tenant_id={tenant}");
+    let file = "phone_number,status,primary\n+12125550001,active,false\n+12125550002,active,true\n+12125550003,active,\n";
+    let done = import(&admin, &query, file).await;
+    assert_eq!(counts(&done), [2, 0, 0, 1], "{done}");
+    assert_eq!(errors(&admin, &done).await, [(4, "phone_number".into(), "phone_numbers_limit".into())]);
+    let primary = async || {
+        let path = format!("/tenants/{tenant}/phone-numbers");
+        let list = admin.expect(StatusCode::OK, Method::GET, &path, Value::Null).await;
+        let items: Vec<_> =
+            list["items"].as_array().unwrap().iter().filter(|item| item["primary"] == true).collect();
+        assert_eq!(items.len(), 1, "{list}");
+        items[0]["phone_number"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(primary().await, "+12125550002");
+    // A number whose calls aren't routed can't be it, and gives it up.
+    let done = import(&admin, &query, "phone_number,status,primary\n+12125550001,inactive,true\n").await;
+    assert_eq!(errors(&admin, &done).await, [(2, "primary".into(), "invalid_field".into())]);
+    import(&admin, &query, "phone_number,status\n+12125550002,inactive\n").await;
+    assert_eq!(primary().await, "+12125550001");
+}
+
+#[tokio::test]
+async fn agents_that_tenants_share_are_known_by_name() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Sparkle"})).await;
+    let target = json!({"type": "stream", "url": "wss://voice.example/agent"});
+    let agent = json!({"name": "Everybody's", "provider": "custom", "target": target});
+    let agent = admin.create("/agents", agent).await;
+    let query = format!("{IMPORT}&tenant_id={tenant}");
+    let file = "phone_number,agent\n+12125550001,Everybody's\n";
+    let done = import(&admin, &query, file).await;
+    assert_eq!(errors(&admin, &done).await, [(2, "agent".into(), "unknown_agent".into())]);
+    let grant = format!("/agents/{agent}/grants/{tenant}");
+    admin.expect(StatusCode::NO_CONTENT, Method::PUT, &grant, Value::Null).await;
+    assert_eq!(counts(&import(&admin, &query, file).await), [1, 0, 0, 0]);
+    let rules = json!({"rules": [{"then": {"action": "agent", "agent_id": agent}}]});
+    let line = json!({"phone_number": "+12125550001", "routing": rules}).to_string();
+    let done = import(&admin, "/imports?kind=settings&format=jsonl", line).await;
+    assert_eq!(counts(&done), [0, 1, 0, 0], "{done}");
+}
+
+/// Whoever sent a file is in the audit log, with the request that began it; a repetition with its key begins nothing.
+#[tokio::test]
+async fn files_are_their_senders() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Sparkle"})).await;
+    let send = async |key: &str| {
+        let request = admin.request(OPERATOR, Method::POST, &format!("{IMPORT}&tenant_id={tenant}"));
+        let request = request.header("idempotency-key", "one").header("x-request-id", key.to_owned());
+        Answer::to(request.body("phone_number\n+12125550001\n")).await
+    };
+    let (first, again) = (send("first").await, send("again").await);
+    assert_eq!((first.status, again.status), (StatusCode::CREATED, StatusCode::CREATED));
+    assert_eq!((again.header("idempotent-replayed"), &again.body["id"]), (Some("true"), &first.body["id"]));
+    assert_eq!(again.header("location"), first.header("location"));
+    assert_eq!(counts(&outcome(&admin, &first.body).await), [1, 0, 0, 0]);
+    admin.sealed().await;
+    let log = admin.expect(StatusCode::OK, Method::GET, "/audit?resource=phone_number", Value::Null).await;
+    let entry = &log["items"][0];
+    assert_eq!((&entry["action"], &entry["request_id"]), (&json!("insert"), &json!("first")), "{log}");
+    assert!(entry["actor"].as_str().unwrap().starts_with("operator:"), "{log}");
 }
 
 #[tokio::test]

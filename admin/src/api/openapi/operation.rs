@@ -160,6 +160,11 @@ fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
         ("Dialplane-Waiting-For", is_awaited),
         ("Upload-Offset", is_upload),
         ("Upload-Complete", is_upload),
+        (
+            "Dialplane-Primary",
+            operation
+                .is_some_and(|of| of.is_write() && of.path.ends_with("/phone-numbers/{phone_number_id}")),
+        ),
         ("Idempotent-Replayed", is_post),
         ("Dialplane-Secrets-Withheld", is_post),
         ("WWW-Authenticate", status == 401),
@@ -199,6 +204,11 @@ pub(super) fn components() -> (Value, Value) {
         ),
         ("Upload-Offset", "How many bytes of the file are kept.", "65536"),
         ("Upload-Complete", "Whether all of the file came: `?1`, or `?0`.", "?1"),
+        (
+            "Dialplane-Primary",
+            "Where the number was its tenant's primary one and is no more: the id of the one that is now, or `none`.",
+            "0197c3a8-5e42-7b63-92d5-19a2e3f4d5c6",
+        ),
         (
             "Idempotent-Replayed",
             "`true`: an earlier request of this `Idempotency-Key` was answered so.",
