@@ -15,6 +15,7 @@ pub mod feed;
 pub mod footprint;
 pub mod histogram;
 pub mod http;
+pub mod import;
 pub mod latency;
 pub mod load;
 pub mod operator;

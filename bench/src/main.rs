@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, simulation, start,
-    tls, workload,
+    counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals, simulation,
+    start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -35,6 +35,9 @@ enum Command {
     Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
+    /// A million numbers from a file, into the tables, into a router, and out again. Wants DATABASE_URL: deploy/services
+    /// exec.
+    Import(import::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Command::Plots(options) => plots::run(&options),
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Counts(options) => counts::run(&options),
