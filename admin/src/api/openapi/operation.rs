@@ -112,7 +112,8 @@ impl<'a> Operation<'a> {
                     _ => "As it is now.".into(),
                 };
             }
-            let content = response["content"].as_object_mut().into_iter().flatten();
+            // Not by index, which would give an answer without a body a `content` of null.
+            let content = response.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten();
             content.for_each(|(_, content)| examples::add(content, &id));
         }
         if self.method == "get" {
