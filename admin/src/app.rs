@@ -25,6 +25,7 @@ use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
 use crate::outbound;
 use crate::publisher::Publisher;
+use crate::quarantine;
 use crate::realtime::hub::Hub;
 use crate::realtime::slots::Slots;
 use crate::realtime::{relay, tail};
@@ -77,6 +78,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
         gate,
         metrics: Arc::clone(&metrics),
+        number_quarantine: settings.number_quarantine,
     };
     let (sealed, to_publish) = mpsc::channel(relay::BATCHES_MAX);
     let (link, keys) = (RedisLink::new(settings.redis.clone()), Keys::clone(&settings.redis_keys));
@@ -151,6 +153,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         parts.oidc,
         Arc::clone(&parts.metrics),
     ));
+    let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
     let sweeping = tokio::spawn(parts.sweep.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
@@ -170,6 +173,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let finish = async { tokio::join!(publishing, sealing, parts.relaying) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
+    releasing.abort();
     tailing.abort();
     letting_in.abort();
     sweeping.abort();

@@ -1,7 +1,7 @@
 //! The control plane: owns everything that changes, and proves that every router has it.
 //!
-//! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`], [`routing`], [`profile`],
-//! [`people`], [`credentials`] know the documents),
+//! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`],
+//! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`app`] wires
 //! the parts.
@@ -9,6 +9,7 @@
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod business;
 pub mod config;
 pub mod credentials;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod fleet;
 pub mod hours;
 pub mod invalid;
 pub mod listener;
+pub mod messages;
 pub mod metrics;
 pub mod numbering;
 pub mod oidc;
@@ -24,6 +26,7 @@ pub mod outbound;
 pub mod people;
 pub mod profile;
 pub mod publisher;
+pub mod quarantine;
 pub mod rate;
 pub mod realtime;
 pub mod redis_link;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dialplane_common::location::{Person, Service};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::hours::WeeklyDocument;
 use crate::invalid::{self, Invalid};
@@ -26,6 +27,9 @@ pub struct StaffDocument {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersonDocument {
+    /// Its id, given when it is first written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// The name that callers know.
     pub name: String,
     /// What the person does.
@@ -52,6 +56,9 @@ pub struct ServicesDocument {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceDocument {
+    /// Its id, given when it is first written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// Its name.
     pub name: String,
     /// What it is.
@@ -74,6 +81,7 @@ impl StaffDocument {
         if self.staff.len() > STAFF_MAX {
             return Err(Invalid::new("staff", format!("wanted at most {STAFF_MAX}")));
         }
+        once_each("staff", self.staff.iter().map(|person| person.id))?;
         let mut names = BTreeSet::new();
         let person = |(index, person): (usize, &PersonDocument)| {
             let place = format!("staff[{index}]");
@@ -127,6 +135,7 @@ impl ServicesDocument {
         if self.services.len() > SERVICES_MAX {
             return Err(Invalid::new("services", format!("wanted at most {SERVICES_MAX}")));
         }
+        once_each("services", self.services.iter().map(|service| service.id))?;
         let mut names = BTreeSet::new();
         let service = |(index, service): (usize, &ServiceDocument)| {
             let place = format!("services[{index}]");
@@ -151,6 +160,17 @@ impl ServicesDocument {
         };
         self.services.iter().enumerate().map(service).collect()
     }
+}
+
+/// Ids stand once.
+fn once_each(list: &str, ids: impl Iterator<Item = Option<Uuid>>) -> Result<(), Invalid> {
+    let mut seen = BTreeSet::new();
+    for (index, id) in ids.enumerate() {
+        if id.is_some_and(|id| !seen.insert(id)) {
+            return Err(Invalid::new(format!("{list}[{index}].id"), "wanted each id once"));
+        }
+    }
+    Ok(())
 }
 
 /// A name that callers can tell from the others.
@@ -192,6 +212,11 @@ mod tests {
             (r#"{"staff":[{"name":""}]}"#, "staff[0].name"),
             (r#"{"staff":[{"name":"Ana"},{"name":"ana "}]}"#, "staff[1].name"),
             (r#"{"staff":[{"name":"Ana","role":""}]}"#, "staff[0].role"),
+            (
+                r#"{"staff":[{"name":"Ana","id":"019ad000-0000-7000-8000-000000000001"},
+                    {"name":"Bo","id":"019ad000-0000-7000-8000-000000000001"}]}"#,
+                "staff[1].id",
+            ),
             (r#"{"staff":[{"name":"Ana","services":[""]}]}"#, "staff[0].services[0]"),
             (r#"{"staff":[{"name":"Ana","weekly":{"fri":[["9"]]}}]}"#, "staff[0].weekly.fri[0]"),
         ] {

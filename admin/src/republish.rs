@@ -44,6 +44,7 @@ async fn all(store: &Store) -> Result<u64, StoreError> {
     tx.record_platform().await?;
     tx.commit().await?;
     let mut records = 1 + accounts_of(store, None).await? + keys_of(store, None).await?;
+    records += agents_of(store, None).await?;
     let mut after = None;
     loop {
         let mut tx = store.read(Scope::Operator).await?;
@@ -72,7 +73,7 @@ async fn tenant_with_all(store: &Store, id: TenantId) -> Result<u64, StoreError>
     tx.record_tenant(id).await?;
     tx.commit().await?;
     let with_secrets = accounts_of(store, Some(id)).await? + keys_of(store, Some(id)).await?;
-    Ok(1 + with_secrets + agents_of(store, id).await? + numbers_of(store, id).await?)
+    Ok(1 + with_secrets + agents_of(store, Some(id)).await? + numbers_of(store, id).await?)
 }
 
 async fn accounts_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
@@ -120,15 +121,20 @@ async fn keys_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreErr
     }
 }
 
-async fn agents_of(store: &Store, tenant: TenantId) -> Result<u64, StoreError> {
+async fn agents_of(store: &Store, owner: Option<TenantId>) -> Result<u64, StoreError> {
     let (mut after, mut records): (Option<Uuid>, u64) = (None, 0);
     loop {
         let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
-        let page = agents::list(tx.conn(), tenant, &AgentFilter::default(), after, ROWS).await?;
+        let filter = AgentFilter::default();
+        let page = match owner {
+            Some(tenant) => agents::list(tx.conn(), tenant, &filter, after, ROWS).await?,
+            None => agents::list_shared(tx.conn(), &filter, after, ROWS).await?,
+        };
         let Some(last) = page.last() else { return Ok(records) };
         after = Some(last.id);
         for row in &page {
-            let row = match agents::lock(tx.conn(), tenant, AgentId(row.id)).await {
+            // Shared ones are the platform's.
+            let row = match agents::lock(tx.conn(), owner, AgentId(row.id)).await {
                 Err(StoreError::NotFound) => continue,
                 other => other?,
             };

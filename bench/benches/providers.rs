@@ -216,7 +216,7 @@ impl Case {
             AgentTarget::Stream { url: "wss://voice.example.com/agent".into() }
         };
         let agent_record =
-            AgentRecord { tenant_id: TENANT, name: "Front desk".into(), profile: profile().into(), target };
+            AgentRecord { profile: profile().into(), ..AgentRecord::new(TENANT, "Front desk", target) };
         let number: E164 = vector.to_e164.as_deref().unwrap().parse().unwrap();
         let number_record = NumberRecord {
             agent_id: Some(agent),

@@ -6,7 +6,6 @@ use dialplane_common::feed::record::{
     AccountRecord, AgentRecord, AgentTarget, NumberRecord, Record, SignaturePolicy, TenantRecord,
 };
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use dialplane_common::location::Profile;
 use dialplane_common::provider::credentials::Credential;
 use uuid::Uuid;
 
@@ -85,12 +84,8 @@ impl Location {
     /// Its agent.
     #[must_use]
     pub fn agent_record(&self) -> Record {
-        let record = AgentRecord {
-            tenant_id: self.tenant_id(),
-            name: self.agent.clone(),
-            profile: Profile::default().into(),
-            target: AgentTarget::Stream { url: self.stream_url.clone() },
-        };
+        let target = AgentTarget::Stream { url: self.stream_url.clone() };
+        let record = AgentRecord::new(self.tenant_id(), &self.agent, target);
         Record::Agent(self.agent_id(), record)
     }
 

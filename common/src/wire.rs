@@ -126,6 +126,7 @@ impl<'a> StepView<'a> {
 pub struct AgentView<'a> {
     id: AgentId,
     name: &'a str,
+    version: u32,
     language: Option<&'a str>,
     target: TargetView<'a>,
 }
@@ -145,7 +146,8 @@ impl<'a> AgentView<'a> {
                 sip_uri: hosted.sip_uri.as_deref(),
             },
         };
-        Self { id, name: &record.name, language: record.profile.voice.language.as_deref(), target }
+        let language = record.profile.voice.language.as_deref();
+        Self { id, name: &record.name, version: record.version, language, target }
     }
 }
 

@@ -5,25 +5,29 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::TokenHash;
-use dialplane_common::ids::AgentId;
+use dialplane_common::ids::{AgentId, IntentId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{Admin, Editor, InTenant, PathId, Viewer};
+use super::auth::{Admin, Editor, InTenant, PathId, Viewer, operator_only};
 use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
-use super::writes::Answered;
-use crate::invalid;
-use crate::store::agents::{self, Agent, AgentFields, AgentFilter};
+use super::writes::{Answered, Stop, Write};
+use crate::business::integrations;
+use crate::invalid::{self, Invalid};
+use crate::store::agents::{self, Agent, AgentFields, AgentFilter, AgentOwner};
 use crate::store::api_keys::token_hash;
-use crate::store::{StoreError, WriteTx, tenants};
+use crate::store::{StoreError, WriteTx, intents, tenants};
 use crate::target::{self, TargetDocument};
 
 const TEXT_CHARS_MAX: usize = 1_000;
 const PROMPT_CHARS_MAX: usize = 20_000;
+const INTENTS_MAX: usize = 200;
 
 /// An agent to create.
 #[derive(Deserialize, ToSchema)]
@@ -43,6 +47,17 @@ pub struct NewAgent {
     prompt: Option<String>,
     /// The voice provider's name of its voice, where its location sets none.
     voice_id: Option<String>,
+    /// Whose account at the provider it is made at: `dedicated`, the platform's, or `own`, the tenant's; absent:
+    /// `dedicated`. Operators' agents are `shared`.
+    kind: Option<AgentKind>,
+    /// What its provider is told besides, in the provider's words: an object of at most 16 KiB.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    config: Map<String, Value>,
+    /// The intents that it knows; none: all of its tenant's.
+    #[serde(default)]
+    #[schema(value_type = Vec<Uuid>)]
+    intent_ids: Vec<IntentId>,
 }
 
 /// Fields of an agent to change; those absent stay.
@@ -67,6 +82,39 @@ pub struct AgentPatch {
     /// Its voice; null: none.
     #[serde(default, deserialize_with = "present")]
     voice_id: Option<Option<String>>,
+    /// `dedicated` or `own`.
+    #[serde(default, deserialize_with = "present")]
+    kind: Option<AgentKind>,
+    /// What its provider is told besides: all of it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    config: Option<Map<String, Value>>,
+    /// The intents that it knows: all of them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<Uuid>>)]
+    intent_ids: Option<Vec<IntentId>>,
+}
+
+/// Whose an agent is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentKind {
+    /// The platform's, which tenants share.
+    Shared,
+    /// Made for its tenant, at the platform's account.
+    Dedicated,
+    /// At its tenant's own account.
+    Own,
+}
+
+impl AgentKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Dedicated => "dedicated",
+            Self::Own => "own",
+        }
+    }
 }
 
 /// A token, shown this once.
@@ -88,7 +136,14 @@ pub struct AgentQuery {
     provider: Option<String>,
 }
 
-/// List a tenant's agents.
+impl AgentQuery {
+    /// What the store is asked for.
+    pub(super) fn filter(self) -> AgentFilter {
+        AgentFilter { name: self.q.map(|q| q.pattern()), provider: self.provider }
+    }
+}
+
+/// List a tenant's agents, and the shared ones that it may use.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents", tag = "Agents",
     params(("tenant_id" = Uuid, Path), PageQuery, AgentQuery), responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
@@ -96,7 +151,7 @@ pub async fn list(
     tenant: InTenant<Viewer>,
     list: List<AgentQuery>,
 ) -> Result<Json<Page<Agent>>, Problem> {
-    let filter = AgentFilter { name: list.filter.q.map(|q| q.pattern()), provider: list.filter.provider };
+    let filter = list.filter.filter();
     filter.provider.as_deref().map_or(Ok(()), target::check_provider)?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
     tenants::find(tx.conn(), tenant.id).await?;
@@ -114,6 +169,11 @@ pub async fn create(
     order: Order,
     Body(new): Body<NewAgent>,
 ) -> Answered {
+    insert(&api, Some(tenant.id), order, new).await
+}
+
+/// Creates an agent of its owner's.
+pub(super) async fn insert(api: &Api, owner: AgentOwner, order: Order, new: NewAgent) -> Answered {
     target::check_provider(&new.provider)?;
     let fields = AgentFields {
         name: &new.name,
@@ -122,12 +182,48 @@ pub async fn create(
         greeting: new.greeting.as_deref(),
         prompt: new.prompt.as_deref(),
         voice_id: new.voice_id.as_deref(),
+        kind: kind(owner, new.kind)?,
+        config: &new.config,
+        intent_ids: &new.intent_ids,
     };
     check(&new.provider, &fields)?;
     let mut write = api.write_routing(order).await?;
-    let agent = agents::insert(write.tx.conn(), tenant.id, &new.provider, &fields).await?;
+    check_intents(write.tx.conn(), owner, &new.intent_ids).await?;
+    let agent = agents::insert(write.tx.conn(), owner, &new.provider, &fields).await?;
     write.tx.record_agent(&agent)?;
     write.created(agent.id, &agent).await
+}
+
+/// The kind that is wanted, where the owner may have such agents.
+fn kind(owner: AgentOwner, wanted: Option<AgentKind>) -> Result<&'static str, Invalid> {
+    match (owner, wanted) {
+        (None, None | Some(AgentKind::Shared)) => Ok(AgentKind::Shared.name()),
+        (None, Some(_)) => Err(Invalid::new("kind", "wanted shared: the platform's agents are")),
+        (Some(_), Some(AgentKind::Shared)) => {
+            Err(Invalid::new("kind", "wanted dedicated or own: shared agents are the platform's"))
+        }
+        (Some(_), wanted) => Ok(wanted.unwrap_or(AgentKind::Dedicated).name()),
+    }
+}
+
+/// Refuses intents that aren't the owner's, and holds those that are.
+async fn check_intents(
+    conn: &mut PgConnection,
+    owner: AgentOwner,
+    wanted: &[IntentId],
+) -> Result<(), Problem> {
+    let known = match owner {
+        Some(tenant) => intents::known(conn, tenant, wanted).await?,
+        None => Vec::new(),
+    };
+    let place = |index: usize| format!("intent_ids[{index}]");
+    if let Some(index) = wanted.iter().position(|id| !known.contains(id)) {
+        return Err(Invalid::new(place(index), "wanted an intent of the agent's own tenant").into());
+    }
+    match (1..wanted.len()).find(|index| wanted[..*index].contains(&wanted[*index])) {
+        Some(index) => Err(Invalid::new(place(index), "wanted each intent once").into()),
+        None => Ok(()),
+    }
 }
 
 fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
@@ -139,6 +235,10 @@ fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
         ("voice_id", fields.voice_id, TEXT_CHARS_MAX),
     ] {
         text.map_or(Ok(()), |text| invalid::spoken(field, text, most))?;
+    }
+    integrations::check_free("config", fields.config)?;
+    if fields.intent_ids.len() > INTENTS_MAX {
+        return Err(Invalid::new("intent_ids", format!("wanted at most {INTENTS_MAX}")).into());
     }
     fields.target.compile(provider)?;
     Ok(())
@@ -167,9 +267,25 @@ pub async fn change(
     order: Order,
     Body(patch): Body<AgentPatch>,
 ) -> Answered {
+    update(&api, Some(tenant.id), id, order, patch).await
+}
+
+/// Changes an agent of its owner's.
+pub(super) async fn update(
+    api: &Api,
+    owner: AgentOwner,
+    id: AgentId,
+    order: Order,
+    patch: AgentPatch,
+) -> Answered {
     let mut write = api.write_routing(order).await?;
-    let row = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    let row = lock(&mut write, owner, id).await?;
     write.expect(async |_| Ok::<_, Problem>(&row)).await?;
+    let known: Vec<_> = row.intent_ids.iter().copied().map(IntentId).collect();
+    let kind = match patch.kind {
+        Some(wanted) => kind(owner, Some(wanted))?,
+        None => &row.kind,
+    };
     let fields = AgentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         language: patch.language.as_ref().unwrap_or(&row.language).as_deref(),
@@ -177,11 +293,26 @@ pub async fn change(
         greeting: patch.greeting.as_ref().unwrap_or(&row.greeting).as_deref(),
         prompt: patch.prompt.as_ref().unwrap_or(&row.prompt).as_deref(),
         voice_id: patch.voice_id.as_ref().unwrap_or(&row.voice_id).as_deref(),
+        kind,
+        config: patch.config.as_ref().unwrap_or(&row.config.0),
+        intent_ids: patch.intent_ids.as_ref().unwrap_or(&known),
     };
     check(&row.provider, &fields)?;
-    let agent = agents::update(write.tx.conn(), tenant.id, id, &fields).await?;
+    check_intents(write.tx.conn(), owner, fields.intent_ids).await?;
+    let agent = agents::update(write.tx.conn(), owner, id, &fields).await?;
     write.tx.record_agent(&agent)?;
     write.answer(StatusCode::OK, &agent).await
+}
+
+/// Locks an agent of its owner's. A tenant that may use a shared one is told whose it is.
+async fn lock(write: &mut Write<'_>, owner: AgentOwner, id: AgentId) -> Result<Agent, Stop> {
+    match (agents::lock(write.tx.conn(), owner, id).await, owner) {
+        (Err(StoreError::NotFound), Some(tenant)) => {
+            agents::find(write.tx.conn(), tenant, id).await?;
+            Err(operator_only().into())
+        }
+        (row, _) => Ok(row?),
+    }
 }
 
 /// Delete an agent that no phone number and no routing rule uses.
@@ -193,10 +324,15 @@ pub async fn delete(
     PathId(id): PathId<AgentId>,
     order: Order,
 ) -> Answered {
+    remove(&api, Some(tenant.id), id, order).await
+}
+
+/// Deletes an agent of its owner's.
+pub(super) async fn remove(api: &Api, owner: AgentOwner, id: AgentId, order: Order) -> Answered {
     let mut write = api.write_routing(order).await?;
-    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    let agent = lock(&mut write, owner, id).await?;
     write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
-    agents::delete(write.tx.conn(), tenant.id, id).await?;
+    agents::delete(write.tx.conn(), owner, id).await?;
     forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));
     write.no_content().await
@@ -212,12 +348,17 @@ pub async fn make_token(
     PathId(id): PathId<AgentId>,
     order: Order,
 ) -> Answered {
+    draw_token(&api, Some(tenant.id), id, order).await
+}
+
+/// Makes the token of an agent of its owner's.
+pub(super) async fn draw_token(api: &Api, owner: AgentOwner, id: AgentId, order: Order) -> Answered {
     let token = super::api_keys::draw("dpa_")?;
     let hash = TokenHash::of(&token);
     let mut write = api.write_routing(order).await?;
-    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    let agent = lock(&mut write, owner, id).await?;
     forget_token(&mut write.tx, &agent)?;
-    let agent = agents::set_token(write.tx.conn(), tenant.id, id, Some(hash)).await?;
+    let agent = agents::set_token(write.tx.conn(), id, Some(hash)).await?;
     write.tx.record_agent_token(&agent)?;
     let made = AgentToken { token: Some(token) };
     write.answer_once(StatusCode::CREATED, &made, &AgentToken { token: None }).await
@@ -232,10 +373,15 @@ pub async fn delete_token(
     PathId(id): PathId<AgentId>,
     order: Order,
 ) -> Answered {
+    revoke_token(&api, Some(tenant.id), id, order).await
+}
+
+/// Takes back the token of an agent of its owner's.
+pub(super) async fn revoke_token(api: &Api, owner: AgentOwner, id: AgentId, order: Order) -> Answered {
     let mut write = api.write(order).await?;
-    let agent = agents::lock(write.tx.conn(), tenant.id, id).await?;
+    let agent = lock(&mut write, owner, id).await?;
     forget_token(&mut write.tx, &agent)?;
-    agents::set_token(write.tx.conn(), tenant.id, id, None).await?;
+    agents::set_token(write.tx.conn(), id, None).await?;
     write.no_content().await
 }
 

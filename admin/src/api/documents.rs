@@ -1,4 +1,4 @@
-//! Settings that are one document each: voice, rules, staff, services. A number's own, its tenant's behind it, the
+//! Settings that are one document each: voice, rules, sms, staff, services. A number's own, its tenant's behind it, the
 //! platform's behind that.
 
 use axum::Json;
@@ -7,14 +7,16 @@ use dialplane_common::ids::PhoneNumberId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Editor, InTenant, Principal, Viewer};
 use super::error::Problem;
 use super::order::Order;
-use super::settings::Setting;
+use super::setting::Setting;
 use super::writes::Answered;
 use crate::invalid::Invalid;
+use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
 use crate::store::settings::{self, Kind, Owner};
@@ -33,6 +35,9 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync {
 
     /// This document, with what it lacks from the one behind it.
     fn over(self, behind: &Self) -> Self;
+
+    /// Gives ids to what is listed without.
+    fn identify(&mut self) {}
 
     /// The staff, where it is one: people name services.
     fn staff(&self) -> Option<&StaffDocument> {
@@ -64,6 +69,18 @@ impl Document for RulesDocument {
     }
 }
 
+impl Document for SmsDocument {
+    const KIND: Kind = Kind::Sms;
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.compile().map(drop)
+    }
+
+    fn over(self, behind: &Self) -> Self {
+        self.over(behind)
+    }
+}
+
 impl Document for StaffDocument {
     const KIND: Kind = Kind::Staff;
 
@@ -75,6 +92,12 @@ impl Document for StaffDocument {
         self
     }
 
+    fn identify(&mut self) {
+        for person in &mut self.staff {
+            person.id.get_or_insert_with(Uuid::now_v7);
+        }
+    }
+
     fn staff(&self) -> Option<&StaffDocument> {
         Some(self)
     }
@@ -82,6 +105,12 @@ impl Document for StaffDocument {
 
 impl Document for ServicesDocument {
     const KIND: Kind = Kind::Services;
+
+    fn identify(&mut self) {
+        for service in &mut self.services {
+            service.id.get_or_insert_with(Uuid::now_v7);
+        }
+    }
 
     fn check(&self) -> Result<(), Invalid> {
         self.compile().map(drop)
@@ -97,21 +126,23 @@ async fn setting<D: Document>(conn: &mut PgConnection, owners: &[Owner]) -> Resu
     for owner in owners {
         scopes.push(settings::get::<D>(conn, *owner, D::KIND).await?);
     }
-    let merge = |scopes: &[Option<D>]| scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far));
-    let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
-    Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+    Ok(Setting::merged(owners, scopes, |near, far| near.over(far)))
 }
 
 /// Refuses people who give what isn't offered there. Where no services are set anywhere, nothing says what is.
-async fn check_offered<D: Document>(
+/// The refusal names the place: `staff[1].services[0]`.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub(super) async fn check_offered<D: Document>(
     conn: &mut PgConnection,
     owners: &[Owner],
     document: &D,
-) -> Result<(), Problem> {
-    let Some(staff) = document.staff() else { return Ok(()) };
+) -> Result<Result<(), Invalid>, StoreError> {
+    let Some(staff) = document.staff() else { return Ok(Ok(())) };
     match setting::<ServicesDocument>(conn, owners).await?.effective {
-        Some(offered) => Ok(staff.check_offered(&offered)?),
-        None => Ok(()),
+        Some(offered) => Ok(staff.check_offered(&offered)),
+        None => Ok(Ok(())),
     }
 }
 
@@ -148,7 +179,7 @@ pub async fn put_of_number<D: Document>(
     let mut write = api.write_routing(order).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     write.expect(async |conn| setting::<D>(conn, &owners_of_number(tenant, id)).await).await?;
-    check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await?;
+    check_offered(write.tx.conn(), &owners_of_number(tenant, id), &document).await??;
     settings::put(write.tx.conn(), Owner::Number(tenant.id, id), D::KIND, &document).await?;
     write.tx.record_number(tenant.id, id).await?;
     let setting = setting::<D>(write.tx.conn(), &owners_of_number(tenant, id)).await?;
@@ -194,13 +225,14 @@ pub async fn put_of_tenant<D: Document>(
     api: &Api,
     tenant: &InTenant<Editor>,
     order: Order,
-    document: D,
+    mut document: D,
 ) -> Answered {
     document.check()?;
+    document.identify();
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     write.expect(async |conn| setting::<D>(conn, &[Owner::Tenant(tenant.id), Owner::Platform]).await).await?;
-    check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await?;
+    check_offered(write.tx.conn(), &[Owner::Tenant(tenant.id)], &document).await??;
     settings::put(write.tx.conn(), Owner::Tenant(tenant.id), D::KIND, &document).await?;
     write.tx.record_tenant(tenant.id).await?;
     let setting = setting::<D>(write.tx.conn(), &[Owner::Tenant(tenant.id), Owner::Platform]).await?;

@@ -189,6 +189,19 @@ impl From<StoreError> for Problem {
             StoreError::IntentNameTaken => {
                 conflict("intent_name_taken", "name: the tenant has an intent of this name").at("name")
             }
+            StoreError::PhoneNumbersMax => conflict(
+                "phone_numbers_limit",
+                "the tenant has as many phone numbers as it may (phone_numbers_max)",
+            ),
+            StoreError::AgentsMax => {
+                conflict("agents_limit", "the tenant has as many agents as it may (agents_max)")
+            }
+            StoreError::ExternalIdTaken => {
+                conflict("external_id_taken", "external_id: another tenant is known by it").at("external_id")
+            }
+            StoreError::IntentInUse => {
+                conflict("intent_in_use", "an agent knows this intent: take it out of its intent_ids first")
+            }
             StoreError::AddressOverlaps => conflict(
                 "phone_number_overlaps",
                 "phone_number: a range of somebody else's holds it, or it holds what is somebody else's",
@@ -213,7 +226,7 @@ impl From<StoreError> for Problem {
                 "a phone number or a routing rule uses this agent: change that first",
             ),
             StoreError::TenantHasNumbers => {
-                conflict("tenant_has_phone_numbers", "the tenant has phone numbers: delete them first")
+                conflict("tenant_has_numbers", "the tenant has got a phone number meanwhile: try again")
             }
             StoreError::RecordTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

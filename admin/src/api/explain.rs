@@ -77,7 +77,8 @@ async fn explain_from_records(
     let accounts: Vec<_> =
         number.iter().flat_map(|number| &number.bindings).map(|binding| binding.account).collect();
     let agent = |id: AgentId| {
-        let found = agents.iter().find(|(known, agent)| *known == id && Some(agent.tenant_id) == owner);
+        let serves = |agent: &AgentRecord| owner.is_some_and(|owner| agent.serves(owner));
+        let found = agents.iter().find(|(known, agent)| *known == id && serves(agent));
         found.map(|(_, agent)| agent)
     };
     let known = Known {

@@ -4,6 +4,7 @@
 //! the extractors in a handler's arguments say who may call it), and is checked; a handler is then one transaction.
 
 pub mod accounts;
+pub mod agent_numbers;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
@@ -25,13 +26,19 @@ pub mod openapi;
 pub mod order;
 pub mod page;
 pub mod parameters;
+pub mod people;
 pub mod phone_numbers;
+pub mod pool;
 mod question;
 mod required_role;
 pub mod rules;
 pub mod services;
+pub mod setting;
 pub mod settings;
+pub mod shared_agents;
+pub mod sms;
 pub mod staff;
+pub mod tenant_deletion;
 pub mod tenants;
 pub mod tool_server;
 pub mod voice;
@@ -39,6 +46,7 @@ pub mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -76,13 +84,17 @@ pub struct Api {
     pub gate: Arc<Gate>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
+    /// How long a phone number that its tenant deleted rests.
+    pub number_quarantine: Duration,
 }
 
 /// All paths of the API with their documentation.
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(tenants::list, tenants::create))
-        .routes(routes!(tenants::get, tenants::change, tenants::delete))
+        .routes(routes!(tenants::get, tenants::change, tenant_deletion::delete))
+        .routes(routes!(tenants::suspend))
+        .routes(routes!(tenants::resume))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(accounts::get, accounts::change, accounts::delete))
         .routes(routes!(accounts::list_platform, accounts::create_platform))
@@ -90,8 +102,24 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::grant, accounts::revoke))
         .routes(routes!(agents::list, agents::create))
         .routes(routes!(agents::get, agents::change, agents::delete))
+        .routes(routes!(agent_numbers::list, agent_numbers::attach))
+        .routes(routes!(agent_numbers::detach))
+        .routes(routes!(shared_agents::list, shared_agents::create))
+        .routes(routes!(shared_agents::get, shared_agents::change, shared_agents::delete))
+        .routes(routes!(shared_agents::make_token, shared_agents::delete_token))
+        .routes(routes!(shared_agents::grant, shared_agents::revoke))
         .routes(routes!(phone_numbers::list, phone_numbers::create))
-        .routes(routes!(phone_numbers::get, phone_numbers::change, phone_numbers::delete))
+        .routes(routes!(
+            phone_numbers::get,
+            phone_numbers::change,
+            phone_numbers::replace,
+            phone_numbers::delete
+        ))
+        .routes(routes!(phone_numbers::history))
+        .routes(routes!(pool::list, pool::add))
+        .routes(routes!(pool::get, pool::remove))
+        .routes(routes!(pool::assign))
+        .routes(routes!(pool::unassign))
         .routes(routes!(settings::get_hours, settings::put_hours, settings::delete_hours))
         .routes(routes!(settings::get_routing, settings::put_routing, settings::delete_routing))
         .routes(routes!(defaults::get_hours, defaults::put_hours, defaults::delete_hours))
@@ -112,6 +140,13 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(rules::get, rules::put, rules::delete))
         .routes(routes!(rules::get_of_tenant, rules::put_of_tenant, rules::delete_of_tenant))
         .routes(routes!(rules::get_of_platform, rules::put_of_platform, rules::delete_of_platform))
+        .routes(routes!(sms::get, sms::put, sms::delete))
+        .routes(routes!(sms::get_of_tenant, sms::put_of_tenant, sms::delete_of_tenant))
+        .routes(routes!(sms::get_of_platform, sms::put_of_platform, sms::delete_of_platform))
+        .routes(routes!(people::list_staff, people::add_person))
+        .routes(routes!(people::get_person, people::change_person, people::remove_person))
+        .routes(routes!(people::list_services, people::add_service))
+        .routes(routes!(people::get_service, people::change_service, people::remove_service))
         .routes(routes!(staff::get, staff::put, staff::delete))
         .routes(routes!(staff::get_of_tenant, staff::put_of_tenant, staff::delete_of_tenant))
         .routes(routes!(services::get, services::put, services::delete))

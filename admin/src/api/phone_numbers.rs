@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 use dialplane_common::e164::E164;
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -11,21 +12,24 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
-use super::auth::{Editor, InTenant, PathId, Principal, Viewer};
+use super::auth::{Editor, InTenant, PathId, Principal, Viewer, operator_only};
 use super::bindings::{self, NewBinding};
 use super::body::{Body, present};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
-use super::writes::Answered;
+use super::writes::{Answered, Stop, Write};
+use crate::business::address::LocationAddress;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::store::bindings::Binding;
 use crate::store::instant::Instant;
-use crate::store::numbers::{self, Address, NumberFields, NumberFilter, NumberRow};
+use crate::store::numbers::{self, Address, LifecycleStep, NumberFields, NumberFilter, NumberRow};
+use crate::store::pool::{self, Leaving, Wanted};
 use crate::store::{self, StoreError, agents, tenants};
 
-const ADDRESS_CHARS_MAX: usize = 300;
+/// The primary number, where it has passed on.
+const PRIMARY: HeaderName = HeaderName::from_static("dialplane-primary");
 /// Seven digits are a calling code and what a town or a large trunk begins with.
 const OPERATORS_RANGES_BELOW: u64 = 1_000_000;
 /// The number exists and somebody points it here.
@@ -44,8 +48,8 @@ pub struct PhoneNumber {
     prefix: Option<String>,
     /// The location's name.
     display_name: String,
-    /// Where the location is; null: not said.
-    address: Option<String>,
+    /// Where the location is, as it was given; null: not said.
+    address: Option<LocationAddress>,
     /// The location's IANA time zone; null: its tenant's.
     timezone: Option<String>,
     /// `active`, `inactive` or `suspended`: set by people.
@@ -54,6 +58,8 @@ pub struct PhoneNumber {
     lifecycle: String,
     /// How it came here.
     source: String,
+    /// Whether it is its tenant's primary one. Of a tenant's numbers whose calls are routed, exactly one is.
+    primary: bool,
     /// Whoever answers where a rule names nobody.
     agent_id: Option<Uuid>,
     /// The carrier's account.
@@ -74,9 +80,10 @@ pub struct PhoneNumber {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPhoneNumber {
-    /// `manual`: the number exists and somebody points it here.
+    /// `manual`: the number exists and somebody points it here. `pool`: one of the platform's that nobody has
+    /// (operators only); the one that `phone_number` says, the first that begins with `prefix`, or any.
     source: String,
-    /// In the E.164 form: `+12125550001`.
+    /// In the E.164 form: `+12125550001`. A number that the tenant deleted and that still rests comes back as it was.
     phone_number: Option<String>,
     /// Instead of `phone_number`, a range, such as a block on a trunk, that is one location: what its numbers begin
     /// with, `+4930123`, a plus and 4 to 14 digits. A number of its own goes before a range, a longer range before a
@@ -92,14 +99,58 @@ pub struct NewPhoneNumber {
     agent_id: Option<AgentId>,
     /// The location's name; absent: the number.
     display_name: Option<String>,
-    /// Where the location is: one line of 1 to 300 characters.
-    address: Option<String>,
+    /// Where the location is: one line of 1 to 300 characters, or its parts.
+    address: Option<LocationAddress>,
     /// The location's IANA time zone; absent: its tenant's.
     timezone: Option<String>,
     /// Absent: `active`.
     status: Option<NumberStatus>,
     /// How many calls it may have at a time, 1 to 1000; absent: any number.
     calls_max: Option<u32>,
+    /// Whether it is to be the tenant's primary one; the first whose calls are routed is anyway.
+    primary: Option<bool>,
+}
+
+/// A phone number as a whole: what is absent is unset.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhoneNumberReplacement {
+    /// The location's name.
+    display_name: String,
+    /// The carrier's account: short for one binding.
+    #[schema(value_type = Option<Uuid>)]
+    account_id: Option<AccountId>,
+    /// All accounts whose webhooks may speak of it, at most 10; instead of `account_id`.
+    bindings: Option<Vec<NewBinding>>,
+    /// Whoever answers where a rule names nobody.
+    #[schema(value_type = Option<Uuid>)]
+    agent_id: Option<AgentId>,
+    /// Where the location is: one line of 1 to 300 characters, or its parts.
+    address: Option<LocationAddress>,
+    /// The location's IANA time zone; absent: its tenant's.
+    timezone: Option<String>,
+    /// Absent: `active`.
+    status: Option<NumberStatus>,
+    /// How many calls it may have at a time, 1 to 1000; absent: any number.
+    calls_max: Option<u32>,
+    /// Whether it is to be the tenant's primary one; absent: as it is.
+    primary: Option<bool>,
+}
+
+impl From<PhoneNumberReplacement> for PhoneNumberPatch {
+    fn from(whole: PhoneNumberReplacement) -> Self {
+        Self {
+            account_id: whole.account_id.map(Some),
+            bindings: whole.bindings.or_else(|| whole.account_id.is_none().then(Vec::new)),
+            agent_id: Some(whole.agent_id),
+            display_name: Some(whole.display_name),
+            address: Some(whole.address),
+            timezone: Some(whole.timezone),
+            status: Some(whole.status.unwrap_or(NumberStatus::Active)),
+            calls_max: Some(whole.calls_max),
+            primary: whole.primary,
+        }
+    }
 }
 
 /// Fields of a phone number to change; those absent stay.
@@ -120,10 +171,10 @@ pub struct PhoneNumberPatch {
     /// The location's name.
     #[serde(default, deserialize_with = "present")]
     display_name: Option<String>,
-    /// Where the location is: one line of 1 to 300 characters; null: not said.
+    /// Where the location is: one line of 1 to 300 characters, or its parts; null: not said.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    address: Option<Option<String>>,
+    #[schema(value_type = Option<LocationAddress>)]
+    address: Option<Option<LocationAddress>>,
     /// The location's IANA time zone; null: its tenant's.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -135,6 +186,9 @@ pub struct PhoneNumberPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     calls_max: Option<Option<u32>>,
+    /// `true`: it is the tenant's primary one from now on, instead of the one that was.
+    #[serde(default, deserialize_with = "present")]
+    primary: Option<bool>,
 }
 
 /// Whether a number's calls are routed.
@@ -229,7 +283,9 @@ impl NumberQuery {
     }
 }
 
-fn view(row: NumberRow) -> PhoneNumber {
+/// A number as the API shows it.
+pub(super) fn view(row: NumberRow) -> PhoneNumber {
+    let address = row.location_address();
     let (phone_number, prefix) =
         if row.is_range { (None, Some(row.phone_number)) } else { (Some(row.phone_number), None) };
     PhoneNumber {
@@ -238,11 +294,12 @@ fn view(row: NumberRow) -> PhoneNumber {
         phone_number,
         prefix,
         display_name: row.display_name,
-        address: row.address,
+        address,
         timezone: row.timezone,
         status: row.status,
         lifecycle: row.lifecycle,
         source: row.source,
+        primary: row.is_primary,
         agent_id: row.agent_id,
         account_id: bindings::carrier(&row.bindings),
         bindings: row.bindings.0,
@@ -277,35 +334,86 @@ pub async fn create(
     order: Order,
     Body(new): Body<NewPhoneNumber>,
 ) -> Answered {
-    if new.source != MANUAL {
-        let detail = "source: wanted manual; numbers can't be bought or imported yet";
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return Err(Problem::new(status, "source_not_supported", detail).at("source").into());
+    let source = source(&new.source)?;
+    if source == Source::Pool && !tenant.principal.is_operator() {
+        return Err(operator_only().into());
     }
-    let address = address(&tenant.principal, new.phone_number.as_deref(), new.prefix.as_deref())?;
-    let fields = NumberFields {
-        display_name: new.display_name.unwrap_or_else(|| address.to_string()),
-        address: place(new.address)?,
-        timezone: timezone(new.timezone.as_deref())?,
-        status: new.status.unwrap_or(NumberStatus::Active).name().to_owned(),
-        agent_id: new.agent_id,
-        calls_max: calls_max(new.calls_max)?,
+    let (number, prefix) = (new.phone_number.as_deref(), new.prefix.as_deref());
+    let wanted = match source {
+        Source::Manual => Err(address(&tenant.principal, number, prefix)?),
+        Source::Pool => Ok(from_pool(number, prefix)?),
     };
-    invalid::name("display_name", &fields.display_name)?;
-    let wanted = bindings::wanted(new.account_id.map(Some), new.bindings.as_deref(), &[])?;
+    let patch = PhoneNumberPatch::from(new).checked()?;
     let mut write = api.write_routing(order).await?;
-    check_agent(write.tx.conn(), tenant.id, new.agent_id).await?;
-    if let Some(wanted) = &wanted {
-        wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &[]).await?;
-    }
-    let id = numbers::insert(write.tx.conn(), tenant.id, address, MANUAL, &fields)
-        .await
-        .map_err(|error| taken(error, address))?;
-    if let Some(wanted) = &wanted {
-        store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
-    }
-    let row = write.tx.record_number(tenant.id, id).await?;
+    tenants::lock(write.tx.conn(), tenant.id).await?;
+    let id = match wanted {
+        Ok(wanted) => {
+            let id = pool::pick(write.tx.conn(), wanted).await?.ok_or_else(pool_empty)?;
+            pool::assign(write.tx.conn(), tenant.id, id).await?;
+            id
+        }
+        Err(address) => match pool::take_back(write.tx.conn(), tenant.id, address).await? {
+            Some(id) => id,
+            None => {
+                check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
+                let fields = patch.over(NumberFields::of(address));
+                numbers::insert(write.tx.conn(), tenant.id, address, MANUAL, &fields)
+                    .await
+                    .map_err(|error| taken(error, address))?
+            }
+        },
+    };
+    let row = apply(&mut write, &tenant, id, patch).await?;
     write.created(row.id, &view(row)).await
+}
+
+/// Where a number comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Manual,
+    Pool,
+}
+
+fn source(name: &str) -> Result<Source, Problem> {
+    match name {
+        MANUAL => Ok(Source::Manual),
+        "pool" => Ok(Source::Pool),
+        "provision" | "import" | "port_in" => {
+            let detail = "source: wanted manual or pool; numbers can't be bought or imported yet";
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Err(Problem::new(status, "source_not_supported", detail).at("source"))
+        }
+        _ => Err(Invalid::new("source", "wanted manual or pool").into()),
+    }
+}
+
+fn from_pool(number: Option<&str>, prefix: Option<&str>) -> Result<Wanted, Invalid> {
+    match (number, prefix) {
+        (Some(number), None) => Ok(Wanted::Number(numbering::possible("phone_number", number)?)),
+        (None, Some(prefix)) => Ok(Wanted::Beginning(numbering::possible_range("prefix", prefix)?)),
+        (None, None) => Ok(Wanted::Any),
+        (Some(_), Some(_)) => Err(Invalid::new("prefix", "wanted phone_number or prefix, not both")),
+    }
+}
+
+fn pool_empty() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "pool_empty", "the pool has no such number")
+}
+
+impl From<NewPhoneNumber> for PhoneNumberPatch {
+    fn from(new: NewPhoneNumber) -> Self {
+        Self {
+            account_id: new.account_id.map(Some),
+            bindings: new.bindings,
+            agent_id: new.agent_id.map(Some),
+            display_name: new.display_name,
+            address: new.address.map(Some),
+            timezone: new.timezone.map(Some),
+            status: new.status,
+            calls_max: new.calls_max.map(Some),
+            primary: new.primary,
+        }
+    }
 }
 
 /// The number or the range that is given, whichever it is.
@@ -341,21 +449,6 @@ fn taken(error: StoreError, address: Address) -> Problem {
     }
 }
 
-fn place(text: Option<String>) -> Result<Option<String>, Problem> {
-    if let Some(text) = &text {
-        invalid::line("address", text, ADDRESS_CHARS_MAX)?;
-    }
-    Ok(text)
-}
-
-fn calls_max(calls: Option<u32>) -> Result<Option<i32>, Problem> {
-    Ok(calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose()?)
-}
-
-fn timezone(text: Option<&str>) -> Result<Option<String>, Problem> {
-    Ok(text.map(|text| invalid::timezone("timezone", text)).transpose()?)
-}
-
 /// Holds the agent, and refuses one that isn't the tenant's.
 async fn check_agent(
     conn: &mut PgConnection,
@@ -383,7 +476,8 @@ pub async fn get(
     Ok(Json(view(numbers::find(tx.conn(), tenant.id, id).await?)))
 }
 
-/// Change a phone number.
+/// Change a phone number. Where it was the primary one and is no more, the header `Dialplane-Primary` names the one that
+/// is now, or says `none`.
 #[utoipa::path(patch, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}", tag = "Phone numbers",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     request_body = PhoneNumberPatch, responses((status = 200, body = PhoneNumber)))]
@@ -394,48 +488,197 @@ pub async fn change(
     order: Order,
     Body(patch): Body<PhoneNumberPatch>,
 ) -> Answered {
-    if let Some(name) = &patch.display_name {
-        invalid::name("display_name", name)?;
-    }
-    let zone = patch.timezone.map(|zone| timezone(zone.as_deref())).transpose()?;
-    let address = patch.address.map(place).transpose()?;
-    let limit = patch.calls_max.map(calls_max).transpose()?;
+    update(&api, &tenant, id, order, patch).await
+}
+
+/// Replace a phone number as a whole: what the body leaves out is unset.
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}", tag = "Phone numbers",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    request_body = PhoneNumberReplacement, responses((status = 200, body = PhoneNumber)))]
+pub async fn replace(
+    State(api): State<Api>,
+    tenant: InTenant<Editor>,
+    PathId(id): PathId<PhoneNumberId>,
+    order: Order,
+    Body(whole): Body<PhoneNumberReplacement>,
+) -> Answered {
+    update(&api, &tenant, id, order, whole.into()).await
+}
+
+async fn update(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    id: PhoneNumberId,
+    order: Order,
+    patch: PhoneNumberPatch,
+) -> Answered {
+    let patch = patch.checked()?;
     let mut write = api.write_routing(order).await?;
+    if patch.status.is_some() || patch.primary.is_some() {
+        tenants::lock(write.tx.conn(), tenant.id).await?;
+    }
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
+    write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
+    let before = numbers::primary(write.tx.conn(), tenant.id).await?;
+    let row = apply(&mut write, tenant, id, patch).await?;
+    let after = numbers::primary(write.tx.conn(), tenant.id).await?;
+    let answer = write.answer(StatusCode::OK, &view(row)).await?;
+    Ok(telling_primary(answer, id, before, after))
+}
+
+impl PhoneNumberPatch {
+    /// With its zone in the zone's own spelling.
+    ///
+    /// # Errors
+    /// What is wanted where.
+    fn checked(mut self) -> Result<Self, Invalid> {
+        if let Some(name) = &self.display_name {
+            invalid::name("display_name", name)?;
+        }
+        if let Some(Some(address)) = &self.address {
+            address.check()?;
+        }
+        if let Some(Some(zone)) = &mut self.timezone {
+            *zone = invalid::timezone("timezone", zone)?;
+        }
+        if let Some(Some(calls)) = self.calls_max {
+            invalid::calls_max("calls_max", calls)?;
+        }
+        Ok(self)
+    }
+
+    /// What is set once this checked patch is written over `stored`.
+    fn over(&self, stored: NumberFields) -> NumberFields {
+        let limit = |calls: Option<u32>| calls.and_then(|calls| i32::try_from(calls).ok());
+        NumberFields {
+            display_name: self.display_name.clone().unwrap_or(stored.display_name),
+            address: self.address.clone().unwrap_or(stored.address),
+            timezone: self.timezone.clone().unwrap_or(stored.timezone),
+            status: self.status.map_or(stored.status, |status| status.name().to_owned()),
+            agent_id: self.agent_id.unwrap_or(stored.agent_id),
+            calls_max: self.calls_max.map_or(stored.calls_max, limit),
+        }
+    }
+}
+
+/// Writes a checked patch to a locked number, whose tenant is locked where it touches status or primary, and notes the
+/// record.
+async fn apply(
+    write: &mut Write<'_>,
+    tenant: &InTenant<Editor>,
+    id: PhoneNumberId,
+    patch: PhoneNumberPatch,
+) -> Result<NumberRow, Problem> {
     let row = numbers::find(write.tx.conn(), tenant.id, id).await?;
-    write.expect(async |_| Ok::<_, Problem>(view(row.clone()))).await?;
+    if patch.primary == Some(false) && row.is_primary {
+        let wanted = "wanted true, of the number that is to be the primary one instead";
+        return Err(Invalid::new("primary", wanted).into());
+    }
     check_agent(write.tx.conn(), tenant.id, patch.agent_id.flatten()).await?;
-    if let Some(wanted) = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)? {
+    let wanted = bindings::wanted(patch.account_id, patch.bindings.as_deref(), &row.bindings)?;
+    if let Some(wanted) = &wanted {
         wanted.check(write.tx.conn(), &tenant.principal, tenant.id, &row.bindings).await?;
         store::bindings::replace(write.tx.conn(), tenant.id, id, &wanted.bindings).await?;
     }
-    let fields = NumberFields {
-        display_name: patch.display_name.unwrap_or(row.display_name),
-        address: address.unwrap_or(row.address),
-        timezone: zone.unwrap_or(row.timezone),
-        status: patch.status.map_or(row.status, |status| status.name().to_owned()),
-        agent_id: patch.agent_id.unwrap_or(row.agent_id.map(AgentId)),
-        calls_max: limit.unwrap_or(row.calls_max),
-    };
-    numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
-    let row = write.tx.record_number(tenant.id, id).await?;
-    write.answer(StatusCode::OK, &view(row)).await
+    let stored = row.fields();
+    let fields = patch.over(stored.clone());
+    if patch.primary == Some(true) {
+        let is_routed = fields.status == "active" && matches!(row.lifecycle.as_str(), "active" | "porting");
+        if !is_routed {
+            return Err(Invalid::new("primary", "wanted of a number whose calls are routed").into());
+        }
+    }
+    if fields != stored || wanted.is_some() {
+        numbers::update(write.tx.conn(), tenant.id, id, &fields).await?;
+    }
+    if patch.primary == Some(true) {
+        numbers::make_primary(write.tx.conn(), tenant.id, id).await?;
+    }
+    Ok(write.tx.record_number(tenant.id, id).await?)
 }
 
-/// Delete a phone number.
+/// Says which number is the primary one now, where it was this one and isn't any more.
+fn telling_primary(
+    mut answer: Response,
+    id: PhoneNumberId,
+    before: Option<PhoneNumberId>,
+    after: Option<PhoneNumberId>,
+) -> Response {
+    if before == Some(id) && after != before {
+        let name = after.map_or_else(|| "none".to_owned(), |after| after.to_string());
+        if let Ok(name) = HeaderValue::from_str(&name) {
+            answer.headers_mut().insert(PRIMARY, name);
+        }
+    }
+    answer
+}
+
+/// How a phone number is deleted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeletionQuery {
+    /// `now`: it doesn't rest, and what was set of it is forgotten.
+    #[param(inline)]
+    release: Option<Release>,
+}
+
+/// When a deleted number is released.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Release {
+    /// At once.
+    Now,
+}
+
+/// Delete a phone number: the tenant has it no more. It rests, for 30 days unless the platform is set otherwise, in which
+/// the tenant gets it back as it was by creating it again; then it is released.
+///
+/// Where it was the primary one, the header `Dialplane-Primary` names the one that is now, or says `none`.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}", tag = "Phone numbers",
-    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), DeletionQuery, WaitQuery),
     responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
     PathId(id): PathId<PhoneNumberId>,
-    order: Order,
+    order: Order<DeletionQuery>,
 ) -> Answered {
+    let leaving = match order.query.release {
+        Some(Release::Now) => Leaving::Release,
+        None => Leaving::Quarantine(api.number_quarantine),
+    };
     let mut write = api.write_routing(order).await?;
-    numbers::lock(write.tx.conn(), tenant.id, id).await?;
-    write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
-    let address = numbers::delete(write.tx.conn(), tenant.id, id).await?;
+    let (before, after) = leave(&mut write, tenant.id, id, leaving).await?;
+    Ok(telling_primary(write.no_content().await?, id, before, after))
+}
+
+/// Takes a number from its tenant, and tells the primary number before and after.
+pub(super) async fn leave(
+    write: &mut Write<'_>,
+    tenant: TenantId,
+    id: PhoneNumberId,
+    leaving: Leaving,
+) -> Result<(Option<PhoneNumberId>, Option<PhoneNumberId>), Stop> {
+    tenants::lock(write.tx.conn(), tenant).await?;
+    numbers::lock(write.tx.conn(), tenant, id).await?;
+    write.expect(async |conn| numbers::find(conn, tenant, id).await.map(view)).await?;
+    let before = numbers::primary(write.tx.conn(), tenant).await?;
+    let address = pool::leave(write.tx.conn(), tenant, id, leaving).await?;
     write.tx.remove(address.key());
-    write.no_content().await
+    Ok((before, numbers::primary(write.tx.conn(), tenant).await?))
+}
+
+/// Get where a phone number has been in its life while it was the tenant's, oldest first.
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/history", tag = "Phone numbers",
+    params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
+    responses((status = 200, body = Page<LifecycleStep>)))]
+pub async fn history(
+    State(api): State<Api>,
+    tenant: InTenant<Viewer>,
+    PathId(id): PathId<PhoneNumberId>,
+) -> Result<Json<Page<LifecycleStep>>, Problem> {
+    let mut tx = api.store.read(tenant.principal.scope()).await?;
+    let items = numbers::history(tx.conn(), Some(tenant.id), id).await?;
+    if items.is_empty() { Err(Problem::not_found()) } else { Ok(Json(Page { items, next: None })) }
 }

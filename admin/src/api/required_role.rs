@@ -12,7 +12,8 @@ pub fn required_role(method: &str, path: &str) -> Role {
     };
     let resource = of_tenant.split('/').nth(1).unwrap_or_default();
     match (method, resource) {
-        ("delete", "") => Role::Operator,
+        ("delete", "") | ("post", "suspend" | "resume") => Role::Operator,
+        _ if of_tenant.ends_with("/assign") || of_tenant.ends_with("/unassign") => Role::Operator,
         (_, "api-keys" | "audit") => Role::Admin,
         ("get", _) => Role::Viewer,
         (_, "" | "accounts" | "tool-server") => Role::Admin,

@@ -10,7 +10,7 @@ use super::body::Body;
 use super::documents;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::settings::Setting;
+use super::setting::Setting;
 use super::writes::Answered;
 use crate::profile::RulesDocument;
 

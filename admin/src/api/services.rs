@@ -10,7 +10,7 @@ use super::body::Body;
 use super::documents;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
-use super::settings::Setting;
+use super::setting::Setting;
 use super::writes::Answered;
 use crate::people::ServicesDocument;
 
@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the services of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/services", operation_id = "get_tenant_services", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/services", operation_id = "get_tenant_services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the services of a tenant. The list replaces what is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/services", operation_id = "put_tenant_services", tag = "Staff and services",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/services", operation_id = "put_tenant_services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = ServicesDocument,
     responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn put_of_tenant(
@@ -76,7 +76,7 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the services of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/services", operation_id = "delete_tenant_services", tag = "Staff and services",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/services", operation_id = "delete_tenant_services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
     documents::delete_of_tenant::<ServicesDocument>(&api, &tenant, order).await

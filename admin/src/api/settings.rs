@@ -5,32 +5,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dialplane_common::ids::{PhoneNumberId, TenantId};
 use dialplane_common::time::UnixSeconds;
-use serde::Serialize;
 use sqlx::postgres::PgConnection;
-use utoipa::ToSchema;
 
 use super::Api;
 use super::auth::{Editor, InTenant, PathId, Viewer};
 use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
+use super::setting::Setting;
 use super::writes::{Answered, Stop, Write};
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
 use crate::store::settings::{self, Kind, Owner};
 use crate::store::{StoreError, agents, numbers};
-
-/// A setting from all sides.
-#[derive(Serialize, ToSchema)]
-pub struct Setting<T> {
-    /// As set here; null: not set.
-    pub own: Option<T>,
-    /// What stands behind it; null: nothing.
-    pub inherited: Option<T>,
-    /// What holds; null: nothing is set anywhere.
-    pub effective: Option<T>,
-}
 
 /// Which hours stand behind an owner's, merged.
 ///
@@ -45,11 +33,7 @@ pub async fn hours_of(
     for owner in owners {
         scopes.push(settings::get::<HoursDocument>(conn, *owner, Kind::Hours).await?);
     }
-    let merge = |scopes: &[Option<HoursDocument>]| {
-        scopes.iter().flatten().cloned().reduce(|near, far| near.over(&far, now))
-    };
-    let (inherited, effective) = (merge(scopes.get(1..).unwrap_or_default()), merge(&scopes));
-    Ok(Setting { own: scopes.into_iter().next().flatten(), inherited, effective })
+    Ok(Setting::merged(owners, scopes, |near, far| near.over(far, now)))
 }
 
 /// Which rules stand behind an owner's: a list replaces a list.
@@ -69,9 +53,7 @@ pub async fn routing_of(
             _ => settings::get::<RoutingDocument>(conn, *owner, Kind::Routing).await?,
         });
     }
-    let inherited = scopes.iter().skip(1).flatten().next().cloned();
-    let own = scopes.into_iter().next().flatten();
-    Ok(Setting { effective: own.clone().or_else(|| inherited.clone()), own, inherited })
+    Ok(Setting::merged(owners, scopes, |near, _| near))
 }
 
 /// Refuses rules that name an agent that isn't the tenant's; holds those that are.

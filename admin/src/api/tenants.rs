@@ -15,8 +15,14 @@ use super::error::Problem;
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
 use super::writes::Answered;
-use crate::invalid;
-use crate::store::tenants::{self, Tenant, TenantChanges, TenantFilter};
+use crate::business::ProfileDocument;
+use crate::business::integrations::{self, Integrations};
+use crate::business::provisioning::ProvisioningDocument;
+use crate::invalid::{self, Invalid};
+use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges, TenantFilter};
+
+/// Far beyond what one business has.
+const COUNT_MAX: i32 = 1_000_000;
 
 /// A tenant to create.
 #[derive(Deserialize, ToSchema)]
@@ -26,8 +32,24 @@ pub struct NewTenant {
     name: String,
     /// IANA time zone; absent: UTC.
     timezone: Option<String>,
+    /// What whoever sells the platform knows it by, unlike any other tenant: 1 to 200 characters.
+    external_id: Option<String>,
+    /// The business behind it.
+    #[serde(default)]
+    profile: ProfileDocument,
+    /// What its other systems need to be known of it: objects by name, no secrets, 16 KiB in all.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    integrations: Integrations,
+    /// How its numbers and agents are provisioned.
+    #[serde(default)]
+    provisioning: ProvisioningDocument,
     /// How many calls it may have at a time, 1 to 1000; absent: any number.
     calls_max: Option<u32>,
+    /// How many phone numbers it may have, 0 to 1000000; absent: any number.
+    phone_numbers_max: Option<u32>,
+    /// How many agents it may have, 0 to 1000000; absent: any number.
+    agents_max: Option<u32>,
 }
 
 /// Fields of a tenant to change; those absent stay.
@@ -40,6 +62,20 @@ pub struct TenantPatch {
     /// IANA time zone.
     #[serde(default, deserialize_with = "present")]
     timezone: Option<String>,
+    /// The business behind it: all of it, in place of what was said before.
+    #[serde(default, deserialize_with = "present")]
+    profile: Option<ProfileDocument>,
+    /// What its other systems need to be known of it: all of it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Object>>)]
+    integrations: Option<Integrations>,
+    /// How its numbers and agents are provisioned: all of it.
+    #[serde(default, deserialize_with = "present")]
+    provisioning: Option<ProvisioningDocument>,
+    /// What whoever sells the platform knows it by; null: nothing. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    external_id: Option<Option<String>>,
     /// Operators only.
     #[serde(default, deserialize_with = "present")]
     status: Option<TenantStatus>,
@@ -47,6 +83,14 @@ pub struct TenantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     calls_max: Option<Option<u32>>,
+    /// How many phone numbers it may have; null: any number. What it has more, it keeps. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    phone_numbers_max: Option<Option<u32>>,
+    /// How many agents it may have; null: any number. What it has more, it keeps. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    agents_max: Option<Option<u32>>,
 }
 
 /// Whether a tenant's calls are routed.
@@ -109,12 +153,47 @@ pub async fn create(
 ) -> Answered {
     invalid::name("name", &new.name)?;
     let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
-    let calls_max = new.calls_max.map(|calls| invalid::calls_max("calls_max", calls)).transpose()?;
+    check(Some(&new.profile), Some(&new.integrations), Some(&new.provisioning), new.external_id.as_deref())?;
+    let tenant = tenants::NewTenant {
+        name: &new.name,
+        timezone: &timezone,
+        external_id: new.external_id.as_deref(),
+        profile: &new.profile,
+        integrations: &new.integrations,
+        provisioning: &new.provisioning,
+        calls_max: calls_max(new.calls_max)?,
+        phone_numbers_max: count_max("phone_numbers_max", new.phone_numbers_max)?,
+        agents_max: count_max("agents_max", new.agents_max)?,
+    };
     let id = TenantId(Uuid::now_v7());
     let mut write = api.write_routing(order).await?;
-    let tenant = tenants::insert(write.tx.conn(), id, &new.name, &timezone, calls_max).await?;
+    let tenant = tenants::insert(write.tx.conn(), id, &tenant).await?;
     write.tx.record_tenant(id).await?;
     write.created(tenant.id, &tenant).await
+}
+
+fn calls_max(calls: Option<u32>) -> Result<Option<i32>, Invalid> {
+    calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose()
+}
+
+fn count_max(field: &str, most: Option<u32>) -> Result<Option<i32>, Invalid> {
+    let Some(most) = most else { return Ok(None) };
+    let in_range = i32::try_from(most).ok().filter(|most| *most <= COUNT_MAX);
+    let wanted = || Invalid::new(field, format!("wanted 0 to {COUNT_MAX}, or null for any number"));
+    in_range.map(Some).ok_or_else(wanted)
+}
+
+/// Refuses documents that aren't what they say they are.
+fn check(
+    profile: Option<&ProfileDocument>,
+    integrations: Option<&Integrations>,
+    provisioning: Option<&ProvisioningDocument>,
+    external_id: Option<&str>,
+) -> Result<(), Invalid> {
+    profile.map_or(Ok(()), ProfileDocument::check)?;
+    integrations.map_or(Ok(()), integrations::check)?;
+    provisioning.map_or(Ok(()), ProvisioningDocument::check)?;
+    external_id.map_or(Ok(()), |id| invalid::name("external_id", id))
 }
 
 /// Get a tenant.
@@ -135,44 +214,63 @@ pub async fn change(
     order: Order,
     Body(patch): Body<TenantPatch>,
 ) -> Answered {
-    if (patch.status.is_some() || patch.calls_max.is_some()) && !tenant.principal.is_operator() {
-        return Err(operator_only().into());
-    }
     if let Some(name) = &patch.name {
         invalid::name("name", name)?;
     }
     let timezone = patch.timezone.as_deref().map(|zone| invalid::timezone("timezone", zone)).transpose()?;
-    let status = patch.status.map(|status| status.name().to_owned());
-    let limit = |calls: Option<u32>| calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose();
-    let calls_max = patch.calls_max.map(limit).transpose()?;
-    let changes = TenantChanges { name: patch.name, timezone, status, calls_max };
+    let count = |field: &str, most: Option<Option<u32>>| most.map(|most| count_max(field, most)).transpose();
+    let operators = OperatorsChanges {
+        status: patch.status.map(|status| status.name().to_owned()),
+        external_id: patch.external_id,
+        calls_max: patch.calls_max.map(calls_max).transpose()?,
+        phone_numbers_max: count("phone_numbers_max", patch.phone_numbers_max)?,
+        agents_max: count("agents_max", patch.agents_max)?,
+    };
+    if operators != OperatorsChanges::default() && !tenant.principal.is_operator() {
+        return Err(operator_only().into());
+    }
+    let changes = TenantChanges {
+        name: patch.name,
+        timezone,
+        profile: patch.profile,
+        integrations: patch.integrations,
+        provisioning: patch.provisioning,
+        operators,
+    };
+    let TenantChanges { profile, integrations, provisioning, operators, .. } = &changes;
+    let external_id = operators.external_id.as_ref().and_then(Option::as_deref);
+    check(profile.as_ref(), integrations.as_ref(), provisioning.as_ref(), external_id)?;
+    update(&api, tenant.id, order, &changes).await
+}
+
+async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) -> Answered {
     let mut write = api.write_routing(order).await?;
-    tenants::lock(write.tx.conn(), tenant.id).await?;
-    write.expect(async |conn| tenants::find(conn, tenant.id).await).await?;
-    let changed = tenants::update(write.tx.conn(), tenant.id, &changes).await?;
-    write.tx.record_tenant(tenant.id).await?;
+    tenants::lock(write.tx.conn(), id).await?;
+    write.expect(async |conn| tenants::find(conn, id).await).await?;
+    let changed = tenants::update(write.tx.conn(), id, changes).await?;
+    write.tx.record_tenant(id).await?;
     write.answer(StatusCode::OK, &changed).await
 }
 
-/// Delete a tenant that has no phone numbers, with all else that it has. Operators only.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants",
-    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
-pub async fn delete(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
+/// Suspend a tenant: calls for its numbers are rejected until it is resumed. Operators only.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/suspend", tag = "Tenants",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 200, body = Tenant)))]
+pub async fn suspend(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
+    set_status(&api, &tenant, order, TenantStatus::Suspended).await
+}
+
+/// Resume a suspended tenant. Operators only.
+#[utoipa::path(post, path = "/tenants/{tenant_id}/resume", tag = "Tenants",
+    params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 200, body = Tenant)))]
+pub async fn resume(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
+    set_status(&api, &tenant, order, TenantStatus::Active).await
+}
+
+async fn set_status(api: &Api, tenant: &InTenant<Admin>, order: Order, status: TenantStatus) -> Answered {
     if !tenant.principal.is_operator() {
         return Err(operator_only().into());
     }
-    let mut write = api.write_routing(order).await?;
-    // The platform first, as everywhere: it may name this tenant for unknown numbers.
-    crate::store::settings::lock_platform(write.tx.conn()).await?;
-    tenants::lock_for_deletion(write.tx.conn(), tenant.id).await?;
-    write.expect(async |conn| tenants::find(conn, tenant.id).await).await?;
-    let took_unknown = crate::store::settings::unknown_numbers(write.tx.conn()).await? == Some(tenant.id);
-    write.tx.remove_tenant(tenant.id).await?;
-    tenants::delete(write.tx.conn(), tenant.id).await?;
-    if took_unknown {
-        write.tx.record_platform().await?;
-    }
-    let answered = write.no_content().await?;
-    api.gate.keys.doubt_all();
-    Ok(answered)
+    let operators =
+        OperatorsChanges { status: Some(status.name().to_owned()), ..OperatorsChanges::default() };
+    update(api, tenant.id, order, &TenantChanges { operators, ..TenantChanges::default() }).await
 }

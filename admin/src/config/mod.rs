@@ -28,6 +28,9 @@ const OPS_LISTEN: &str = "127.0.0.1:8001";
 const LOG_LEVEL: &str = "info,sqlx=warn";
 /// A router that starts reads the checkpoint and at most this many entries behind it.
 const CHECKPOINT_ENTRIES: &str = "10000";
+/// As long as a mistake may take to be noticed: a month.
+const NUMBER_QUARANTINE_DAYS: &str = "30";
+const NUMBER_QUARANTINE_DAYS_MAX: u64 = 365;
 /// A client that repeats a request after a day has another reason than a lost answer.
 const IDEMPOTENCY_HOURS: &str = "24";
 const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
@@ -91,6 +94,9 @@ pub struct ServeArguments {
     /// Entries of the feed after which a new checkpoint is written.
     #[arg(long, env = "ADMIN_CHECKPOINT_ENTRIES", default_value = CHECKPOINT_ENTRIES)]
     checkpoint_entries: String,
+    /// How many days a phone number that its tenant deleted rests before it is released.
+    #[arg(long, env = "ADMIN_NUMBER_QUARANTINE_DAYS", default_value = NUMBER_QUARANTINE_DAYS)]
+    number_quarantine_days: String,
     /// Hours for which answers to requests with an Idempotency-Key are kept.
     #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
     idempotency_hours: String,
@@ -235,6 +241,8 @@ pub struct ServeSettings {
     pub public_urls: Vec<PublicUrl>,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
+    /// How long a phone number that its tenant deleted rests.
+    pub number_quarantine: Duration,
     /// How long answers to requests with an `Idempotency-Key` are kept.
     pub keep_answers: Duration,
     /// How often somebody may ask.
@@ -304,6 +312,7 @@ impl ServeArguments {
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
             public_urls: public_urls(self.public_urls.as_deref())?,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
+            number_quarantine: number_quarantine(&self.number_quarantine_days)?,
             keep_answers: keep_answers(&self.idempotency_hours)?,
             rates,
             oidc,
@@ -464,6 +473,16 @@ fn checkpoint_entries(value: &str) -> Result<u64, SettingError> {
     }
 }
 
+fn number_quarantine(days: &str) -> Result<Duration, SettingError> {
+    match days.parse::<u64>() {
+        Ok(days) if days <= NUMBER_QUARANTINE_DAYS_MAX => Ok(Duration::from_secs(days * 86_400)),
+        _ => {
+            let wanted = format!("wanted a number of days, at most {NUMBER_QUARANTINE_DAYS_MAX}");
+            Err(SettingError::new("ADMIN_NUMBER_QUARANTINE_DAYS", days, wanted))
+        }
+    }
+}
+
 fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
     match hours.parse() {
         Ok(hours) if (1..=IDEMPOTENCY_HOURS_MAX).contains(&hours) => Ok(Duration::from_secs(hours * 3_600)),
@@ -509,6 +528,7 @@ mod tests {
         check("--redis-namespace", "a*", "REDIS_NAMESPACE=a*: wanted");
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
+        check("--number-quarantine-days", "x", "ADMIN_NUMBER_QUARANTINE_DAYS=x: wanted");
         check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
         check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
         check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");

@@ -1,8 +1,9 @@
 //! Agents' rows.
 
 use dialplane_common::feed::record::TokenHash;
-use dialplane_common::ids::{AgentId, TenantId};
+use dialplane_common::ids::{AgentId, IntentId, TenantId};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
@@ -19,8 +20,11 @@ use crate::target::TargetDocument;
 pub struct Agent {
     /// Its id.
     pub id: Uuid,
-    /// Whose agent it is.
-    pub tenant_id: Uuid,
+    /// Whose agent it is; null: the platform's, which tenants share.
+    pub tenant_id: Option<Uuid>,
+    /// `shared`: the platform's; `dedicated`: made for its tenant at the platform's account; `own`: at the tenant's own
+    /// account.
+    pub kind: String,
     /// Its name.
     pub name: String,
     /// BCP 47 tag of the language it speaks, where its location sets none.
@@ -36,6 +40,11 @@ pub struct Agent {
     pub prompt: Option<String>,
     /// The voice provider's name of its voice, where its location sets none.
     pub voice_id: Option<String>,
+    /// What its provider is told besides, in the provider's words.
+    #[schema(value_type = Object)]
+    pub config: Json<Map<String, Value>>,
+    /// The intents that it knows; none: all of its tenant's.
+    pub intent_ids: Vec<Uuid>,
     /// Counted up by each change of the agent here, from 1. Which version of a hosted agent answers, its provider's
     /// own, is `target.version`.
     pub version: i32,
@@ -73,24 +82,45 @@ pub struct AgentFields<'a> {
     pub prompt: Option<&'a str>,
     /// Its voice.
     pub voice_id: Option<&'a str>,
+    /// `shared`, `dedicated` or `own`.
+    pub kind: &'a str,
+    /// What its provider is told besides.
+    pub config: &'a Map<String, Value>,
+    /// The intents that it knows.
+    pub intent_ids: &'a [IntentId],
 }
+
+/// An agent's columns, of the table as `a`.
+const SELECT: &str = "SELECT a.*, ARRAY(
+        SELECT intent_id FROM agent_intents WHERE agent_id = a.id ORDER BY intent_id
+    ) AS intent_ids FROM agents AS a";
+
+/// The query with the columns of an [`Agent`].
+fn select(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
+    // Safe: both parts are literals of this file.
+    sqlx::AssertSqlSafe(format!("{SELECT} {rest}"))
+}
+
+/// Whose agent; absent: the platform's.
+pub type AgentOwner = Option<TenantId>;
 
 /// Inserts an agent.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] when there is no such tenant.
+/// [`StoreError::NotFound`] when there is no such tenant; [`StoreError::AgentsMax`].
 pub async fn insert(
     conn: &mut PgConnection,
-    tenant: TenantId,
+    owner: AgentOwner,
     provider: &str,
     fields: &AgentFields<'_>,
 ) -> Result<Agent, StoreError> {
-    Ok(sqlx::query_as(
-        "INSERT INTO agents (id, tenant_id, name, language, provider, target, greeting, prompt, voice_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
+    let id = AgentId(Uuid::now_v7());
+    sqlx::query(
+        "INSERT INTO agents (id, tenant_id, name, language, provider, target, greeting, prompt, voice_id, kind, config)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
-    .bind(Uuid::now_v7())
-    .bind(tenant.0)
+    .bind(id.0)
+    .bind(owner.map(|tenant| tenant.0))
     .bind(fields.name)
     .bind(fields.language)
     .bind(provider)
@@ -98,35 +128,74 @@ pub async fn insert(
     .bind(fields.greeting)
     .bind(fields.prompt)
     .bind(fields.voice_id)
-    .fetch_one(conn)
-    .await?)
+    .bind(fields.kind)
+    .bind(Json(fields.config))
+    .execute(&mut *conn)
+    .await?;
+    set_intents(conn, owner, id, fields.intent_ids).await?;
+    read(conn, id).await
 }
 
-/// The agent.
+async fn read(conn: &mut PgConnection, id: AgentId) -> Result<Agent, StoreError> {
+    Ok(sqlx::query_as(select("WHERE a.id = $1")).bind(id.0).fetch_one(conn).await?)
+}
+
+async fn set_intents(
+    conn: &mut PgConnection,
+    owner: AgentOwner,
+    id: AgentId,
+    intents: &[IntentId],
+) -> Result<(), StoreError> {
+    // The platform has no intents.
+    let Some(tenant) = owner else { return Ok(()) };
+    let intents: Vec<Uuid> = intents.iter().map(|intent| intent.0).collect();
+    sqlx::query("DELETE FROM agent_intents WHERE tenant_id = $1 AND agent_id = $2 AND intent_id <> ALL ($3)")
+        .bind(tenant.0)
+        .bind(id.0)
+        .bind(&intents)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "INSERT INTO agent_intents (tenant_id, agent_id, intent_id) SELECT $1, $2, unnest($3::uuid[])
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.0)
+    .bind(id.0)
+    .bind(&intents)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An agent that the tenant may use: its own, or a shared one.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn find(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Result<Agent, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM agents WHERE tenant_id = $1 AND id = $2")
-        .bind(tenant.0)
-        .bind(id.0)
-        .fetch_one(conn)
-        .await?)
+    let granted = "JOIN agent_grants AS g ON g.agent_id = a.id WHERE g.tenant_id = $1 AND a.id = $2";
+    Ok(sqlx::query_as(select(granted)).bind(tenant.0).bind(id.0).fetch_one(conn).await?)
 }
 
-/// Locks the agent until the transaction ends, and reads it.
+/// A shared agent. For operators.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
-pub async fn lock(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Result<Agent, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM agents WHERE tenant_id = $1 AND id = $2 FOR UPDATE")
-        .bind(tenant.0)
-        .bind(id.0)
-        .fetch_one(conn)
-        .await?)
+pub async fn find_shared(conn: &mut PgConnection, id: AgentId) -> Result<Agent, StoreError> {
+    let query = select("WHERE a.tenant_id IS NULL AND a.id = $1");
+    Ok(sqlx::query_as(query).bind(id.0).fetch_one(conn).await?)
 }
 
-/// The tenant's agents behind `after`, oldest first.
+/// Locks the owner's agent until the transaction ends, and reads it.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn lock(conn: &mut PgConnection, owner: AgentOwner, id: AgentId) -> Result<Agent, StoreError> {
+    let locked = "WHERE a.id = $1 AND a.tenant_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE OF a";
+    let owner = owner.map(|tenant| tenant.0);
+    Ok(sqlx::query_as(select(locked)).bind(id.0).bind(owner).fetch_one(conn).await?)
+}
+
+/// The agents behind `after` that the tenant may use, oldest first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
@@ -137,17 +206,42 @@ pub async fn list(
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Agent>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT * FROM agents WHERE tenant_id = $1 AND ($4::text IS NULL OR name ILIKE $4)
-            AND ($5::text IS NULL OR provider = $5) AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
-    )
-    .bind(tenant.0)
-    .bind(after)
-    .bind(rows_max)
-    .bind(filter.name.as_ref().map(Pattern::as_str))
-    .bind(&filter.provider)
-    .fetch_all(conn)
-    .await?)
+    let query = select(
+        "JOIN agent_grants AS g ON g.agent_id = a.id
+         WHERE g.tenant_id = $1 AND ($4::text IS NULL OR a.name ILIKE $4)
+            AND ($5::text IS NULL OR a.provider = $5) AND ($2::uuid IS NULL OR a.id > $2) ORDER BY a.id LIMIT $3",
+    );
+    Ok(sqlx::query_as(query)
+        .bind(tenant.0)
+        .bind(after)
+        .bind(rows_max)
+        .bind(filter.name.as_ref().map(Pattern::as_str))
+        .bind(&filter.provider)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// The shared agents behind `after`, oldest first. For operators.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn list_shared(
+    conn: &mut PgConnection,
+    filter: &AgentFilter,
+    after: Option<Uuid>,
+    rows_max: i64,
+) -> Result<Vec<Agent>, StoreError> {
+    let query = select(
+        "WHERE a.tenant_id IS NULL AND ($3::text IS NULL OR a.name ILIKE $3)
+            AND ($4::text IS NULL OR a.provider = $4) AND ($1::uuid IS NULL OR a.id > $1) ORDER BY a.id LIMIT $2",
+    );
+    Ok(sqlx::query_as(query)
+        .bind(after)
+        .bind(rows_max)
+        .bind(filter.name.as_ref().map(Pattern::as_str))
+        .bind(&filter.provider)
+        .fetch_all(conn)
+        .await?)
 }
 
 /// Sets a locked agent's fields.
@@ -156,16 +250,15 @@ pub async fn list(
 /// [`StoreError::NotFound`].
 pub async fn update(
     conn: &mut PgConnection,
-    tenant: TenantId,
+    owner: AgentOwner,
     id: AgentId,
     fields: &AgentFields<'_>,
 ) -> Result<Agent, StoreError> {
-    Ok(sqlx::query_as(
-        "UPDATE agents SET name = $3, language = $4, target = $5, greeting = $6, prompt = $7, voice_id = $8,
-            version = version + 1, updated_at = now()
-         WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    sqlx::query(
+        "UPDATE agents SET name = $2, language = $3, target = $4, greeting = $5, prompt = $6, voice_id = $7,
+            kind = $8, config = $9, version = version + 1, updated_at = now()
+         WHERE id = $1 RETURNING id",
     )
-    .bind(tenant.0)
     .bind(id.0)
     .bind(fields.name)
     .bind(fields.language)
@@ -173,8 +266,12 @@ pub async fn update(
     .bind(fields.greeting)
     .bind(fields.prompt)
     .bind(fields.voice_id)
-    .fetch_one(conn)
-    .await?)
+    .bind(fields.kind)
+    .bind(Json(fields.config))
+    .fetch_one(&mut *conn)
+    .await?;
+    set_intents(conn, owner, id, fields.intent_ids).await?;
+    read(conn, id).await
 }
 
 /// Sets a locked agent's token, or takes it away.
@@ -183,52 +280,85 @@ pub async fn update(
 /// When Postgres can't be asked.
 pub async fn set_token(
     conn: &mut PgConnection,
-    tenant: TenantId,
     id: AgentId,
     hash: Option<TokenHash>,
 ) -> Result<Agent, StoreError> {
-    Ok(sqlx::query_as(
-        "UPDATE agents SET token_hash = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    sqlx::query("UPDATE agents SET token_hash = $2, updated_at = now() WHERE id = $1 RETURNING id")
+        .bind(id.0)
+        .bind(hash.map(|hash| hash.0.to_vec()))
+        .fetch_one(&mut *conn)
+        .await?;
+    read(conn, id).await
+}
+
+/// Refuses an agent that a rule names: of its owner's, or of anybody's where tenants share it. Its grants are locked, so
+/// that none can appear before the transaction ends: whoever writes a rule holds its agents first ([`hold`]).
+///
+/// Rules are documents, out of a foreign key's sight.
+async fn check_unnamed(conn: &mut PgConnection, tenant: AgentOwner, id: AgentId) -> Result<(), StoreError> {
+    let tenant = tenant.map(|tenant| tenant.0);
+    sqlx::query(
+        "SELECT FROM agent_grants WHERE agent_id = $1 AND ($2::uuid IS NULL OR tenant_id = $2)
+         ORDER BY tenant_id FOR UPDATE",
     )
-    .bind(tenant.0)
     .bind(id.0)
-    .bind(hash.map(|hash| hash.0.to_vec()))
+    .bind(tenant)
+    .execute(&mut *conn)
+    .await?;
+    let is_named: bool = sqlx::query_scalar(
+        "SELECT EXISTS (
+            SELECT FROM number_settings WHERE ($1::uuid IS NULL OR tenant_id = $1) AND kind = 'routing'
+                AND jsonb_path_exists(value, '$.**.agent_id ? (@ == $id)', jsonb_build_object('id', $2::text))
+            UNION ALL
+            SELECT FROM tenant_defaults WHERE ($1::uuid IS NULL OR tenant_id = $1) AND kind = 'routing'
+                AND jsonb_path_exists(value, '$.**.agent_id ? (@ == $id)', jsonb_build_object('id', $2::text))
+        )",
+    )
+    .bind(tenant)
+    .bind(id.to_string())
     .fetch_one(conn)
-    .await?)
+    .await?;
+    if is_named { Err(StoreError::AgentInUse) } else { Ok(()) }
 }
 
 /// Deletes a locked agent that no rule names.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]; [`StoreError::AgentInUse`] while a number has it or a rule names it.
-pub async fn delete(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Result<(), StoreError> {
-    // Rules are documents, out of a foreign key's sight. Whoever writes one holds its agents first (`hold`), so
-    // with the agent locked none can appear between this look and the deletion.
-    let is_named: bool = sqlx::query_scalar(
-        "SELECT EXISTS (
-            SELECT FROM number_settings WHERE tenant_id = $1 AND kind = 'routing'
-                AND jsonb_path_exists(value, '$.**.agent_id ? (@ == $id)', jsonb_build_object('id', $2::text))
-            UNION ALL
-            SELECT FROM tenant_defaults WHERE tenant_id = $1 AND kind = 'routing'
-                AND jsonb_path_exists(value, '$.**.agent_id ? (@ == $id)', jsonb_build_object('id', $2::text))
-        )",
-    )
-    .bind(tenant.0)
-    .bind(id.to_string())
-    .fetch_one(&mut *conn)
-    .await?;
-    if is_named {
-        return Err(StoreError::AgentInUse);
-    }
-    sqlx::query("DELETE FROM agents WHERE tenant_id = $1 AND id = $2 RETURNING id")
+pub async fn delete(conn: &mut PgConnection, owner: AgentOwner, id: AgentId) -> Result<(), StoreError> {
+    check_unnamed(conn, owner, id).await?;
+    sqlx::query("DELETE FROM agents WHERE id = $1 RETURNING id").bind(id.0).fetch_one(conn).await?;
+    Ok(())
+}
+
+/// Lets a tenant use a shared agent. For operators.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is no such tenant.
+pub async fn grant(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO agent_grants (tenant_id, agent_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(tenant.0)
         .bind(id.0)
-        .fetch_one(conn)
+        .execute(conn)
         .await?;
     Ok(())
 }
 
-/// The ids of `wanted` that are the tenant's agents, each held against deletion until the transaction ends.
+/// Takes the use of a shared agent back. For operators.
+///
+/// # Errors
+/// [`StoreError::AgentInUse`] while a number of the tenant's has it or a rule names it.
+pub async fn revoke(conn: &mut PgConnection, tenant: TenantId, id: AgentId) -> Result<(), StoreError> {
+    check_unnamed(conn, Some(tenant), id).await?;
+    sqlx::query("DELETE FROM agent_grants WHERE tenant_id = $1 AND agent_id = $2")
+        .bind(tenant.0)
+        .bind(id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The ids of `wanted` that the tenant may use, each held against deletion until the transaction ends.
 ///
 /// # Errors
 /// When Postgres can't be asked.
@@ -239,7 +369,8 @@ pub async fn hold(
 ) -> Result<Vec<AgentId>, StoreError> {
     let wanted: Vec<Uuid> = wanted.iter().map(|id| id.0).collect();
     let held: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT id FROM agents WHERE tenant_id = $1 AND id = ANY($2) ORDER BY id FOR KEY SHARE",
+        "SELECT agent_id FROM agent_grants WHERE tenant_id = $1 AND agent_id = ANY($2)
+         ORDER BY agent_id FOR KEY SHARE",
     )
     .bind(tenant.0)
     .bind(wanted)

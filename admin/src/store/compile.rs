@@ -4,11 +4,13 @@
 
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{
-    AccountRecord, AgentRecord, NumberRecord, PlatformRecord, Record, SignaturePolicy, TenantRecord,
-    TokenHolder, TokenRecord, ToolServer,
+    AccountRecord, AgentRecord, NumberRecord, PLATFORM, PlatformRecord, Record, SignaturePolicy,
+    TenantRecord, TokenHolder, TokenRecord, ToolServer,
 };
-use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use dialplane_common::location::{Business, Conversation, Intent, Person, Place, Profile, Service, Voice};
+use dialplane_common::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantId};
+use dialplane_common::location::{
+    Business, Conversation, Intent, Person, Place, Profile, Service, Sms, Voice,
+};
 use dialplane_common::route::{Hours, Rule};
 use sqlx::postgres::PgConnection;
 
@@ -19,6 +21,7 @@ use super::numbers::{Address, NumberRow};
 use super::settings::{Kind, Owner};
 use super::{StoreError, WriteTx, intents, numbers, settings, tenants, tool_servers};
 use crate::hours::HoursDocument;
+use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
 use crate::routing::{PlatformRoutingDocument, RoutingDocument};
@@ -38,6 +41,7 @@ impl WriteTx {
             rules: rules.map_err(|_| StoreError::Malformed("routing"))?,
             unknown_numbers: settings::unknown_numbers(self.conn()).await?,
             profile: profile(self.conn(), Owner::Platform).await?,
+            sms: sms(self.conn(), Owner::Platform).await?,
         };
         self.record(&Record::Platform(record))
     }
@@ -48,14 +52,17 @@ impl WriteTx {
     /// When it can't be read.
     pub async fn record_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
         let tenant = tenants::find(self.conn(), id).await?;
+        let (business, intent_ids) = business(self.conn(), id, tenant.name).await?;
         let record = TenantRecord {
-            business: business(self.conn(), id, tenant.name).await?,
+            business,
             suspended: tenant.status != "active",
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: rules(self.conn(), Owner::Tenant(id)).await?,
             calls_max: calls_max(tenant.calls_max),
             tool_server: self.tool_server(id).await?,
+            sms: sms(self.conn(), Owner::Tenant(id)).await?,
+            intent_ids,
         };
         self.record(&Record::Tenant(id, record))
     }
@@ -89,7 +96,7 @@ impl WriteTx {
     /// When its target isn't one.
     pub fn record_agent(&mut self, row: &Agent) -> Result<(), StoreError> {
         let record = AgentRecord {
-            tenant_id: TenantId(row.tenant_id),
+            tenant_id: row.tenant_id.map_or(PLATFORM, TenantId),
             name: row.name.clone(),
             profile: Profile {
                 voice: Voice {
@@ -102,6 +109,8 @@ impl WriteTx {
             }
             .into(),
             target: row.target.0.compile(&row.provider).map_err(|_| StoreError::Malformed("target"))?,
+            version: u32::try_from(row.version).map_err(|_| StoreError::Malformed("version"))?,
+            intent_ids: row.intent_ids.iter().copied().map(IntentId).collect(),
         };
         self.record(&Record::Agent(AgentId(row.id), record))
     }
@@ -112,7 +121,7 @@ impl WriteTx {
     /// When its hash isn't one.
     pub fn record_agent_token(&mut self, row: &Agent) -> Result<(), StoreError> {
         let Some(hash) = &row.token_hash else { return Ok(()) };
-        let holder = TokenHolder::Agent(TenantId(row.tenant_id), AgentId(row.id));
+        let holder = TokenHolder::Agent(row.tenant_id.map_or(PLATFORM, TenantId), AgentId(row.id));
         self.record(&Record::Token(token_hash(hash)?, TokenRecord { holder, expires_at: None }))
     }
 
@@ -146,6 +155,7 @@ impl WriteTx {
             hours: hours(self.conn(), owner).await?,
             rules: rules(self.conn(), owner).await?,
             calls_max: calls_max(row.calls_max),
+            sms: sms(self.conn(), owner).await?,
         };
         self.record(&match address {
             Address::Number(number) => Record::Number(number, record),
@@ -222,6 +232,11 @@ async fn profile(conn: &mut PgConnection, owner: Owner) -> Result<Profile, Store
     })
 }
 
+async fn sms(conn: &mut PgConnection, owner: Owner) -> Result<Sms, StoreError> {
+    let document: Option<SmsDocument> = settings::get(conn, owner, Kind::Sms).await?;
+    document.unwrap_or_default().compile().map_err(|_| StoreError::Malformed("sms"))
+}
+
 async fn staff(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Person>>, StoreError> {
     let document: Option<StaffDocument> = settings::get(conn, owner, Kind::Staff).await?;
     document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("staff"))
@@ -232,20 +247,28 @@ async fn services(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Se
     document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("services"))
 }
 
-async fn business(conn: &mut PgConnection, id: TenantId, name: String) -> Result<Business, StoreError> {
+/// The business, and the ids of its intents in their order.
+async fn business(
+    conn: &mut PgConnection,
+    id: TenantId,
+    name: String,
+) -> Result<(Business, Vec<IntentId>), StoreError> {
     let owner = Owner::Tenant(id);
-    let intents = intents::list(conn, id, None, None, i64::MAX).await?.into_iter().map(|intent| Intent {
+    let intents = intents::list(conn, id, None, None, i64::MAX).await?;
+    let ids = intents.iter().map(|intent| IntentId(intent.id)).collect();
+    let intents = intents.into_iter().map(|intent| Intent {
         name: intent.name,
         phrases: intent.phrases.0,
         responses: intent.responses.0,
     });
-    Ok(Business {
+    let business = Business {
         name,
         intents: intents.collect(),
         profile: profile(conn, owner).await?.into(),
         staff: staff(conn, owner).await?.unwrap_or_default(),
         services: services(conn, owner).await?.unwrap_or_default(),
-    })
+    };
+    Ok((business, ids))
 }
 
 async fn rules(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Rule>>, StoreError> {

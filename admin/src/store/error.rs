@@ -14,6 +14,18 @@ pub enum StoreError {
     /// The tenant has an intent of this name.
     #[error("the intent's name is taken")]
     IntentNameTaken,
+    /// The tenant may have no more phone numbers.
+    #[error("the tenant may have no more phone numbers")]
+    PhoneNumbersMax,
+    /// The tenant may have no more agents.
+    #[error("the tenant may have no more agents")]
+    AgentsMax,
+    /// Another tenant is known by it.
+    #[error("the external id is taken")]
+    ExternalIdTaken,
+    /// An agent knows the intent.
+    #[error("the intent is in use")]
+    IntentInUse,
     /// The number or block overlaps another tenant's.
     #[error("the address overlaps another tenant's")]
     AddressOverlaps,
@@ -62,6 +74,10 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
                 Some("intents_name_key") => Self::IntentNameTaken,
+                Some("phone_numbers_max_check") => Self::PhoneNumbersMax,
+                Some("agents_max_check") => Self::AgentsMax,
+                Some("tenants_external_id_key") => Self::ExternalIdTaken,
+                Some("agent_intents_intent_fkey") if is_delete(reason.message()) => Self::IntentInUse,
                 Some("phone_numbers_overlap_excl") => Self::AddressOverlaps,
                 Some("phone_number_bindings_number_id_key") => Self::NumberIdTaken,
                 Some("accounts_identity_key") => Self::AccountExists,
@@ -75,6 +91,8 @@ impl From<sqlx::Error> for StoreError {
                     | "api_keys_tenant_fkey"
                     | "account_grants_tenant_fkey"
                     | "account_grants_account_fkey"
+                    | "agent_grants_tenant_fkey"
+                    | "agent_grants_agent_fkey"
                     | "intents_tenant_fkey"
                     | "tool_servers_tenant_fkey"
                     | "idempotency_keys_tenant_fkey"

@@ -138,3 +138,22 @@ pub async fn delete(conn: &mut PgConnection, tenant: TenantId, id: IntentId) -> 
         .await?;
     Ok(())
 }
+
+/// The ids of `wanted` that are the tenant's intents.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn known(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    wanted: &[IntentId],
+) -> Result<Vec<IntentId>, StoreError> {
+    let wanted: Vec<Uuid> = wanted.iter().map(|id| id.0).collect();
+    let known: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM intents WHERE tenant_id = $1 AND id = ANY($2) FOR KEY SHARE")
+            .bind(tenant.0)
+            .bind(wanted)
+            .fetch_all(conn)
+            .await?;
+    Ok(known.into_iter().map(IntentId).collect())
+}

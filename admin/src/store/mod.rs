@@ -23,6 +23,7 @@ pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod origin;
+pub mod pool;
 pub mod search;
 pub mod settings;
 pub mod tenants;

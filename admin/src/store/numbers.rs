@@ -5,15 +5,18 @@ use std::fmt;
 use dialplane_common::e164::{E164, Prefix};
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
+use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::bindings::Binding;
 use super::instant::Instant;
 use super::search::Pattern;
+use crate::business::address::{LocationAddress, PostalAddress};
 
 /// What calls come to: a number, or any of the numbers of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,12 +28,18 @@ pub enum Address {
 }
 
 impl Address {
-    fn from_row(text: &str, is_range: bool) -> Result<Self, StoreError> {
+    pub(super) fn from_row(text: &str, is_range: bool) -> Result<Self, StoreError> {
         let address = match is_range {
             true => text.parse().ok().map(Self::Range),
             false => text.parse().ok().map(Self::Number),
         };
         address.ok_or(StoreError::Malformed("phone number"))
+    }
+
+    /// Whether it is a block.
+    #[must_use]
+    pub const fn is_range(self) -> bool {
+        matches!(self, Self::Range(_))
     }
 
     /// The key of its record.
@@ -67,6 +76,8 @@ pub struct NumberRow {
     pub display_name: String,
     /// Where the location is, in one line.
     pub address: Option<String>,
+    /// The same taken apart, where it was given so.
+    pub address_parts: Option<Json<PostalAddress>>,
     /// The location's time zone; absent: its tenant's.
     pub timezone: Option<String>,
     /// `active`, `inactive` or `suspended`.
@@ -75,6 +86,8 @@ pub struct NumberRow {
     pub lifecycle: String,
     /// How it came here.
     pub source: String,
+    /// Whether it is its tenant's primary one.
+    pub is_primary: bool,
     /// Whoever answers where a rule names nobody.
     pub agent_id: Option<Uuid>,
     /// How many calls it may have at a time; absent: any number.
@@ -95,15 +108,35 @@ impl NumberRow {
     pub fn address(&self) -> Result<Address, StoreError> {
         Address::from_row(&self.phone_number, self.is_range)
     }
+
+    /// Where the location is, as it was given.
+    #[must_use]
+    pub fn location_address(&self) -> Option<LocationAddress> {
+        let parts = self.address_parts.as_ref().map(|parts| LocationAddress::Parts(parts.0.clone()));
+        parts.or_else(|| self.address.clone().map(LocationAddress::Line))
+    }
+
+    /// What people set of it.
+    #[must_use]
+    pub fn fields(&self) -> NumberFields {
+        NumberFields {
+            display_name: self.display_name.clone(),
+            address: self.location_address(),
+            timezone: self.timezone.clone(),
+            status: self.status.clone(),
+            agent_id: self.agent_id.map(AgentId),
+            calls_max: self.calls_max,
+        }
+    }
 }
 
 /// What people set of a number.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumberFields {
     /// The location's name.
     pub display_name: String,
-    /// Where the location is, in one line.
-    pub address: Option<String>,
+    /// Where the location is.
+    pub address: Option<LocationAddress>,
     /// The location's time zone.
     pub timezone: Option<String>,
     /// `active`, `inactive` or `suspended`.
@@ -112,6 +145,21 @@ pub struct NumberFields {
     pub agent_id: Option<AgentId>,
     /// How many calls it may have at a time; absent: any number.
     pub calls_max: Option<i32>,
+}
+
+impl NumberFields {
+    /// Of a number of which nothing is set.
+    #[must_use]
+    pub fn of(address: Address) -> Self {
+        Self {
+            display_name: address.to_string(),
+            address: None,
+            timezone: None,
+            status: "active".to_owned(),
+            agent_id: None,
+            calls_max: None,
+        }
+    }
 }
 
 /// Which of a tenant's numbers a list has.
@@ -147,7 +195,8 @@ fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
 /// Inserts a number or a block.
 ///
 /// # Errors
-/// [`StoreError::NumberTaken`]; [`StoreError::AddressOverlaps`] another tenant's; [`StoreError::NotFound`] when there is no such tenant.
+/// [`StoreError::NumberTaken`]; [`StoreError::AddressOverlaps`] another tenant's; [`StoreError::PhoneNumbersMax`];
+/// [`StoreError::NotFound`] when there is no such tenant.
 pub async fn insert(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -157,16 +206,17 @@ pub async fn insert(
 ) -> Result<PhoneNumberId, StoreError> {
     let id = PhoneNumberId(Uuid::now_v7());
     sqlx::query(
-        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, timezone, status,
-            source, agent_id, calls_max)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, address_parts,
+            timezone, status, source, agent_id, calls_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(id.0)
     .bind(tenant.0)
     .bind(address.to_string())
-    .bind(matches!(address, Address::Range(_)))
+    .bind(address.is_range())
     .bind(&fields.display_name)
-    .bind(&fields.address)
+    .bind(fields.address.as_ref().map(LocationAddress::line))
+    .bind(fields.address.as_ref().and_then(LocationAddress::parts).map(Json))
     .bind(&fields.timezone)
     .bind(&fields.status)
     .bind(source)
@@ -250,37 +300,82 @@ pub async fn update(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE phone_numbers SET display_name = $3, address = $4, timezone = $5, status = $6, agent_id = $7,
-            calls_max = $8, updated_at = now()
+            calls_max = $8, address_parts = $9, updated_at = now()
          WHERE tenant_id = $1 AND id = $2 RETURNING id",
     )
     .bind(tenant.0)
     .bind(id.0)
     .bind(&fields.display_name)
-    .bind(&fields.address)
+    .bind(fields.address.as_ref().map(LocationAddress::line))
     .bind(&fields.timezone)
     .bind(&fields.status)
     .bind(fields.agent_id.map(|agent| agent.0))
     .bind(fields.calls_max)
+    .bind(fields.address.as_ref().and_then(LocationAddress::parts).map(Json))
     .fetch_one(conn)
     .await?;
     Ok(())
 }
 
-/// Deletes a number and tells which it was.
+/// Makes a locked number whose calls are routed its locked tenant's primary one.
 ///
 /// # Errors
-/// [`StoreError::NotFound`].
-pub async fn delete(
+/// When Postgres can't be asked.
+pub async fn make_primary(
     conn: &mut PgConnection,
     tenant: TenantId,
     id: PhoneNumberId,
-) -> Result<Address, StoreError> {
-    let (text, is_range): (String, bool) = sqlx::query_as(
-        "DELETE FROM phone_numbers WHERE tenant_id = $1 AND id = $2 RETURNING phone_number, is_range",
+) -> Result<(), StoreError> {
+    // In this order, as no two may be at any moment.
+    for (is_primary, condition) in [(false, "is_primary AND id <> $2"), (true, "id = $2 AND NOT is_primary")]
+    {
+        // Safe: a literal of this file.
+        let query = sqlx::AssertSqlSafe(format!(
+            "UPDATE phone_numbers SET is_primary = $3 WHERE tenant_id = $1 AND {condition}"
+        ));
+        sqlx::query(query).bind(tenant.0).bind(id.0).bind(is_primary).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// A tenant's primary number; absent: none of its numbers' calls are routed.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn primary(conn: &mut PgConnection, tenant: TenantId) -> Result<Option<PhoneNumberId>, StoreError> {
+    let id: Option<Uuid> =
+        sqlx::query_scalar("SELECT id FROM phone_numbers WHERE tenant_id = $1 AND is_primary")
+            .bind(tenant.0)
+            .fetch_optional(conn)
+            .await?;
+    Ok(id.map(PhoneNumberId))
+}
+
+/// One step of a number's life.
+#[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
+pub struct LifecycleStep {
+    /// What it became.
+    pub lifecycle: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Instant,
+}
+
+/// Where a number has been in its life while it was this tenant's, oldest first; absent tenant: the platform's.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn history(
+    conn: &mut PgConnection,
+    tenant: Option<TenantId>,
+    id: PhoneNumberId,
+) -> Result<Vec<LifecycleStep>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT lifecycle, at FROM phone_number_history
+         WHERE phone_number_id = $1 AND ($2::uuid IS NULL OR tenant_id = $2) ORDER BY id",
     )
-    .bind(tenant.0)
     .bind(id.0)
-    .fetch_one(conn)
-    .await?;
-    Address::from_row(&text, is_range)
+    .bind(tenant.map(|tenant| tenant.0))
+    .fetch_all(conn)
+    .await?)
 }

@@ -20,6 +20,8 @@ pub enum Kind {
     Voice,
     /// What they say and do.
     Rules,
+    /// How text messages are answered.
+    Sms,
     /// Who works there.
     Staff,
     /// What is offered.
@@ -37,6 +39,18 @@ pub enum Owner {
     Platform,
 }
 
+impl Owner {
+    /// What kind of owner it is, in the words of the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number(..) => "number",
+            Self::Tenant(_) => "tenant",
+            Self::Platform => "platform",
+        }
+    }
+}
+
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
@@ -44,6 +58,7 @@ impl Kind {
             Self::Routing => "routing",
             Self::Voice => "voice",
             Self::Rules => "rules",
+            Self::Sms => "sms",
             Self::Staff => "staff",
             Self::Services => "services",
         }

@@ -4,12 +4,16 @@ use dialplane_common::ids::TenantId;
 use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
 use super::search::Pattern;
+use crate::business::ProfileDocument;
+use crate::business::integrations::Integrations;
+use crate::business::provisioning::ProvisioningDocument;
 
 /// A business.
 #[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
@@ -22,8 +26,23 @@ pub struct Tenant {
     pub timezone: String,
     /// `active` or `suspended`: then its calls are rejected.
     pub status: String,
+    /// Whoever sells the platform knows it by this; null: by its id alone.
+    pub external_id: Option<String>,
+    /// The business behind it.
+    #[schema(value_type = ProfileDocument)]
+    pub profile: Json<ProfileDocument>,
+    /// What its other systems need to be known of it, by their names; no secrets.
+    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    pub integrations: Json<Integrations>,
+    /// How its numbers and agents are provisioned.
+    #[schema(value_type = ProvisioningDocument)]
+    pub provisioning: Json<ProvisioningDocument>,
     /// How many calls it may have at a time; null: any number.
     pub calls_max: Option<i32>,
+    /// How many phone numbers it may have; null: any number.
+    pub phone_numbers_max: Option<i32>,
+    /// How many agents it may have; null: any number.
+    pub agents_max: Option<i32>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Instant,
@@ -48,30 +67,78 @@ pub struct TenantChanges {
     pub name: Option<String>,
     /// Its time zone.
     pub timezone: Option<String>,
-    /// Its status; only operators' transactions may set it.
-    pub status: Option<String>,
-    /// How many calls it may have at a time; only operators' transactions may set it.
-    pub calls_max: Option<Option<i32>>,
+    /// The business behind it.
+    pub profile: Option<ProfileDocument>,
+    /// What its other systems need.
+    pub integrations: Option<Integrations>,
+    /// How its numbers and agents are provisioned.
+    pub provisioning: Option<ProvisioningDocument>,
+    /// What only operators' transactions may set.
+    pub operators: OperatorsChanges,
 }
 
-/// Inserts a tenant.
+/// Fields that only operators' transactions may set; those absent stay.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OperatorsChanges {
+    /// Its status.
+    pub status: Option<String>,
+    /// What whoever sells the platform knows it by.
+    pub external_id: Option<Option<String>>,
+    /// How many calls it may have at a time.
+    pub calls_max: Option<Option<i32>>,
+    /// How many phone numbers it may have.
+    pub phone_numbers_max: Option<Option<i32>>,
+    /// How many agents it may have.
+    pub agents_max: Option<Option<i32>>,
+}
+
+/// A tenant that is to be.
+#[derive(Clone, Debug)]
+pub struct NewTenant<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its time zone.
+    pub timezone: &'a str,
+    /// What whoever sells the platform knows it by.
+    pub external_id: Option<&'a str>,
+    /// The business behind it.
+    pub profile: &'a ProfileDocument,
+    /// What its other systems need.
+    pub integrations: &'a Integrations,
+    /// How its numbers and agents are provisioned.
+    pub provisioning: &'a ProvisioningDocument,
+    /// How many calls it may have at a time.
+    pub calls_max: Option<i32>,
+    /// How many phone numbers it may have.
+    pub phone_numbers_max: Option<i32>,
+    /// How many agents it may have.
+    pub agents_max: Option<i32>,
+}
+
+/// Inserts a tenant. For operators.
 ///
 /// # Errors
-/// When Postgres can't be asked.
+/// [`StoreError::ExternalIdTaken`].
 pub async fn insert(
     conn: &mut PgConnection,
     id: TenantId,
-    name: &str,
-    timezone: &str,
-    calls_max: Option<i32>,
+    new: &NewTenant<'_>,
 ) -> Result<Tenant, StoreError> {
     Ok(sqlx::query_as(
-        "INSERT INTO tenants (id, name, timezone, calls_max) VALUES ($1, $2, $3, $4) RETURNING *",
+        "INSERT INTO tenants (id, name, timezone, external_id, profile, integrations, provisioning, calls_max,
+            phone_numbers_max, agents_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *",
     )
     .bind(id.0)
-    .bind(name)
-    .bind(timezone)
-    .bind(calls_max)
+    .bind(new.name)
+    .bind(new.timezone)
+    .bind(new.external_id)
+    .bind(Json(new.profile))
+    .bind(Json(new.integrations))
+    .bind(Json(new.provisioning))
+    .bind(new.calls_max)
+    .bind(new.phone_numbers_max)
+    .bind(new.agents_max)
     .fetch_one(conn)
     .await?)
 }
@@ -127,35 +194,81 @@ pub async fn lock_for_deletion(conn: &mut PgConnection, id: TenantId) -> Result<
 /// Changes a locked tenant.
 ///
 /// # Errors
-/// [`StoreError::NotFound`].
+/// [`StoreError::NotFound`], [`StoreError::ExternalIdTaken`].
 pub async fn update(
     conn: &mut PgConnection,
     id: TenantId,
     changes: &TenantChanges,
 ) -> Result<Tenant, StoreError> {
-    if let Some(status) = &changes.status {
-        // On its own: a tenant's role may not write this column, not even its old value.
-        sqlx::query("UPDATE tenants SET status = $2 WHERE id = $1")
-            .bind(id.0)
-            .bind(status)
-            .execute(&mut *conn)
-            .await?;
-    }
-    if let Some(calls_max) = changes.calls_max {
-        // On its own, for the same reason.
-        sqlx::query("UPDATE tenants SET calls_max = $2 WHERE id = $1")
-            .bind(id.0)
-            .bind(calls_max)
-            .execute(&mut *conn)
-            .await?;
+    if changes.operators != OperatorsChanges::default() {
+        let OperatorsChanges { status, external_id, calls_max, phone_numbers_max, agents_max } =
+            &changes.operators;
+        // On its own: a tenant's role may not write these columns, not even their old values.
+        sqlx::query(
+            "UPDATE tenants SET status = coalesce($2, status),
+                external_id = CASE WHEN $3 THEN $4 ELSE external_id END,
+                calls_max = CASE WHEN $5 THEN $6 ELSE calls_max END,
+                phone_numbers_max = CASE WHEN $7 THEN $8 ELSE phone_numbers_max END,
+                agents_max = CASE WHEN $9 THEN $10 ELSE agents_max END
+             WHERE id = $1",
+        )
+        .bind(id.0)
+        .bind(status)
+        .bind(external_id.is_some())
+        .bind(external_id.as_ref().and_then(Option::as_ref))
+        .bind(calls_max.is_some())
+        .bind(calls_max.flatten())
+        .bind(phone_numbers_max.is_some())
+        .bind(phone_numbers_max.flatten())
+        .bind(agents_max.is_some())
+        .bind(agents_max.flatten())
+        .execute(&mut *conn)
+        .await?;
     }
     Ok(sqlx::query_as(
-        "UPDATE tenants SET name = coalesce($2, name), timezone = coalesce($3, timezone), updated_at = now()
+        "UPDATE tenants SET name = coalesce($2, name), timezone = coalesce($3, timezone),
+            profile = coalesce($4, profile), integrations = coalesce($5, integrations),
+            provisioning = coalesce($6, provisioning), updated_at = now()
          WHERE id = $1 RETURNING *",
     )
     .bind(id.0)
     .bind(&changes.name)
     .bind(&changes.timezone)
+    .bind(changes.profile.as_ref().map(Json))
+    .bind(changes.integrations.as_ref().map(Json))
+    .bind(changes.provisioning.as_ref().map(Json))
+    .fetch_one(conn)
+    .await?)
+}
+
+/// What a tenant has beside its numbers.
+#[derive(Clone, Copy, Debug, Serialize, FromRow, ToSchema)]
+pub struct Holdings {
+    /// How many phone numbers.
+    pub phone_numbers: i64,
+    /// How many agents.
+    pub agents: i64,
+    /// How many accounts.
+    pub accounts: i64,
+    /// How many intents.
+    pub intents: i64,
+    /// How many API keys.
+    pub api_keys: i64,
+}
+
+/// What a tenant has.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn holdings(conn: &mut PgConnection, id: TenantId) -> Result<Holdings, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT (SELECT count(*) FROM phone_numbers WHERE tenant_id = $1) AS phone_numbers,
+            (SELECT count(*) FROM agents WHERE tenant_id = $1) AS agents,
+            (SELECT count(*) FROM accounts WHERE tenant_id = $1) AS accounts,
+            (SELECT count(*) FROM intents WHERE tenant_id = $1) AS intents,
+            (SELECT count(*) FROM api_keys WHERE tenant_id = $1) AS api_keys",
+    )
+    .bind(id.0)
     .fetch_one(conn)
     .await?)
 }
@@ -165,6 +278,8 @@ pub async fn update(
 /// # Errors
 /// [`StoreError::NotFound`]; [`StoreError::TenantHasNumbers`].
 pub async fn delete(conn: &mut PgConnection, id: TenantId) -> Result<(), StoreError> {
+    // First, so that intents find nobody who knows them, in whatever order the rest goes.
+    sqlx::query("DELETE FROM agent_intents WHERE tenant_id = $1").bind(id.0).execute(&mut *conn).await?;
     sqlx::query("DELETE FROM tenants WHERE id = $1 RETURNING id").bind(id.0).fetch_one(&mut *conn).await?;
     super::api_keys::announce_all_deleted(conn).await
 }

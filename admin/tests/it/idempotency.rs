@@ -64,7 +64,7 @@ async fn what_was_refused_is_tried_anew() {
     let path = format!("/tenants/{tenant}/phone-numbers");
     let refused = post(&admin, OPERATOR, &path, "k", &body).await;
     assert_eq!(refused.body["code"], "phone_number_taken");
-    let theirs = format!("/tenants/{other}/phone-numbers/{theirs}");
+    let theirs = format!("/tenants/{other}/phone-numbers/{theirs}?release=now");
     admin.expect(StatusCode::NO_CONTENT, Method::DELETE, &theirs, Value::Null).await;
     let done = post(&admin, OPERATOR, &path, "k", &body).await;
     assert_eq!((done.status, is_replayed(&done)), (StatusCode::CREATED, false), "{done:?}");

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use crate::harness::{Admin, Answer, OPERATOR};
 
+const PERSON: &str = "019ad000-0000-7000-8000-000000000001";
+const SERVICE: &str = "019ad000-0000-7000-8000-000000000002";
+
 /// One of everything.
 struct World {
-    ids: [(&'static str, String); 5],
-    /// The platform's account, in paths that don't name a tenant.
-    platform_account: String,
+    ids: [(&'static str, String); 7],
+    /// The platform's account and agent, in paths that don't name a tenant, and a number of the pool.
+    platform: [(&'static str, &'static str, String); 3],
 }
 
 impl World {
@@ -25,25 +28,35 @@ impl World {
         let server = json!({"url": "https://tools.example/dialplane"});
         admin.expect(StatusCode::OK, Method::PUT, &own("tool-server"), server).await;
         let platform = json!({"provider": "twilio", "label": "main", "credentials": {"account_sid": "AC2", "auth_token": "t"}});
+        for list in ["staff", "services"] {
+            let path = own(&format!("defaults/{list}"));
+            let body = smallest(&Method::PUT, &path);
+            admin.expect(StatusCode::OK, Method::PUT, &path, body).await;
+        }
+        let pooled = json!({"phone_number": "+12125550009"});
         Self {
             ids: [
                 ("{account_id}", admin.create(&own("accounts"), account).await),
-                ("{agent_id}", admin.create(&own("agents"), agent).await),
+                ("{agent_id}", admin.create(&own("agents"), agent.clone()).await),
                 ("{phone_number_id}", admin.create(&own("phone-numbers"), number).await),
+                ("{person_id}", PERSON.to_owned()),
+                ("{service_id}", SERVICE.to_owned()),
                 ("{intent_id}", admin.create(&own("intents"), json!({"name": "book"})).await),
                 ("{tenant_id}", tenant),
             ],
-            platform_account: admin.create("/accounts", platform).await,
+            platform: [
+                ("/accounts/", "{account_id}", admin.create("/accounts", platform).await),
+                ("/agents/", "{agent_id}", admin.create("/agents", agent).await),
+                ("/pool/", "{phone_number_id}", admin.create("/pool", pooled).await),
+            ],
         }
     }
 
     /// A path of the OpenAPI document, below the API's base, with ids.
     fn path(&self, template: &str) -> String {
         let path = template.strip_prefix("/api/v2").unwrap();
-        let path = match path.starts_with("/accounts/") {
-            true => path.replace("{account_id}", &self.platform_account),
-            false => path.to_owned(),
-        };
+        let of_platform = self.platform.iter().find(|(begin, ..)| path.starts_with(begin));
+        let path = of_platform.map_or_else(|| path.to_owned(), |(_, name, id)| path.replace(name, id));
         self.ids.iter().fold(path, |path, (name, id)| path.replace(name, id))
     }
 }
@@ -53,7 +66,14 @@ fn smallest(method: &Method, path: &str) -> Value {
     match (method, path.rsplit('/').next()) {
         (&Method::DELETE, _) => Value::Null,
         (_, Some("routing")) => json!({"rules": []}),
+        // The tenant's own keep who is in them.
+        (_, Some(list @ ("staff" | "services"))) if path.contains("/defaults/") => {
+            json!({list: [{"id": if list == "staff" { PERSON } else { SERVICE }, "name": "x"}]})
+        }
         (_, Some(list @ ("staff" | "services"))) => json!({list: []}),
+        (&Method::PUT, Some(last)) if path.contains("/phone-numbers/") && last.len() == 36 => {
+            json!({"display_name": "Broadway"})
+        }
         (_, Some("tool-server")) => json!({"url": "https://tools.example/other"}),
         _ => json!({}),
     }
@@ -91,8 +111,10 @@ async fn every_resource_is_changed_from_what_was_seen_alone() {
             }
         }
     }
-    // Deletions last, what lies deepest first.
-    changes.sort_by_key(|(path, method, _)| (*method == Method::DELETE, Reverse(path.matches('/').count())));
+    // Deletions last, what lies deepest first, and lists as a whole behind what is in them.
+    changes.sort_by_key(|(path, method, _)| {
+        (*method == Method::DELETE, Reverse(path.matches('/').count()), path.contains("/defaults/"))
+    });
     let (mut tried, mut without) = (0, 0);
     for (template, method, is_shown) in changes {
         if !is_shown {

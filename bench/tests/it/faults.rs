@@ -9,7 +9,6 @@ use dialplane_bench::system::{Admin, Router, TempDir, free_port, wait_for};
 use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, Record};
 use dialplane_common::ids::AgentId;
-use dialplane_common::location::Profile;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -469,8 +468,7 @@ fn no_call_sees_half_of_a_change() {
         let agent = AgentId(Uuid::from_u128(index));
         record.agent_id = Some(agent);
         let target = AgentTarget::Stream { url: format!("wss://voice.example/{index}") };
-        let tenant_id = record.tenant_id;
-        let made = AgentRecord { tenant_id, name: "x".into(), profile: Profile::default().into(), target };
+        let made = AgentRecord::new(record.tenant_id, "x", target);
         let number = Change::put(&Record::Number(key, record.clone()));
         let made = Change::put(&Record::Agent(agent, made));
         let hashes = [number.hash(), made.hash()].into_iter().flatten().collect();

@@ -15,6 +15,8 @@ mod handover;
 mod hours;
 mod installation;
 mod lifecycle;
+mod messages;
+mod moving;
 mod ops;
 mod personalisation;
 mod pressure;

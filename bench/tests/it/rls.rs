@@ -25,10 +25,22 @@ impl TwoTenants {
             let rules = json!({"rules": [{"then": {"action": "agent"}}]});
             let _ = operator.ok("PUT", &format!("{}/routing", salon.phone_path()), &rules);
             let _ = operator.ok("PUT", &format!("/tenants/{}/defaults/routing", salon.tenant), &rules);
-            let _ =
-                operator.ok("POST", &format!("/tenants/{}/intents", salon.tenant), &json!({"name": "book"}));
+            let tenant = format!("/tenants/{}", salon.tenant);
+            let intent = operator.create(&format!("{tenant}/intents"), &json!({"name": "book"}));
+            let agent = format!("{tenant}/agents/{}", salon.agent);
+            let _ = operator.ok("PATCH", &agent, &json!({ "intent_ids": [intent] }));
+            let former = json!({"source": "manual", "phone_number": format!("+1415555000{suffix}")});
+            let former = operator.create(&format!("{tenant}/phone-numbers"), &former);
+            let unassign = format!("{tenant}/phone-numbers/{former}/unassign");
+            let _ = operator.ok("POST", &unassign, &serde_json::Value::Null);
             let server = json!({"url": "https://tools.example/"});
             let _ = operator.ok("PUT", &format!("/tenants/{}/tool-server", salon.tenant), &server);
+            let kept = format!(
+                "set role dialplane_operator; insert into idempotency_keys (tenant_id, principal, key, fingerprint)
+                 values ('{}', 'key', 'k', '')",
+                salon.tenant
+            );
+            let _ = database.query(&kept);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -72,10 +84,14 @@ fn every_table_of_tenants_forces_row_level_security() {
     for known in [
         "accounts",
         "account_grants",
+        "agent_grants",
+        "agent_intents",
         "agents",
         "api_keys",
+        "former_locations",
         "intents",
         "number_settings",
+        "phone_number_history",
         "phone_numbers",
         "tenant_defaults",
         "tool_servers",
@@ -154,6 +170,22 @@ fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
             salons[1].account
         ),
     );
+    refused(
+        &two,
+        Some(own),
+        &format!("insert into agent_grants (tenant_id, agent_id) values ('{own}', '{}')", salons[1].agent),
+    );
+    // Nor by the functions that move numbers, which see more than it does.
+    let number = &salons[1].number;
+    for call in [
+        format!("select phone_number_leave('{other}', '{}', 'available', '0')", salons[1].phone),
+        format!("select phone_number_arrive('{other}', '{number}', false, false)"),
+        "select phone_number_arrive('OWN', '+14155550001', false, true)".replace("OWN", own),
+        "select phone_number_arrive('OWN', '+14155550002', false, false)".replace("OWN", own),
+    ] {
+        let answer = two.query("dialplane_tenant", Some(own), &call);
+        assert!(matches!(&*answer, "" | "f"), "{call}: {answer}");
+    }
 }
 
 /// Checks that Postgres refuses SQL of the tenants' role for want of privilege.

@@ -7,7 +7,8 @@
 //!
 //! The envelope is read before the payload, so that a router steps over what it can't read. A payload is the record
 //! encoded with postcard; its version says which fields it has. A reader ignores bytes behind the fields that it
-//! knows: a field may be appended without a new version when readers that don't know it stay right.
+//! knows: a field may be appended without a new version when readers that don't know it stay right. Fields are only ever
+//! appended, and zero bytes mean that they aren't set: an older version is read as if they stood behind it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,9 @@ use super::record::{Record, TokenHash};
 use super::{FEED_VERSION, RecordHash};
 use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, TenantId};
+
+/// No fewer bytes than all fields take, unset, that were appended since version 1.
+const APPENDED_BYTES: usize = 32;
 
 /// What kind of record a key names. The number is its byte in a frame.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -214,9 +218,12 @@ impl<'a> Payload<'a> {
     }
 
     fn fields<T: DeserializeOwned>(self) -> Result<T, Unreadable> {
-        postcard::take_from_bytes(self.bytes)
-            .map(|(fields, _appended)| fields)
-            .map_err(|_| Unreadable::Malformed)
+        let read = |bytes: &[u8]| postcard::take_from_bytes(bytes).map(|(fields, _appended)| fields);
+        let fields = match self.version {
+            FEED_VERSION => read(self.bytes),
+            _older => read(&[self.bytes, &[0; APPENDED_BYTES]].concat()),
+        };
+        fields.map_err(|_| Unreadable::Malformed)
     }
 
     /// The hash of a record: the first 16 bytes of BLAKE3 over kind, version, key length, key and payload.
@@ -362,16 +369,12 @@ impl<'a> Iterator for StoredFrames<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::record::{AgentRecord, AgentTarget};
-    use crate::location::Profile;
+    use crate::feed::record::{AgentRecord, AgentTarget, NumberRecord, PlatformRecord, TenantRecord};
+    use crate::ids::PhoneNumberId;
 
     fn agent() -> Record {
-        let record = AgentRecord {
-            tenant_id: TenantId(uuid::Uuid::from_u128(1)),
-            name: "Front desk".into(),
-            profile: Profile::default().into(),
-            target: AgentTarget::Stream { url: "wss://voice.example/agent".into() },
-        };
+        let target = AgentTarget::Stream { url: "wss://voice.example/agent".into() };
+        let record = AgentRecord::new(TenantId(uuid::Uuid::from_u128(1)), "Front desk", target);
         Record::Agent(AgentId(uuid::Uuid::from_u128(2)), record)
     }
 
@@ -432,6 +435,27 @@ mod tests {
             let longer = Frame { payload: Some(Payload { version: FEED_VERSION, bytes: &longer }), ..frame };
             assert_eq!(longer.record().unwrap(), Some(agent()));
         });
+    }
+
+    /// What version 1 wrote lacked the fields that were appended since.
+    #[test]
+    fn records_of_an_older_version_lack_what_was_appended() {
+        let tenant = TenantId(uuid::Uuid::from_u128(1));
+        let number = NumberRecord::new(PhoneNumberId(uuid::Uuid::from_u128(3)), tenant);
+        for (record, appended) in [
+            (agent(), 2),
+            (Record::Platform(PlatformRecord::default()), 4),
+            (Record::Tenant(tenant, TenantRecord::new("Salon", "UTC")), 5),
+            (Record::Number("+12125550001".parse().unwrap(), number), 4),
+        ] {
+            let (key, bytes) = (record.key().to_bytes(), record.encode());
+            let key = RawKey { kind: record.key().kind() as u8, key: &key };
+            let (older, zeros) = bytes.split_at(bytes.len() - appended);
+            assert!(zeros.iter().all(|byte| *byte == 0), "unset is zero: {record:?}");
+            let read = |version, bytes| Frame { key, payload: Some(Payload { version, bytes }) }.record();
+            assert_eq!(read(1, older).unwrap(), Some(record));
+            assert_eq!(read(FEED_VERSION, older), Err(Unreadable::Malformed));
+        }
     }
 
     #[test]

@@ -32,7 +32,9 @@ use uuid::Uuid;
 /// The version of frames and records that this program writes, and the newest that it reads.
 ///
 /// A router reports it. The admin plane refuses a write that a live router can't read.
-pub const FEED_VERSION: u8 = 1;
+///
+/// 2 appended text messages to numbers, tenants and the platform, and versions and intents to agents.
+pub const FEED_VERSION: u8 = 2;
 
 /// The most bytes that the frames of one delta, or of one chunk of a checkpoint, may have.
 pub const FRAMES_BYTES_MAX: usize = 1 << 20;

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::e164::{E164, Prefix};
-use crate::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use crate::location::{Business, Place, Profile, SparseProfile};
+use crate::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantId};
+use crate::location::{Business, Place, Profile, Sms, SparseProfile};
 use crate::route::{Hours, Rule};
 use crate::time::UnixSeconds;
 
@@ -41,6 +41,8 @@ pub struct PlatformRecord {
     pub unknown_numbers: Option<TenantId>,
     /// How agents speak where nobody else says.
     pub profile: Profile,
+    /// How text messages are answered where nobody else says.
+    pub sms: Sms,
 }
 
 /// A business.
@@ -60,6 +62,10 @@ pub struct TenantRecord {
     pub calls_max: Option<u16>,
     /// Who does what its agents' tools ask for, beyond the built-in ones.
     pub tool_server: Option<ToolServer>,
+    /// How text messages to its numbers are answered.
+    pub sms: Sms,
+    /// The ids of the business's intents, in their order.
+    pub intent_ids: Vec<IntentId>,
 }
 
 impl TenantRecord {
@@ -74,6 +80,8 @@ impl TenantRecord {
             rules: None,
             calls_max: None,
             tool_server: None,
+            sms: Sms::default(),
+            intent_ids: Vec::new(),
         }
     }
 }
@@ -123,7 +131,7 @@ pub enum SignaturePolicy {
 /// Whoever answers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AgentRecord {
-    /// Whose agent it is.
+    /// Whose agent it is; [`PLATFORM`]: the platform's, which tenants share.
     pub tenant_id: TenantId,
     /// Its name.
     pub name: String,
@@ -131,6 +139,34 @@ pub struct AgentRecord {
     pub profile: SparseProfile,
     /// How a call reaches it.
     pub target: AgentTarget,
+    /// Counted up by each change of it.
+    pub version: u32,
+    /// Which of the business's intents it knows; empty: all.
+    pub intent_ids: Vec<IntentId>,
+}
+
+/// Stands for the owner of what tenants share, where a record names an owner.
+pub const PLATFORM: TenantId = TenantId(uuid::Uuid::nil());
+
+impl AgentRecord {
+    /// An agent of which nothing is set beyond how it is reached.
+    #[must_use]
+    pub fn new(tenant_id: TenantId, name: impl Into<String>, target: AgentTarget) -> Self {
+        Self {
+            tenant_id,
+            name: name.into(),
+            profile: SparseProfile::default(),
+            target,
+            version: 0,
+            intent_ids: Vec::new(),
+        }
+    }
+
+    /// Whether it may answer this tenant's calls. Who may use a shared one was checked when it was named.
+    #[must_use]
+    pub fn serves(&self, tenant: TenantId) -> bool {
+        self.tenant_id == tenant || self.tenant_id == PLATFORM
+    }
 }
 
 /// How a call reaches an agent.
@@ -191,6 +227,8 @@ pub struct NumberRecord {
     pub rules: Option<Vec<Rule>>,
     /// How many calls it may have at a time; absent: any number.
     pub calls_max: Option<u16>,
+    /// How text messages to it are answered.
+    pub sms: Sms,
 }
 
 impl NumberRecord {
@@ -208,6 +246,7 @@ impl NumberRecord {
             hours: None,
             rules: None,
             calls_max: None,
+            sms: Sms::default(),
         }
     }
 }
@@ -241,7 +280,7 @@ pub struct TokenRecord {
 pub enum TokenHolder {
     /// A tenant's developer: routes of the tenant's numbers.
     Tenant(TenantId),
-    /// An agent: the settings of the numbers that it answers.
+    /// An agent: the settings of the numbers that it answers. One of the [`PLATFORM`] answers several tenants'.
     Agent(TenantId, AgentId),
     /// An operator: everything.
     Operator,

@@ -6,6 +6,7 @@
 mod effective;
 mod people;
 mod profile;
+mod sms;
 mod stored_place;
 mod variables;
 
@@ -14,11 +15,12 @@ use jiff::tz::TimeZone;
 pub use people::{Person, Service};
 pub use profile::{Conversation, Intent, Percent, Profile, SparseProfile, Voice};
 use serde::{Deserialize, Serialize};
+pub use sms::{MessageAnswer, Sms};
 pub use stored_place::StoredPlace;
 pub use variables::{NAMES as VARIABLE_NAMES, Variables};
 
 use crate::e164::E164;
-use crate::ids::{PhoneNumberId, TenantId};
+use crate::ids::{IntentId, PhoneNumberId, TenantId};
 use crate::route::{Dialable, Hours, OpenState, next_opening, open_at};
 use crate::time::UnixSeconds;
 
@@ -79,6 +81,10 @@ pub struct Location<'a> {
     pub place: Option<&'a StoredPlace<'a>>,
     /// How the agent speaks that answers, where one does.
     pub agent: Option<&'a Profile>,
+    /// Which of the business's intents that agent knows; empty: all.
+    pub agent_intents: &'a [IntentId],
+    /// The ids of the business's intents, in their order.
+    pub intent_ids: &'a [IntentId],
     /// How agents of all tenants speak where nobody says.
     pub platform: Option<&'a Profile>,
     /// The number's hours, its tenant's, the platform's.
@@ -131,6 +137,14 @@ impl<'a> Location<'a> {
         self.place().and_then(|place| place.services.as_deref()).unwrap_or(&self.business.services)
     }
 
+    /// What callers may want of the agent that answers.
+    pub fn intents(&self) -> impl Iterator<Item = &'a Intent> + use<'a> {
+        let (known, ids) = (self.agent_intents, self.intent_ids);
+        let is_known =
+            move |index: usize| known.is_empty() || ids.get(index).is_some_and(|id| known.contains(id));
+        self.business.intents.iter().enumerate().filter_map(move |(index, it)| is_known(index).then_some(it))
+    }
+
     /// The place's name; the business's where it has none.
     #[must_use]
     pub fn name(&self) -> &'a str {
@@ -154,5 +168,38 @@ impl<'a> Location<'a> {
     #[must_use]
     pub fn next_opening(&self) -> Option<UnixSeconds> {
         next_opening(&self.hours, self.zone, self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_agent_knows_the_intents_that_it_names_or_all() {
+        let ids = [1, 2, 3].map(|id| IntentId(Uuid::from_u128(id)));
+        let intent = |name: &str| Intent { name: name.into(), phrases: vec![], responses: [].into() };
+        let business = Business { intents: ["a", "b", "c"].map(intent).into(), ..Business::default() };
+        let check = |known: &[IntentId], expected: &[&str]| {
+            let location = Location {
+                tenant_id: TenantId(Uuid::nil()),
+                phone_number_id: None,
+                number: None,
+                business: &business,
+                place: None,
+                agent: None,
+                agent_intents: known,
+                intent_ids: &ids,
+                platform: None,
+                hours: [None; 3],
+                zone: &TimeZone::UTC,
+                now: UnixSeconds(0),
+            };
+            assert_eq!(location.intents().map(|intent| &*intent.name).collect::<Vec<_>>(), expected);
+        };
+        check(&[], &["a", "b", "c"]);
+        check(&[ids[2], ids[0]], &["a", "c"]);
+        check(&[IntentId(Uuid::from_u128(9))], &[]);
     }
 }

@@ -182,7 +182,7 @@ fn intents(location: &Location<'_>, language: &str) -> String {
         let response = intent.response(language).unwrap_or_default();
         format!("{} ({}): {response}", intent.name, intent.phrases.join("; "))
     };
-    location.business.intents.iter().map(line).collect::<Vec<_>>().join("\n")
+    location.intents().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ use serde_json::{Map, Value};
 
 use crate::call::InboundCall;
 pub use crate::form;
+use crate::location::MessageAnswer;
 use crate::time::UnixMillis;
 
 /// All providers.
@@ -198,6 +199,12 @@ pub trait Provider: Sync {
     /// The answer to a call, or another request for a decision, that isn't answered although it is well-formed and
     /// proven.
     fn refuse(&self, kind: &Kind, call: &InboundCall<'_>, refusal: Refusal) -> Rendered;
+
+    /// The answer to a text message. A provider that takes none in its answers' words only acknowledges it.
+    fn answer_message(&self, kind: &Kind, message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+        let _ = (message, answer);
+        self.acknowledge(kind)
+    }
 
     /// The answer to a request that needs none.
     fn acknowledge(&self, kind: &Kind) -> Rendered;

@@ -89,6 +89,8 @@ pub fn with_reply_in(
         business: &business,
         place: Some(&place.into()),
         agent: None,
+        agent_intents: &[],
+        intent_ids: &[],
         platform: None,
         hours: [None; 3],
         zone: &zone,

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use super::reply::{Action, Refusal, Rendered, Reply};
 use super::xml::{MEDIA_TYPE, Xml};
+use crate::call::InboundCall;
+use crate::location::MessageAnswer;
 use crate::route::{Dialable, Prompt};
 
 const REJECT: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>"#;
@@ -15,6 +17,9 @@ const EMPTY: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
 
 /// Twilio takes 500 characters for a stream parameter's name and value together.
 const PARAMETER_CHARS_MAX: usize = 400;
+
+/// Twilio takes 1600 characters for a text message.
+const MESSAGE_CHARS_MAX: usize = 1_600;
 
 /// How long a SIP agent may take to answer, in seconds.
 const AGENT_TIMEOUT_S: u16 = 20;
@@ -66,6 +71,30 @@ pub fn empty() -> Rendered {
 
 fn reject(busy: bool) -> Rendered {
     Rendered::document(MEDIA_TYPE, if busy { REJECT_BUSY } else { REJECT })
+}
+
+/// The answer to a text message, of which the text is the context: what is sent back, and the message passed on.
+#[must_use]
+pub fn messages(message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+    if *answer == MessageAnswer::default() {
+        return empty();
+    }
+    let mut xml = Xml::new();
+    xml.raw("<Response>");
+    if let Some(reply) = answer.reply {
+        xml.raw("<Message>").text(reply).raw("</Message>");
+    }
+    if let Some(person) = answer.forward_to {
+        xml.raw("<Message to=\"").display(&person).raw("\">").text(&passed_on(message)).raw("</Message>");
+    }
+    xml.raw("</Response>");
+    xml.finish()
+}
+
+/// A text message as somebody else gets it: as much of it as one message takes.
+#[must_use]
+pub fn passed_on(message: &InboundCall<'_>) -> String {
+    format!("{}: {}", message.from, message.context).chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 /// The answer to a call.

@@ -41,6 +41,12 @@ pub fn call<'r>(id: &'static str, form: &'r Form) -> Result<InboundCall<'r>, Par
     })
 }
 
+/// A text message with its text, which its answer may have to repeat.
+#[must_use]
+pub fn message<'r>(message: InboundCall<'r>, form: &'r Form) -> InboundCall<'r> {
+    InboundCall { context: form.get("Body").unwrap_or_default().into(), ..message }
+}
+
 /// The called address.
 #[must_use]
 pub fn to(form: &Form) -> Option<&str> {

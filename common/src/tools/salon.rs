@@ -93,6 +93,8 @@ fn ask_of(
         business,
         place: Some(&place.into()),
         agent: None,
+        agent_intents: &[],
+        intent_ids: &[],
         platform: None,
         hours: [Some(hours), None, None],
         zone: &zone,

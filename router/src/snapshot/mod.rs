@@ -178,10 +178,10 @@ impl Snapshot {
         self.tenants.get(&id)
     }
 
-    /// An agent, if it is this tenant's.
+    /// An agent, if this tenant's calls may go to it.
     #[must_use]
     pub fn agent(&self, tenant: TenantId, id: AgentId) -> Option<&AgentRecord> {
-        self.agents.get(&id).filter(|agent| agent.tenant_id == tenant)
+        self.agents.get(&id).filter(|agent| agent.serves(tenant))
     }
 
     /// Who takes calls for numbers that nobody has.
@@ -208,6 +208,8 @@ impl Snapshot {
             business: &tenant.about.business,
             place,
             agent: agent.map(|agent| &*agent.profile),
+            agent_intents: agent.map_or(&[], |agent| &agent.intent_ids),
+            intent_ids: &tenant.about.intent_ids,
             platform: self.platform().map(|platform| &platform.profile),
             hours: subject.hours,
             zone: subject.zone,

@@ -3,7 +3,7 @@
 use dialplane_common::feed::frame::{Unreadable, encode};
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, Binding, NumberRecord};
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-use dialplane_common::location::{Place, StoredPlace};
+use dialplane_common::location::{Place, Sms, StoredPlace};
 use dialplane_common::route::{Hours, Rule};
 use jiff::tz::TimeZone;
 
@@ -85,10 +85,10 @@ impl<'s> Number<'s> {
         Some(self.snapshot.agents.slot(self.entry.agent()?)?.key)
     }
 
-    /// The same, when it is there and its tenant's.
+    /// The same, when it is there and its tenant's calls may go to it.
     #[must_use]
     pub fn agent(self) -> Option<&'s AgentRecord> {
-        self.default_agent().filter(|agent| agent.tenant_id == self.tenant_id())
+        self.default_agent().filter(|agent| agent.serves(self.tenant_id()))
     }
 
     /// Whether its calls are routed.
@@ -133,6 +133,12 @@ impl<'s> Number<'s> {
         (!self.text.is_empty()).then(|| StoredPlace::new(OwnText::read(self.text).place))
     }
 
+    /// How text messages to it are answered; absent when nothing is set.
+    #[must_use]
+    pub fn sms(self) -> Option<Sms> {
+        (!self.text.is_empty()).then(|| OwnText::read(self.text).sms())
+    }
+
     /// The accounts whose webhooks may speak of it.
     pub fn accounts(self) -> impl Iterator<Item = AccountId> + use<'s> {
         let several = self.plan.and_then(|plan| plan.own.accounts.as_deref()).unwrap_or_default();
@@ -167,12 +173,13 @@ impl<'s> Number<'s> {
             hours: self.hours().cloned(),
             rules: self.rules().map(<[Rule]>::to_vec),
             calls_max: self.calls_max(),
+            sms: self.sms().unwrap_or_default(),
         }
     }
 }
 
-/// What a number sets itself and few calls ask for: the providers' names of it, in the order of its accounts, and its
-/// place, both encoded. Empty when it has neither.
+/// What a number sets itself and few calls ask for: the providers' names of it, in the order of its accounts, its place,
+/// and behind it how text messages are answered, all encoded. Empty when it has none of them.
 struct OwnText<'a> {
     number_ids: Vec<Option<String>>,
     place: &'a [u8],
@@ -188,11 +195,21 @@ impl<'a> OwnText<'a> {
         Self { number_ids, place }
     }
 
-    fn write(bindings: &[Binding], place: &Place) -> Vec<u8> {
+    /// What stands behind the place, if anything does.
+    fn sms(&self) -> Sms {
+        let behind = postcard::take_from_bytes::<Place>(self.place).map(|(_, behind)| behind);
+        behind.and_then(postcard::from_bytes).unwrap_or_default()
+    }
+
+    fn write(bindings: &[Binding], place: &Place, sms: &Sms) -> Vec<u8> {
         let named = bindings.iter().any(|binding| binding.number_id.is_some());
         let number_ids: Vec<Option<&str>> =
             bindings.iter().filter(|_| named).map(|binding| binding.number_id.as_deref()).collect();
-        if !named && place.is_empty() { Vec::new() } else { encode(&(number_ids, place)) }
+        match sms.is_empty() {
+            true if !named && place.is_empty() => Vec::new(),
+            true => encode(&(number_ids, place)),
+            false => encode(&(number_ids, place, sms)),
+        }
     }
 }
 
@@ -215,7 +232,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Takes a record apart. The routing lacks the accounts when there isn't just one: they have no slots yet.
     pub fn of(mut record: NumberRecord) -> Self {
-        let text = OwnText::write(&record.bindings, &record.place);
+        let text = OwnText::write(&record.bindings, &record.place, &record.sms);
         Self {
             id: record.id,
             tenant: record.tenant_id,
@@ -282,6 +299,7 @@ mod tests {
             hours: Some(Hours::default()),
             rules: Some(rules),
             calls_max: Some(3),
+            sms: Sms { forward_to: Some(called), ..Sms::default() },
             bindings: vec![binding(4, None), binding(5, Some("5a5a"))],
             ..plain.clone()
         };
@@ -290,6 +308,7 @@ mod tests {
             NumberRecord { bindings: vec![binding(4, Some("PN1"))], ..plain.clone() },
             NumberRecord { bindings: vec![], agent_id: None, ..plain.clone() },
             NumberRecord { place: full.place.clone(), ..plain.clone() },
+            NumberRecord { sms: full.sms.clone(), ..plain.clone() },
             full,
             plain,
         ];

@@ -10,8 +10,8 @@ use dialplane_common::feed::RecordHash;
 use dialplane_common::feed::frame::{Frame, StoredFrames, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::record::{AccountRecord, AgentRecord, Record, TenantRecord, ToolServer};
-use dialplane_common::ids::{AccountId, AgentId, TenantId};
-use dialplane_common::location::Business;
+use dialplane_common::ids::{AccountId, AgentId, IntentId, TenantId};
+use dialplane_common::location::{Business, Sms};
 use dialplane_common::provider::credentials::Credential;
 use dialplane_common::provider::{Provider, Verifier, provider};
 use dialplane_common::route::{Hours, Rule};
@@ -46,6 +46,10 @@ pub struct TenantAbout {
     pub timezone: Box<str>,
     /// Who does what its agents' tools ask for, and what requests to it are signed with.
     pub tool_server: Option<Box<(ToolServer, Secret)>>,
+    /// How text messages are answered.
+    pub sms: Sms,
+    /// The ids of the business's intents, in their order.
+    pub intent_ids: Box<[IntentId]>,
 }
 
 impl Tenant {
@@ -66,6 +70,8 @@ impl Tenant {
                 business: record.business,
                 timezone: record.timezone.into(),
                 tool_server: record.tool_server.map(open).transpose()?,
+                sms: record.sms,
+                intent_ids: record.intent_ids.into(),
             }),
         })
     }
@@ -80,6 +86,8 @@ impl Tenant {
             rules: self.rules.as_deref().map(<[Rule]>::to_vec),
             calls_max: self.calls_max,
             tool_server: self.about.tool_server.as_ref().map(|known| known.0.clone()),
+            sms: self.about.sms.clone(),
+            intent_ids: self.about.intent_ids.to_vec(),
         }
     }
 }
@@ -183,6 +191,8 @@ mod tests {
                 concurrency_max: 20,
                 sealed_secret: keys.seal([7; 24], id(2).as_bytes(), b"secret"),
             }),
+            sms: Sms { reply_open: Some("Hello".into()), ..Sms::default() },
+            intent_ids: vec![IntentId(Uuid::from_u128(4))],
         };
         let prepared = Tenant::prepare(id(2), tenant.clone(), &keys).unwrap();
         assert_eq!(prepared.record(), tenant);

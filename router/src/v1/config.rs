@@ -147,9 +147,7 @@ pub(super) fn answer(
             max_duration_seconds: conversation.duration_max_s,
         },
         intents: location
-            .business
-            .intents
-            .iter()
+            .intents()
             .map(|intent| IntentView {
                 name: &intent.name,
                 phrases: &intent.phrases,

@@ -8,7 +8,7 @@ mod problem;
 mod route;
 
 use bytes::Bytes;
-use dialplane_common::feed::record::{TokenHash, TokenHolder};
+use dialplane_common::feed::record::{PLATFORM, TokenHash, TokenHolder};
 use dialplane_common::ids::TenantId;
 use dialplane_common::time::UnixSeconds;
 use http_body_util::Full;
@@ -59,7 +59,9 @@ impl Resource<'_> {
 fn sees(holder: TokenHolder, tenant: TenantId) -> bool {
     match holder {
         TokenHolder::Operator => true,
-        TokenHolder::Tenant(own) | TokenHolder::Agent(own, _) => own == tenant,
+        TokenHolder::Tenant(own) => own == tenant,
+        // Whether a shared agent answers the number is asked besides.
+        TokenHolder::Agent(own, _) => own == tenant || own == PLATFORM,
     }
 }
 

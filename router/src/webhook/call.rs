@@ -6,7 +6,7 @@ use dialplane_common::call::{self, InboundCall};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
-use dialplane_common::location::{Location, StoredPlace};
+use dialplane_common::location::{Location, MessageAnswer, StoredPlace};
 use dialplane_common::provider::event::{Event, StepEnd};
 use dialplane_common::provider::reply::{Action, Refusal, Reply};
 use dialplane_common::provider::request::WebhookRequest;
@@ -85,7 +85,7 @@ impl<'a> Webhook<'a> {
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
             Event::Status { call, status } => self.status(source, call.as_ref(), status),
-            Event::Message(call) => self.acknowledge(source, Some(&call)),
+            Event::Message(message) => self.answer_message(source, &message),
             Event::Continued { call, rendered } => {
                 let known = self.owner(source, &call);
                 let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
@@ -237,6 +237,22 @@ impl<'a> Webhook<'a> {
             self.router.live.end(source.account_id, &call.call_id);
         }
         self.acknowledge(source, call)
+    }
+
+    /// A text message: what its location says is sent back and passed on, where its calls are routed.
+    fn answer_message(&self, source: &Source<'a>, message: &InboundCall<'_>) -> Answer {
+        let (provider, kind) = (self.endpoint.provider, self.endpoint.kind);
+        let owner = match self.active_owner(source, message) {
+            Ok(owner) => owner,
+            Err(refused) => return Answer::document(refused.outcome, provider.acknowledge(kind)),
+        };
+        let own = owner.number.and_then(Number::sms);
+        let platform = self.snapshot.platform().map(|platform| &platform.sms);
+        let scopes = [own.as_ref(), Some(&owner.tenant.about.sms), platform];
+        let is_open = self.location(&owner, None).open().open;
+        let message = &*owner.complete(message);
+        let answer = MessageAnswer::of(scopes, is_open, message);
+        Answer::document(Outcome::Answered, provider.answer_message(kind, message, &answer))
     }
 
     /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.

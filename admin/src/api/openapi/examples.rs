@@ -14,7 +14,8 @@ fn of_schema(name: &str) -> Option<Value> {
         return of_schema(item).map(|item| json!({"items": [item], "next": null}));
     }
     if let Some(document) = name.strip_prefix("Setting_") {
-        return of_schema(document).map(|own| json!({"own": own, "inherited": null, "effective": own}));
+        return of_schema(document)
+            .map(|own| json!({"own": own, "inherited": null, "inherited_from": {}, "effective": own}));
     }
     if let Some(document) = name.strip_prefix("PlatformSetting_") {
         return of_schema(document).map(|own| json!({"own": own}));

@@ -148,6 +148,11 @@ fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
         ("Dialplane-Revision", is_write),
         ("Dialplane-Applied", is_write),
         ("Dialplane-Waiting-For", is_write),
+        (
+            "Dialplane-Primary",
+            operation
+                .is_some_and(|of| of.is_write() && of.path.ends_with("/phone-numbers/{phone_number_id}")),
+        ),
         ("Idempotent-Replayed", is_post),
         ("Dialplane-Secrets-Withheld", is_post),
         ("WWW-Authenticate", status == 401),
@@ -184,6 +189,11 @@ pub(super) fn components() -> (Value, Value) {
             "Dialplane-Waiting-For",
             "Only when `Dialplane-Applied` is `false`: the routers that weren't there by the deadline.",
             "edge-1,edge-2",
+        ),
+        (
+            "Dialplane-Primary",
+            "Where the number was its tenant's primary one and is no more: the id of the one that is now, or `none`.",
+            "0197c3a8-5e42-7b63-92d5-19a2e3f4d5c6",
         ),
         (
             "Idempotent-Replayed",

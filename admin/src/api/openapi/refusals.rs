@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 35] = [
+const REFUSALS: [Refusal; 40] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -38,16 +38,24 @@ const REFUSALS: [Refusal; 35] = [
     }),
     (403, "operator_only", "only operators may do this", |of| {
         let is_shared = of.path.starts_with("/tenants") && !of.is_in_tenant() && !of.is_write();
-        let has_own = ["Tenants", "Accounts", "Phone numbers"].iter().any(|tag| of.is_tagged(tag));
+        let has_own =
+            ["Tenants", "Accounts", "Phone numbers", "Pool", "Agents"].iter().any(|tag| of.is_tagged(tag));
         if of.is_in_tenant() { of.is_write() && has_own } else { !is_shared }
     }),
     (404, "not_found", "there is no such resource", |of| of.path.contains('{') || is_post(of)),
     (409, "fleet_too_old", "these routers can't read what this version writes: edge-1", |of| of.is_write()),
     (409, "phone_number_taken", "phone_number: this number is taken", |of| {
-        is_of(of, "Phone numbers", &["post"])
+        is_of(of, "Phone numbers", &["post"]) || is_of(of, "Pool", &["post"])
     }),
+    (
+        409,
+        "phone_numbers_limit",
+        "the tenant has as many phone numbers as it may (phone_numbers_max)",
+        |of| is_of(of, "Phone numbers", &["post"]) || is_of(of, "Pool", &["post"]),
+    ),
+    (409, "pool_empty", "the pool has no such number", |of| is_of(of, "Phone numbers", &["post"])),
     (409, "phone_number_overlaps", "phone_number: a range of somebody else's holds it", |of| {
-        is_of(of, "Phone numbers", &["post"])
+        is_of(of, "Phone numbers", &["post"]) || is_of(of, "Pool", &["post"])
     }),
     (409, "number_id_taken", "bindings: another number of the account has this number_id", |of| {
         is_of(of, "Phone numbers", &["post", "patch", "put"])
@@ -64,10 +72,17 @@ const REFUSALS: [Refusal; 35] = [
     (409, "agent_in_use", "a phone number or a routing rule uses this agent", |of| {
         is_of(of, "Agents", &["delete"])
     }),
+    (409, "agents_limit", "the tenant has as many agents as it may (agents_max)", |of| {
+        is_of(of, "Agents", &["post"])
+    }),
+    (409, "intent_in_use", "an agent knows this intent", |of| is_of(of, "Intents", &["delete"])),
     (409, "intent_name_taken", "name: the tenant has an intent of this name", |of| {
         is_of(of, "Intents", &["post", "patch"])
     }),
-    (409, "tenant_has_phone_numbers", "the tenant has phone numbers: delete them first", |of| {
+    (409, "external_id_taken", "external_id: another tenant is known by it", |of| {
+        is_of(of, "Tenants", &["post", "patch"])
+    }),
+    (409, "tenant_has_numbers", "the tenant has 2 phone numbers: say what becomes of them", |of| {
         is_of(of, "Tenants", &["delete"])
     }),
     (
@@ -84,7 +99,9 @@ const REFUSALS: [Refusal; 35] = [
     (415, "unsupported_media_type", "wanted a body with the header Content-Type: application/json", has_body),
     (422, "invalid_field", "name: wanted", |of| of.has_body || !of.is_write()),
     (422, "idempotency_key_reused", "Idempotency-Key: it was sent with another request before", is_post),
-    (422, "source_not_supported", "source: wanted manual", |of| is_of(of, "Phone numbers", &["post"])),
+    (422, "source_not_supported", "source: wanted manual or pool", |of| {
+        is_of(of, "Phone numbers", &["post"])
+    }),
     (429, "rate_limited", "too many requests: wanted at most 200 a second", |_| true),
     (429, "too_many_streams", "this key has as many streams as it may: close one", is_stream),
     (500, "internal", "something broke here; it is in the log under this request's id", |_| true),

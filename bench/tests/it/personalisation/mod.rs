@@ -37,10 +37,13 @@ impl Location {
         put(format!("{}/settings/voice", salon.phone_path()), json!({"voice_id": "numbers-voice"}));
         put(format!("{}/settings/hours", salon.phone_path()), json!({"override": {"open": false}}));
         put(
-            format!("{tenant}/services"),
+            format!("{tenant}/defaults/services"),
             json!({"services": [{"name": "Manicure", "duration_minutes": 45}]}),
         );
-        put(format!("{tenant}/staff"), json!({"staff": [{"name": "Anna Meyer", "role": "stylist"}]}));
+        put(
+            format!("{tenant}/defaults/staff"),
+            json!({"staff": [{"name": "Anna Meyer", "role": "stylist"}]}),
+        );
         let intent = json!({"name": "Booking", "phrases": ["I want to come"], "responses": {"en": "When?"}});
         system.apply("POST", &format!("{tenant}/intents"), &intent);
         system.apply("PATCH", &salon.phone_path(), &json!({"address": "12 Broadway, New York"}));

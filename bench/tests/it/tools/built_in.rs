@@ -17,9 +17,13 @@ fn salon() -> Caller {
     system.apply("PUT", &format!("{}/settings/hours", salon.phone_path()), &json!({ "weekly": weekly }));
     let services =
         json!([{"name": "Manicure", "duration_minutes": 45, "price": "30 USD"}, {"name": "Pedicure"}]);
-    system.apply("PUT", &format!("/tenants/{}/services", salon.tenant), &json!({ "services": services }));
+    system.apply(
+        "PUT",
+        &format!("/tenants/{}/defaults/services", salon.tenant),
+        &json!({ "services": services }),
+    );
     let staff = json!([{"name": "Anna Meyer", "role": "stylist", "services": ["Manicure"]}, {"name": "Ben"}]);
-    system.apply("PUT", &format!("/tenants/{}/staff", salon.tenant), &json!({ "staff": staff }));
+    system.apply("PUT", &format!("/tenants/{}/defaults/staff", salon.tenant), &json!({ "staff": staff }));
     system.apply("PATCH", &salon.phone_path(), &json!({"address": "12 Broadway, New York"}));
     caller
 }

@@ -18,6 +18,7 @@ use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{AFTER, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::location::MessageAnswer;
 
 /// The kind of webhook that messages come by.
 const SMS: &str = "sms";
@@ -65,6 +66,10 @@ impl Provider for Plivo {
 
     fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, refusal: Refusal) -> Rendered {
         render::refusal(refusal)
+    }
+
+    fn answer_message(&self, _: &Kind, message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+        render::messages(message, answer)
     }
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {

@@ -41,7 +41,11 @@ fn message<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
     const STATUSES: [&str; 6] = ["queued", "sent", "failed", "delivered", "undelivered", "rejected"];
     let message = call("MessageUUID", request)?;
     Ok(match value("Status", request)? {
-        None => Event::Message(message),
+        // Its answer may have to repeat the text.
+        None => {
+            let text = value("Text", request)?.unwrap_or_default();
+            Event::Message(InboundCall { context: text.into(), ..message })
+        }
         Some(status) => Event::Status { call: None, status: known(&STATUSES, status) },
     })
 }

@@ -2,7 +2,9 @@
 
 use super::{STATUS, language};
 use crate::call::InboundCall;
+use crate::location::MessageAnswer;
 use crate::provider::reply::{Action, Refusal, Rendered, Reply};
+use crate::provider::twiml::passed_on;
 use crate::provider::xml::{MEDIA_TYPE, Xml};
 use crate::route::{Dialable, Prompt};
 use crate::sip;
@@ -33,6 +35,30 @@ pub fn acknowledgement(kind: &str) -> Rendered {
         STATUS => Rendered::empty(200),
         _ => Rendered::document(MEDIA_TYPE, EMPTY),
     }
+}
+
+/// The answer to a text message, of which the text is the context.
+/// Source: <https://docs.plivo.com/docs/messaging/xml/message>, read 2026-11.
+pub fn messages(message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+    let mut xml = Xml::new();
+    xml.raw("<Response>");
+    let mut send = |to: &str, text: &str| {
+        xml.raw("<Message type=\"sms\" src=\"").text(bare(&message.to)).raw("\" dst=\"").text(bare(to));
+        xml.raw("\">").text(text).raw("</Message>");
+    };
+    if let Some(reply) = answer.reply {
+        send(&message.from, reply);
+    }
+    if let Some(person) = answer.forward_to {
+        send(&person.to_string(), &passed_on(message));
+    }
+    xml.raw("</Response>");
+    xml.finish()
+}
+
+/// A number as Plivo writes it: without the plus.
+fn bare(number: &str) -> &str {
+    number.strip_prefix('+').unwrap_or(number)
 }
 
 fn reject(busy: bool) -> Rendered {
@@ -284,5 +310,29 @@ mod tests {
         assert_eq!(acknowledgement("status"), Rendered::empty(200));
         assert_eq!(acknowledgement("sms").body, EMPTY.as_bytes());
         well_formed::check(EMPTY);
+    }
+
+    #[test]
+    fn messages_go_back_and_on() {
+        let message = InboundCall {
+            call_id: "M1".into(),
+            to: "+12125550001".into(),
+            from: "+15105550198".into(),
+            number_id: None,
+            context: "Open?".into(),
+        };
+        let check = |reply: Option<&str>, forward_to: Option<&str>, expected: &str| {
+            let forward_to = forward_to.map(|number| number.parse().unwrap());
+            let rendered = messages(&message, &MessageAnswer { reply, forward_to });
+            let body = String::from_utf8(rendered.body.into_owned()).unwrap();
+            let expected =
+                format!(r#"<?xml version="1.0" encoding="UTF-8"?><Response>{expected}</Response>"#);
+            assert_eq!(body, expected);
+        };
+        let back = r#"<Message type="sms" src="12125550001" dst="15105550198">Yes &amp; no</Message>"#;
+        let on = r#"<Message type="sms" src="12125550001" dst="12025550147">+15105550198: Open?</Message>"#;
+        check(Some("Yes & no"), Some("+12025550147"), &format!("{back}{on}"));
+        check(None, Some("+12025550147"), on);
+        check(None, None, "");
     }
 }

@@ -19,6 +19,7 @@ use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
+use crate::location::MessageAnswer;
 
 /// The provider.
 pub struct SignalWire;
@@ -77,6 +78,10 @@ impl Provider for SignalWire {
             SWML => swml::refusal(refusal),
             _ => twiml::refusal(refusal),
         }
+    }
+
+    fn answer_message(&self, _: &Kind, message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+        twiml::messages(message, answer)
     }
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {

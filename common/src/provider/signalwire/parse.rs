@@ -78,7 +78,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         "status" => {
             Event::Status { call: Some(twiml_form::call("CallSid", form)?), status: twiml_form::status(form) }
         }
-        "sms" => Event::Message(twiml_form::call("MessageSid", form)?),
+        "sms" => Event::Message(twiml_form::message(twiml_form::call("MessageSid", form)?, form)),
         _ => Event::Call(call(request)?),
     })
 }

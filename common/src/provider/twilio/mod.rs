@@ -16,6 +16,7 @@ use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
+use crate::location::MessageAnswer;
 
 /// The provider.
 pub struct Twilio;
@@ -62,6 +63,10 @@ impl Provider for Twilio {
 
     fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, refusal: Refusal) -> Rendered {
         twiml::refusal(refusal)
+    }
+
+    fn answer_message(&self, _: &Kind, message: &InboundCall<'_>, answer: &MessageAnswer<'_>) -> Rendered {
+        twiml::messages(message, answer)
     }
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {

@@ -50,7 +50,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             return Err(ParseError::Missing("RecordingSid"));
         }
         "recording" => Event::Status { call: None, status: "recording" },
-        "sms" => Event::Message(call("MessageSid", request)?),
+        "sms" => Event::Message(twiml_form::message(call("MessageSid", request)?, &request.form)),
         _ => Event::Call(call("CallSid", request)?),
     })
 }

@@ -129,7 +129,7 @@ mod tests {
     };
     use dialplane_common::feed::{Epoch, FEED_VERSION};
     use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-    use dialplane_common::location::{Place, Profile};
+    use dialplane_common::location::Place;
     use uuid::Uuid;
 
     use super::*;
@@ -169,12 +169,8 @@ mod tests {
             put(Record::Tenant(TenantId(id(number)), TenantRecord::new(format!("T{number}"), "UTC")));
         }
         for agent in 0..40 {
-            let record = AgentRecord {
-                tenant_id: TenantId(id(agent)),
-                name: "Front desk".into(),
-                profile: Profile::NONE.into(),
-                target: AgentTarget::Sip { uri: format!("sip:{agent}@a.example") },
-            };
+            let target = AgentTarget::Sip { uri: format!("sip:{agent}@a.example") };
+            let record = AgentRecord::new(TenantId(id(agent)), "Front desk", target);
             put(Record::Agent(AgentId(id(agent)), record));
         }
         for index in 0..numbers {

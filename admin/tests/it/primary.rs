@@ -1,0 +1,107 @@
+//! The primary number: at most one a tenant, exactly one when any has its calls routed, whoever writes at once.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Admin, OPERATOR};
+
+async fn create(admin: &Admin, tenant: &str, number: &str, status: &str) -> String {
+    let body = json!({"source": "manual", "phone_number": number, "status": status});
+    admin.create(&format!("{tenant}/phone-numbers"), body).await
+}
+
+/// The ids of the primary numbers, and how many have their calls routed.
+async fn primaries(admin: &Admin, tenant: &str) -> (Vec<String>, usize) {
+    let list = format!("{tenant}/phone-numbers");
+    let list = admin.expect(StatusCode::OK, Method::GET, &list, Value::Null).await;
+    let items = list["items"].as_array().unwrap();
+    let primary = items.iter().filter(|item| item["primary"] == true);
+    let ids = primary.map(|item| item["id"].as_str().unwrap().to_owned()).collect();
+    (ids, items.iter().filter(|item| item["status"] == "active").count())
+}
+
+#[tokio::test]
+async fn it_passes_on_to_the_oldest_and_says_so() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = format!("/tenants/{}", admin.create("/tenants", json!({"name": "Salon"})).await);
+    let resting = create(&admin, &tenant, "+12125550001", "inactive").await;
+    assert_eq!(primaries(&admin, &tenant).await, (vec![], 0));
+    let first = create(&admin, &tenant, "+12125550002", "active").await;
+    let second = create(&admin, &tenant, "+12125550003", "active").await;
+    let third = create(&admin, &tenant, "+12125550004", "active").await;
+    assert_eq!(primaries(&admin, &tenant).await.0, [first.as_str()]);
+    let path = |id: &str| format!("{tenant}/phone-numbers/{id}");
+    let send = async |method: Method, path: String, body: Value| {
+        let answer = admin.respond(OPERATOR, method, &format!("/api/v2{path}"), &body).await;
+        let passed = answer.headers().get("dialplane-primary").map(|id| id.to_str().unwrap().to_owned());
+        (answer.status(), passed)
+    };
+    let patch = async |id: &str, body: Value| send(Method::PATCH, path(id), body).await;
+    // The one that is it stays it, whatever comes before it in age.
+    assert_eq!(patch(&resting, json!({"status": "active"})).await, (StatusCode::OK, None));
+    assert_eq!(primaries(&admin, &tenant).await.0, [first.as_str()]);
+    assert_eq!(patch(&third, json!({"primary": true})).await, (StatusCode::OK, None));
+    assert_eq!(primaries(&admin, &tenant).await.0, [third.as_str()]);
+    assert_eq!(patch(&third, json!({"status": "suspended"})).await, (StatusCode::OK, Some(resting.clone())));
+    assert_eq!(
+        send(Method::DELETE, path(&resting), Value::Null).await,
+        (StatusCode::NO_CONTENT, Some(first.clone()))
+    );
+    assert_eq!(primaries(&admin, &tenant).await.0, [first.as_str()]);
+    admin.refused(Method::PATCH, &path(&first), json!({"primary": false}), "primary").await;
+    admin.refused(Method::PATCH, &path(&third), json!({"primary": true}), "primary").await;
+    admin
+        .refused(Method::PATCH, &path(&first), json!({"primary": true, "status": "inactive"}), "primary")
+        .await;
+    assert_eq!(patch(&second, json!({"primary": false})).await, (StatusCode::OK, None));
+    // A whole number in place of the one that was.
+    let whole = json!({"display_name": "Second", "primary": true, "address": {"city": "New York"}});
+    assert_eq!(send(Method::PUT, path(&second), whole).await, (StatusCode::OK, None));
+    let whole =
+        admin.expect(StatusCode::OK, Method::PUT, &path(&second), json!({"display_name": "Bare"})).await;
+    assert_eq!((&whole["primary"], &whole["address"]), (&json!(true), &Value::Null));
+    for (id, next) in [(&second, first.clone()), (&first, "none".to_owned())] {
+        assert_eq!(patch(id, json!({"status": "inactive"})).await, (StatusCode::OK, Some(next)));
+    }
+    assert_eq!(primaries(&admin, &tenant).await, (vec![], 0));
+}
+
+#[tokio::test]
+async fn whoever_writes_at_once_leaves_exactly_one() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = format!("/tenants/{}", admin.create("/tenants", json!({"name": "Salon"})).await);
+    let creating = (0..6).map(|index| {
+        let (admin, tenant) = (&admin, &tenant);
+        async move { create(admin, tenant, &format!("+1212555000{index}"), "active").await }
+    });
+    let numbers = futures_util::future::join_all(creating).await;
+    let (primary, active) = primaries(&admin, &tenant).await;
+    assert_eq!((primary.len(), active), (1, 6));
+    for round in 0..6_usize {
+        let changes = numbers.iter().enumerate().map(|(index, id)| {
+            let body = match (index + round) % 3 {
+                0 => json!({"status": "inactive"}),
+                1 => json!({"status": "active"}),
+                _ => json!({"primary": true, "status": "active"}),
+            };
+            let path = format!("/api/v2{tenant}/phone-numbers/{id}");
+            let admin = &admin;
+            async move {
+                let (status, answer) = admin.send(OPERATOR, Method::PATCH, &path, &body).await;
+                assert_eq!(status, StatusCode::OK, "{answer}");
+            }
+        });
+        futures_util::future::join_all(changes).await;
+        let (primary, active) = primaries(&admin, &tenant).await;
+        assert_eq!((primary.len(), active), (1, 4), "{round}");
+    }
+    // The last ones go at once.
+    let going = numbers.iter().map(|id| {
+        let path = format!("/api/v2{tenant}/phone-numbers/{id}");
+        let admin = &admin;
+        async move { admin.send(OPERATOR, Method::DELETE, &path, &Value::Null).await.0 }
+    });
+    assert!(
+        futures_util::future::join_all(going).await.iter().all(|status| *status == StatusCode::NO_CONTENT)
+    );
+}
