@@ -8,7 +8,7 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, simulation, start,
+    api, counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, simulation, start,
     tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
@@ -35,6 +35,8 @@ enum Command {
     Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
+    /// The REST API beside PostGraphile, its writes beside pgbench. Wants DATABASE_URL: deploy/services exec.
+    Api(api::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         Command::Plots(options) => plots::run(&options),
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
+        Command::Api(options) => api::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Counts(options) => counts::run(&options),

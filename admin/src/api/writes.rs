@@ -104,6 +104,12 @@ impl Api {
 }
 
 impl Write<'_> {
+    /// Whether `If-Match` was sent and [`Write::expect`] is still to look at it.
+    #[must_use]
+    pub const fn is_conditional(&self) -> bool {
+        self.terms.if_match.is_some()
+    }
+
     /// Refuses the change when `If-Match` was sent and what `read` reads, the representation that GET gives, isn't among
     /// what it allows. Nothing is read when it wasn't sent. The resource has to be locked by now.
     ///

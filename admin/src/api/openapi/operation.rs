@@ -252,8 +252,20 @@ pub(super) fn components() -> (Value, Value) {
         ),
     ];
     let parameters = texts.into_iter().map(|(name, text, example)| {
-        let schema = json!({"type": "string"});
+        let mut schema = json!({"type": "string"});
+        if let Some(pattern) = pattern(name) {
+            schema["pattern"] = pattern.into();
+        }
         (name.to_owned(), json!({"name": name, "in": "header", "required": false, "description": text, "schema": schema, "example": example}))
     });
     (headers.collect(), parameters.collect())
+}
+
+/// What a header that requests take has to look like, where anything else is refused.
+fn pattern(header: &str) -> Option<&'static str> {
+    match header {
+        "Idempotency-Key" => Some("^[!-~]{1,255}$"),
+        "If-Match" => Some(r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#),
+        _ => None,
+    }
 }
