@@ -30,6 +30,7 @@ bench: services-installed ## criterion for each step of a call; load, latency, c
 	$(RELEASE)/dialplane-bench footprint
 	$(RELEASE)/dialplane-bench start
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
+	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench import
 
 # Those that aren't installed are left out, with the command that installs them.
 rivals: services-installed ## the router beside other servers in one run, and the README's plots of it

@@ -17,6 +17,7 @@ use crate::api::auth::gate::Gate;
 use crate::api::events::Realtime;
 use crate::api::{self, Api};
 use crate::audit::sealer::Sealer;
+use crate::bulk::worker::Worker;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
@@ -64,6 +65,12 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let fleet = Fleet::watch(settings.redis.clone(), settings.redis_keys.clone(), Arc::clone(&metrics));
     let wake = Arc::new(Notify::new());
     let is_publishing = Arc::new(AtomicBool::new(false));
+    let worker = Worker {
+        store: store.clone(),
+        fleet: fleet.clone(),
+        wake: Arc::clone(&wake),
+        imports: Arc::new(Notify::new()),
+    };
     let (stop_api, stopping) = watch::channel(false);
     let oidc = match settings.oidc {
         Some(oidc) => Some(Arc::new(Oidc::new(oidc, outbound::client()?))),
@@ -74,6 +81,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         store: store.clone(),
         fleet: fleet.clone(),
         wake: Arc::clone(&wake),
+        imports: Arc::clone(&worker.imports),
         is_publishing: Arc::clone(&is_publishing),
         realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
         gate,
@@ -111,6 +119,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         api,
         oidc,
         stop_api,
+        worker,
         publisher,
         sealer,
         relaying,
@@ -126,6 +135,7 @@ struct Parts {
     api_listener: TcpListener,
     ops_listener: TcpListener,
     api: Api,
+    worker: Worker,
     stop_api: watch::Sender<bool>,
     oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
@@ -140,6 +150,7 @@ struct Parts {
 /// Serves until a signal; then requests finish first, publisher and sealer last, so that what they wrote is published and
 /// sealed.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
+    let importing = tokio::spawn(parts.worker.run(parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
     let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
@@ -168,6 +179,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, importing).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.
     let finish = async { tokio::join!(publishing, sealing, parts.relaying) };

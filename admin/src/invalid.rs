@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_path_to_error::{Path, Segment};
+
 /// Where in the request, and what is wanted there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invalid {
@@ -24,8 +26,44 @@ impl fmt::Display for Invalid {
     }
 }
 
+/// The field and what is wanted there, from what the reader says at `path`, itself below `parent`.
+#[must_use]
+pub fn at_path(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
+    let mut field = parent.unwrap_or_default().to_owned();
+    let push = |field: &mut String, name: &str| {
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(name);
+    };
+    for segment in path {
+        match segment {
+            Segment::Map { key } | Segment::Enum { variant: key } => push(&mut field, key),
+            Segment::Seq { index } => field.push_str(&format!("[{index}]")),
+            Segment::Unknown => {}
+        }
+    }
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if (text.starts_with("unknown field") || text.starts_with("missing field"))
+        && let Some(name) = quoted(text)
+    {
+        // The reader counts an unknown field as part of the path, or doesn't.
+        if !field.ends_with(&format!(".{name}")) && field != name {
+            push(&mut field, &name);
+        }
+    }
+    let wanted = match text {
+        _ if text.starts_with("missing field") => "wanted",
+        _ if text.starts_with("UUID parsing failed") => "wanted an id, a UUID",
+        _ => text,
+    };
+    Invalid::new(if field.is_empty() { "body".to_owned() } else { field }, wanted)
+}
+
 /// The most characters of a name or a label.
 pub const NAME_CHARS_MAX: usize = 200;
+/// Far beyond what one business has.
+const COUNT_MAX: i32 = 1_000_000;
 
 /// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, no control characters, not blank.
 ///
@@ -55,6 +93,15 @@ pub fn line(field: &str, text: &str, chars_max: usize) -> Result<(), Invalid> {
 pub fn calls_max(field: &str, calls: u32) -> Result<i32, Invalid> {
     let in_range = i32::try_from(calls).ok().filter(|calls| (1..=1000).contains(calls));
     in_range.ok_or_else(|| Invalid::new(field, "wanted 1 to 1000, or null for any number"))
+}
+
+/// Checks how many of something a tenant may have: 0 to 1000000.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn count_max(field: &str, most: u32) -> Result<i32, Invalid> {
+    let in_range = i32::try_from(most).ok().filter(|most| *most <= COUNT_MAX);
+    in_range.ok_or_else(|| Invalid::new(field, format!("wanted 0 to {COUNT_MAX}, or null for any number")))
 }
 
 /// Checks a text that is spoken: not blank, at most `chars_max` characters, line breaks allowed.

@@ -3,13 +3,16 @@
 //! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`],
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`app`] wires
-//! the parts.
+//! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
+//! files in and gives them out. [`app`] wires the parts, [`commands`] are what operators do in a terminal.
 
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod bindings;
+pub mod bulk;
 pub mod business;
+pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod demo;

@@ -1,9 +1,10 @@
-//! `dialplane-admin`: serves the control plane, migrates its schema, prints its OpenAPI document.
+//! `dialplane-admin`: serves the control plane, migrates its schema, and does what operators do in a terminal.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use dialplane_admin::config::{AuditCommand, Cli, Command};
+use dialplane_admin::commands::{check, explain, export, fleet, import, keys, rotate_keys};
+use dialplane_admin::config::{AuditCommand, Cli, Command, FeedCommand};
 use dialplane_admin::{Failure, api, app, audit, demo, republish};
 
 fn main() -> ExitCode {
@@ -29,7 +30,16 @@ fn run(command: Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Republish(arguments) => runtime.block_on(republish::run(arguments.settings()?)),
+        Command::Check(arguments) => runtime.block_on(check::run(arguments)),
+        Command::Keys(command) => runtime.block_on(keys::run(command)),
+        Command::RotateKeys(arguments) => runtime.block_on(rotate_keys::run(arguments)),
+        Command::Import(arguments) => runtime.block_on(import::run(arguments)),
+        Command::Export(arguments) => runtime.block_on(export::run(arguments)),
+        Command::Explain(arguments) => runtime.block_on(explain::run(arguments)),
+        Command::Fleet(arguments) => runtime.block_on(fleet::run(arguments)),
+        Command::Republish(arguments) | Command::Feed(FeedCommand::Republish(arguments)) => {
+            runtime.block_on(republish::run(arguments.settings()?))
+        }
         Command::Audit { command: AuditCommand::Verify(arguments) } => {
             runtime.block_on(audit::verify::run(arguments.settings()?))
         }

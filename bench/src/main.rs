@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, documents, footprint, latency, load, plots, pressure, propagation, rivals, simulation, start,
-    tls, workload,
+    api, counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals, simulation,
+    start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -37,6 +37,9 @@ enum Command {
     Propagation(propagation::Options),
     /// The REST API beside PostGraphile, its writes beside pgbench. Wants DATABASE_URL: deploy/services exec.
     Api(api::Options),
+    /// A million numbers from a file, into the tables, into a router, and out again. Wants DATABASE_URL: deploy/services
+    /// exec.
+    Import(import::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
         Command::Api(options) => api::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Counts(options) => counts::run(&options),

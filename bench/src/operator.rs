@@ -42,6 +42,20 @@ impl Operator {
         http::request(self.address, method, &format!("/api/v2{path}"), &headers, text.as_bytes())
     }
 
+    /// Sends a file that is to be taken; the answer's JSON.
+    ///
+    /// # Errors
+    /// When the connection fails or the file is refused.
+    pub fn upload(&self, path: &str, file: &[u8]) -> Result<Value, String> {
+        let headers = [("Authorization", &*self.authorization)];
+        let sent = http::request(self.address, "POST", &format!("/api/v2{path}"), &headers, file);
+        let response = sent.map_err(|error| format!("POST {path}: {error}"))?;
+        match response.status {
+            200..=299 => Ok(serde_json::from_str(&response.body).unwrap_or_default()),
+            status => Err(format!("POST {path}: {status} {}", response.body)),
+        }
+    }
+
     /// The same.
     ///
     /// # Panics

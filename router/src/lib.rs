@@ -4,12 +4,14 @@
 //! one [`snapshot`] that it loads, with one [`outcome`]; what it can't answer itself, [`outbound`] asks of others. In the
 //! order of a change: [`follower`] reads the feed and stores the next snapshot;
 //! [`keeper`] writes it to the file from which the router starts when everything else is gone.
+//! [`inspect`] tells what such a file holds.
 //! [`ops`] shows [`metrics`], readiness and what [`explain`] says of a call that nobody makes. [`app`] knows everyone.
 
 pub mod app;
 pub mod config;
 pub mod explain;
 pub mod follower;
+pub mod inspect;
 pub mod keeper;
 mod key;
 pub mod live;

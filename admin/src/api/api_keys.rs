@@ -175,7 +175,7 @@ fn expiry(text: &str) -> Result<Instant, Invalid> {
 }
 
 /// `prefix` and 32 random bytes in hexadecimal digits.
-pub(super) fn draw(prefix: &str) -> Result<String, Problem> {
+pub(crate) fn draw(prefix: &str) -> Result<String, Problem> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| Problem::internal())?;
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));

@@ -5,12 +5,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
-use serde_path_to_error::{Path, Segment};
 
 use super::Api;
 use super::error::Problem;
 use super::idempotency::BodyHash;
-use crate::invalid::Invalid;
+use crate::invalid::{self, Invalid};
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -56,46 +55,12 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
                 // The position says less than the path does.
                 let text = error.inner().to_string();
                 let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-                Problem::from(invalid(None, error.path(), text))
+                Problem::from(invalid::at_path(None, error.path(), text))
             }
             _ => syntax(error.inner()),
         })?;
     reader.end().map_err(|error| syntax(&error))?;
     Ok(value)
-}
-
-/// The field and what is wanted there, from what the reader says at `path`, itself below `parent`.
-#[must_use]
-pub fn invalid(parent: Option<&str>, path: &Path, text: &str) -> Invalid {
-    let mut field = parent.unwrap_or_default().to_owned();
-    let push = |field: &mut String, name: &str| {
-        if !field.is_empty() {
-            field.push('.');
-        }
-        field.push_str(name);
-    };
-    for segment in path {
-        match segment {
-            Segment::Map { key } | Segment::Enum { variant: key } => push(&mut field, key),
-            Segment::Seq { index } => field.push_str(&format!("[{index}]")),
-            Segment::Unknown => {}
-        }
-    }
-    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
-    if (text.starts_with("unknown field") || text.starts_with("missing field"))
-        && let Some(name) = quoted(text)
-    {
-        // The reader counts an unknown field as part of the path, or doesn't.
-        if !field.ends_with(&format!(".{name}")) && field != name {
-            push(&mut field, &name);
-        }
-    }
-    let wanted = match text {
-        _ if text.starts_with("missing field") => "wanted",
-        _ if text.starts_with("UUID parsing failed") => "wanted an id, a UUID",
-        _ => text,
-    };
-    Invalid::new(if field.is_empty() { "body".to_owned() } else { field }, wanted)
 }
 
 /// For fields of a PATCH: absent and null are two things. `Option<Option<T>>` tells them apart with this, and

@@ -16,6 +16,10 @@ use crate::metrics::Metrics;
 /// Longer than the longest wait that a request may ask for (`timeout_ms`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
+/// Requests whose bodies are files. They take as long as they take; a sender that says nothing is cut off by the handler.
+const UPLOADS: [&str; 2] = ["/api/v2/imports", "/api/v2/imports/{import_id}/content"];
+/// Longer than anybody sends a file.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
 /// A request's id, among its extensions: the caller's, else one of ours.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
@@ -28,7 +32,8 @@ pub async fn wrap(State(metrics): State<Arc<Metrics>>, mut request: Request, nex
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let response = match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
+    let limit = if UPLOADS.contains(&&*route) { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    let response = match tokio::time::timeout(limit, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => Problem::internal().into_response(),
         Err(_) => {

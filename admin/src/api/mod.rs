@@ -19,8 +19,10 @@ pub mod error;
 pub mod etag;
 pub mod events;
 pub mod explain;
+pub mod exports;
 pub mod feed;
 pub mod idempotency;
+pub mod imports;
 pub mod intents;
 pub mod openapi;
 pub mod order;
@@ -76,6 +78,8 @@ pub struct Api {
     pub fleet: Fleet,
     /// Wakes this process's publisher.
     pub wake: Arc<Notify>,
+    /// Wakes the workers that take imports on.
+    pub imports: Arc<Notify>,
     /// Whether this process publishes.
     pub is_publishing: Arc<AtomicBool>,
     /// Streams of events.
@@ -166,6 +170,13 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list_of_tenant))
         .routes(routes!(feed::get))
         .routes(routes!(feed::routers))
+        .routes(routes!(imports::list, imports::create))
+        .routes(routes!(imports::get, imports::cancel))
+        .routes(routes!(imports::offset, imports::append))
+        .routes(routes!(imports::apply))
+        .routes(routes!(imports::errors))
+        .routes(routes!(imports::events))
+        .routes(routes!(exports::get))
 }
 
 /// The API as a service.

@@ -84,6 +84,20 @@ impl<Q> Order<Q> {
     pub const fn principal(&self) -> &Principal {
         &self.terms.principal
     }
+
+    /// Who asks, in which request, from where.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.terms.origin
+    }
+
+    /// Refuses `If-Match`, for what isn't one [`super::writes::Write`].
+    ///
+    /// # Errors
+    /// `precondition_not_supported`.
+    pub fn refuse_precondition(&self) -> Result<(), Problem> {
+        if self.terms.if_match.is_some() { Err(Problem::no_precondition()) } else { Ok(()) }
+    }
 }
 
 impl<Q: DeserializeOwned> FromRequestParts<Api> for Order<Q> {

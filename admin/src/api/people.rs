@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use super::Api;
 use super::auth::{Editor, InPath, InTenant, PathId, Viewer};
-use super::body::{Body, invalid};
+use super::body::Body;
 use super::documents::{Document, check_offered};
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
 use super::page::Page;
 use super::writes::{Answered, Stop, Write};
-use crate::invalid::Invalid;
+use crate::invalid::{self, Invalid};
 use crate::people::{PersonDocument, ServiceDocument, ServicesDocument, StaffDocument};
 use crate::store::settings::{self, Owner};
 use crate::store::tenants;
@@ -189,7 +189,7 @@ fn patched<T: Listed>(item: &T, patch: Map<String, Value>) -> Result<T, Problem>
         }
     }
     serde_path_to_error::deserialize(Value::Object(fields))
-        .map_err(|error| invalid(None, error.path(), &error.inner().to_string()).into())
+        .map_err(|error| invalid::at_path(None, error.path(), &error.inner().to_string()).into())
 }
 
 /// List a tenant's staff.

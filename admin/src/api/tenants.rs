@@ -21,9 +21,6 @@ use crate::business::provisioning::ProvisioningDocument;
 use crate::invalid::{self, Invalid};
 use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges, TenantFilter};
 
-/// Far beyond what one business has.
-const COUNT_MAX: i32 = 1_000_000;
-
 /// A tenant to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -177,10 +174,7 @@ fn calls_max(calls: Option<u32>) -> Result<Option<i32>, Invalid> {
 }
 
 fn count_max(field: &str, most: Option<u32>) -> Result<Option<i32>, Invalid> {
-    let Some(most) = most else { return Ok(None) };
-    let in_range = i32::try_from(most).ok().filter(|most| *most <= COUNT_MAX);
-    let wanted = || Invalid::new(field, format!("wanted 0 to {COUNT_MAX}, or null for any number"));
-    in_range.map(Some).ok_or_else(wanted)
+    most.map(|most| invalid::count_max(field, most)).transpose()
 }
 
 /// Refuses documents that aren't what they say they are.

@@ -15,10 +15,17 @@ use dialplane_common::feed::keys::{Keys, NAMESPACE};
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::secret::Secret;
 
-use crate::store::audit::Head;
 pub use access::RateSettings;
 
+use crate::commands::check::CheckArguments;
+use crate::commands::explain::ExplainArguments;
+use crate::commands::export::ExportArguments;
+use crate::commands::fleet::FleetArguments;
+use crate::commands::import::ImportArguments;
+use crate::commands::keys::KeysCommand;
+use crate::commands::rotate_keys::RotateArguments;
 use crate::oidc::OidcSettings;
+use crate::store::audit::Head;
 use crate::telemetry::{LogFormat, LogSettings};
 
 /// Loopback: whoever opens the API to a network decides so.
@@ -35,6 +42,15 @@ const NUMBER_QUARANTINE_DAYS_MAX: u64 = 365;
 const IDEMPOTENCY_HOURS: &str = "24";
 const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
+
+const IMPORT_EXAMPLES: &str = "Examples:
+  dialplane-admin import --kind numbers --dry-run numbers.csv
+  dialplane-admin import --kind numbers --all-or-nothing numbers.csv
+  dialplane-admin import --kind settings --tenant 0198... settings.jsonl
+
+A file of numbers, one that needs no more than its tenant:
+  phone_number,tenant_external_id,display_name,timezone,agent,account
+  +12125550001,salon-1,Broadway,America/New_York,Front desk,main";
 
 /// The control plane of Dialplane.
 #[derive(Parser)]
@@ -54,8 +70,33 @@ pub enum Command {
     Migrate(MigrateArguments),
     /// Print the OpenAPI document.
     Openapi,
-    /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
+    /// The same as feed republish.
+    #[command(hide = true)]
     Republish(RepublishArguments),
+    /// Say whether the settings of serve are good, and what they name can be reached.
+    Check(CheckArguments),
+    /// Make, list and revoke keys of the API, directly in Postgres.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Seal stored credentials anew with the first key of ADMIN_ENCRYPTION_KEY. Stopped, it goes on when run again.
+    RotateKeys(RotateArguments),
+    /// Import a file of numbers, tenants or settings through a running admin plane.
+    ///
+    /// A line creates what isn't there, and sets of what is there the columns that the file has: an empty cell, or
+    /// null, unsets. Numbers are known by phone_number or prefix, tenants by tenant_id or external_id.
+    ///
+    /// Ends with 1 when a line is bad, though the others are applied.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArguments),
+    /// Export numbers, tenants or settings into a file that import takes.
+    Export(ExportArguments),
+    /// Explain a call that nobody makes: where it goes, by which rule, and why none before.
+    Explain(ExplainArguments),
+    /// Show where the feed is, and which routers serve it. Ends with 1 while a live router is degraded.
+    Fleet(FleetArguments),
+    /// What concerns the feed of changes.
+    #[command(subcommand)]
+    Feed(FeedCommand),
     /// Look after the audit log.
     Audit {
         /// What to do with it.
@@ -64,6 +105,13 @@ pub enum Command {
     },
     /// Create a demo tenant over REST, once, and print a signed call to it.
     Demo(DemoArguments),
+}
+
+/// What to do with the feed.
+#[derive(Subcommand)]
+pub enum FeedCommand {
+    /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
+    Republish(RepublishArguments),
 }
 
 /// What to do with the audit log.
@@ -163,6 +211,17 @@ pub struct DemoArguments {
     /// Base URLs that providers call: the signature covers the first.
     #[arg(long, env = "PUBLIC_URLS")]
     pub public_urls: Option<String>,
+}
+
+/// Settings of commands that work in Postgres.
+#[derive(Args)]
+pub struct StoreArguments {
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 #[derive(Args)]
@@ -279,6 +338,16 @@ pub struct RepublishSettings {
     pub log: LogSettings,
 }
 
+/// What commands that work in Postgres need, checked.
+pub struct StoreSettings {
+    /// Postgres, as a URL.
+    pub database_url: String,
+    /// The keys that seal.
+    pub seal_keys: SealKeys,
+    /// How to log.
+    pub log: LogSettings,
+}
+
 /// What `audit verify` needs, checked.
 pub struct VerifySettings {
     /// An end that the chain is known to have had.
@@ -346,6 +415,30 @@ impl RepublishArguments {
             seal_keys: self.keys.settings()?,
             log: self.log.settings()?,
         })
+    }
+}
+
+impl StoreArguments {
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    pub fn settings(self) -> Result<StoreSettings, SettingError> {
+        Ok(StoreSettings {
+            database_url: self.database.settings()?,
+            seal_keys: self.keys.settings()?,
+            log: self.log.settings()?,
+        })
+    }
+
+    /// The first key of `ADMIN_ENCRYPTION_KEY` by itself: it opens what it has sealed, and nothing else.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn first_encryption_key(&self) -> Result<Keyring, SettingError> {
+        let list = self.keys.encryption_key.as_deref().unwrap_or_default();
+        let first = list.split(',').next().unwrap_or_default();
+        Keyring::parse("admin", first).map_err(|error| SettingError::unshown("ADMIN_ENCRYPTION_KEY", error))
     }
 }
 

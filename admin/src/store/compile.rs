@@ -12,15 +12,19 @@ use dialplane_common::location::{
     Business, Conversation, Intent, Person, Place, Profile, Service, Sms, Voice,
 };
 use dialplane_common::route::{Hours, Rule};
+use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
 
 use super::accounts::AccountRow;
 use super::agents::Agent;
 use super::api_keys::token_hash;
+use super::bulk::{self, Documents};
 use super::numbers::{Address, NumberRow};
 use super::settings::{Kind, Owner};
+use super::tenants::Tenant;
 use super::{StoreError, WriteTx, intents, numbers, settings, tenants, tool_servers};
 use crate::hours::HoursDocument;
+use crate::invalid::Invalid;
 use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
@@ -65,6 +69,19 @@ impl WriteTx {
             intent_ids,
         };
         self.record(&Record::Tenant(id, record))
+    }
+
+    /// Notes the record of a tenant that was just inserted and sets nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::RecordTooLarge`].
+    pub fn record_new_tenant(&mut self, tenant: &Tenant) -> Result<(), StoreError> {
+        let record = TenantRecord {
+            suspended: tenant.status != "active",
+            calls_max: calls_max(tenant.calls_max),
+            ..TenantRecord::new(&tenant.name, &tenant.timezone)
+        };
+        self.record(&Record::Tenant(TenantId(tenant.id), record))
     }
 
     /// Notes an account's record as it is now: its credentials leave the sealing of the database for the feed's.
@@ -135,32 +152,8 @@ impl WriteTx {
         id: PhoneNumberId,
     ) -> Result<NumberRow, StoreError> {
         let row = numbers::find(self.conn(), tenant, id).await?;
-        let address = row.address()?;
-        let is_routed = row.status == "active" && matches!(row.lifecycle.as_str(), "active" | "porting");
-        let owner = Owner::Number(tenant, id);
-        let record = NumberRecord {
-            id,
-            tenant_id: tenant,
-            active: is_routed,
-            place: Place {
-                display_name: row.display_name.clone(),
-                address: row.address.clone(),
-                profile: profile(self.conn(), owner).await?,
-                staff: staff(self.conn(), owner).await?,
-                services: services(self.conn(), owner).await?,
-            },
-            timezone: row.timezone.clone(),
-            agent_id: row.agent_id.map(AgentId),
-            bindings: row.bindings.iter().map(super::bindings::Binding::record).collect(),
-            hours: hours(self.conn(), owner).await?,
-            rules: rules(self.conn(), owner).await?,
-            calls_max: calls_max(row.calls_max),
-            sms: sms(self.conn(), owner).await?,
-        };
-        self.record(&match address {
-            Address::Number(number) => Record::Number(number, record),
-            Address::Range(prefix) => Record::Range(prefix, record),
-        })?;
+        let documents = bulk::documents(self.conn(), &[row.id]).await?.remove(&row.id).unwrap_or_default();
+        self.record(&number_record(&row, &documents)?)?;
         Ok(row)
     }
 
@@ -211,6 +204,49 @@ impl WriteTx {
         self.remove(RecordKey::Tenant(id));
         Ok(())
     }
+}
+
+/// A number's record, from its row and its documents.
+///
+/// # Errors
+/// [`StoreError::Malformed`].
+pub fn number_record(row: &NumberRow, documents: &Documents) -> Result<Record, StoreError> {
+    let record = NumberRecord {
+        id: PhoneNumberId(row.id),
+        tenant_id: TenantId(row.tenant_id),
+        active: row.is_routed(),
+        place: Place {
+            display_name: row.display_name.clone(),
+            address: row.address.clone(),
+            profile: Profile {
+                voice: document(documents, Kind::Voice, VoiceDocument::compile)?.unwrap_or_default(),
+                conversation: document(documents, Kind::Rules, RulesDocument::compile)?.unwrap_or_default(),
+            },
+            staff: document(documents, Kind::Staff, StaffDocument::compile)?,
+            services: document(documents, Kind::Services, ServicesDocument::compile)?,
+        },
+        timezone: row.timezone.clone(),
+        agent_id: row.agent_id.map(AgentId),
+        bindings: row.bindings.iter().map(super::bindings::Binding::record).collect(),
+        hours: document(documents, Kind::Hours, HoursDocument::compile)?,
+        rules: document(documents, Kind::Routing, RoutingDocument::compile)?,
+        calls_max: calls_max(row.calls_max),
+        sms: document(documents, Kind::Sms, SmsDocument::compile)?.unwrap_or_default(),
+    };
+    Ok(match row.address()? {
+        Address::Number(number) => Record::Number(number, record),
+        Address::Range(prefix) => Record::Range(prefix, record),
+    })
+}
+
+fn document<D: DeserializeOwned, T>(
+    documents: &Documents,
+    kind: Kind,
+    compile: impl FnOnce(&D) -> Result<T, Invalid>,
+) -> Result<Option<T>, StoreError> {
+    let Some(value) = documents.get(kind.name()) else { return Ok(None) };
+    let document = D::deserialize(value).map_err(|_| StoreError::Malformed("setting"))?;
+    compile(&document).map(Some).map_err(|_| StoreError::Malformed(kind.name()))
 }
 
 /// A limit as stored, where the table's check keeps it small.

@@ -73,10 +73,10 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
+                Some("tenants_external_id_key" | "tenants_pkey") => Self::ExternalIdTaken,
                 Some("intents_name_key") => Self::IntentNameTaken,
                 Some("phone_numbers_max_check") => Self::PhoneNumbersMax,
                 Some("agents_max_check") => Self::AgentsMax,
-                Some("tenants_external_id_key") => Self::ExternalIdTaken,
                 Some("agent_intents_intent_fkey") if is_delete(reason.message()) => Self::IntentInUse,
                 Some("phone_numbers_overlap_excl") => Self::AddressOverlaps,
                 Some("phone_number_bindings_number_id_key") => Self::NumberIdTaken,
@@ -96,6 +96,7 @@ impl From<sqlx::Error> for StoreError {
                     | "intents_tenant_fkey"
                     | "tool_servers_tenant_fkey"
                     | "idempotency_keys_tenant_fkey"
+                    | "imports_tenant_fkey"
                     | "tenant_defaults_tenant_fkey",
                 ) => Self::NotFound,
                 // Shutting down, starting up, out of connections.

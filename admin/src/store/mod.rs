@@ -13,17 +13,20 @@ pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod bindings;
+pub mod bulk;
 pub mod compile;
 pub mod doorbell;
 pub mod error;
 pub mod feed;
 pub mod idempotency;
+pub mod imports;
 pub mod instant;
 pub mod intents;
 mod nonce;
 pub mod numbers;
 pub mod origin;
 pub mod pool;
+pub mod sealed;
 pub mod search;
 pub mod settings;
 pub mod tenants;
@@ -184,6 +187,14 @@ impl Store {
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statements)).await });
         let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
         begun.map_err(StoreError::from)
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached.
+    pub async fn server_version(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&self.pool).await?)
     }
 
     /// Whether the schema is this program's, or a newer one.

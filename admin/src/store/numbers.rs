@@ -109,6 +109,12 @@ impl NumberRow {
         Address::from_row(&self.phone_number, self.is_range)
     }
 
+    /// Whether its calls are routed.
+    #[must_use]
+    pub fn is_routed(&self) -> bool {
+        self.status == "active" && matches!(self.lifecycle.as_str(), "active" | "porting")
+    }
+
     /// Where the location is, as it was given.
     #[must_use]
     pub fn location_address(&self) -> Option<LocationAddress> {
@@ -187,7 +193,7 @@ const COLUMNS_AND_BINDINGS: &str = "SELECT n.*, (
     FROM phone_numbers n";
 
 /// The query with the columns of a [`NumberRow`].
-fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn select(condition: &'static str) -> sqlx::AssertSqlSafe<String> {
     // Safe: both parts are literals of this file.
     sqlx::AssertSqlSafe(format!("{COLUMNS_AND_BINDINGS} {condition}"))
 }

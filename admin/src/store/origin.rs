@@ -20,6 +20,20 @@ pub enum Actor {
     System(&'static str),
 }
 
+impl Actor {
+    /// Whom a text that this program wrote means; `None` when it is a part of the program itself.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once(':')?;
+        match kind {
+            "key" => name.parse().ok().map(Self::Key),
+            "operator" => name.parse().ok().map(Self::Operator),
+            "jwt" => Some(Self::Subject(name.into())),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -70,6 +84,17 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn actors_are_known_by_what_is_written_of_them() {
+        let id = Uuid::from_u128(7);
+        for actor in [Actor::Key(id), Actor::Operator(id), Actor::Subject("auth0|a:b".into())] {
+            assert_eq!(Actor::from_text(&actor.to_string()), Some(actor));
+        }
+        for text in ["", "key:x", "system:start", "nobody"] {
+            assert_eq!(Actor::from_text(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn nothing_leaves_its_literal() {

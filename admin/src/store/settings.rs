@@ -52,7 +52,9 @@ impl Owner {
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    /// Its name in the tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Hours => "hours",
             Self::Routing => "routing",

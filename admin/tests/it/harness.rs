@@ -1,7 +1,7 @@
 //! One admin process with a database and a namespace of its own, gone when it is dropped.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use dialplane_admin::outbound;
@@ -136,6 +136,24 @@ impl Admin {
         let mut command = command("republish", &self.database_url, encryption_key);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs a command of the program, as an operator who has its settings.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, ENCRYPTION_KEY)
+    }
+
+    /// The same, with this list of keys that seal what is stored.
+    pub fn run_with(&self, arguments: &[&str], encryption_key: &str) -> Output {
+        let (name, rest) = arguments.split_first().unwrap();
+        command(name, &self.database_url, encryption_key)
+            .args(rest)
+            .env("ADMIN_URL", &self.api)
+            .env("ADMIN_BOOTSTRAP_KEY", OPERATOR)
+            .env("REDIS_URL", &self.redis_url)
+            .env("REDIS_NAMESPACE", &self.namespace)
+            .output()
+            .unwrap()
     }
 
     /// Sends a request, with a key or without, and gives the whole answer.

@@ -12,7 +12,7 @@ const SERVICE: &str = "019ad000-0000-7000-8000-000000000002";
 
 /// One of everything.
 struct World {
-    ids: [(&'static str, String); 7],
+    ids: [(&'static str, String); 8],
     /// The platform's account and agent, in paths that don't name a tenant, and a number of the pool.
     platform: [(&'static str, &'static str, String); 3],
 }
@@ -28,6 +28,12 @@ impl World {
         let server = json!({"url": "https://tools.example/dialplane"});
         admin.expect(StatusCode::OK, Method::PUT, &own("tool-server"), server).await;
         let platform = json!({"provider": "twilio", "label": "main", "credentials": {"account_sid": "AC2", "auth_token": "t"}});
+        let import = Answer::to(
+            admin
+                .request(OPERATOR, Method::POST, "/imports?kind=numbers&format=csv")
+                .header("upload-complete", "?0"),
+        )
+        .await;
         for list in ["staff", "services"] {
             let path = own(&format!("defaults/{list}"));
             let body = smallest(&Method::PUT, &path);
@@ -36,6 +42,7 @@ impl World {
         let pooled = json!({"phone_number": "+12125550009"});
         Self {
             ids: [
+                ("{import_id}", import.body["id"].as_str().unwrap().to_owned()),
                 ("{account_id}", admin.create(&own("accounts"), account).await),
                 ("{agent_id}", admin.create(&own("agents"), agent.clone()).await),
                 ("{phone_number_id}", admin.create(&own("phone-numbers"), number).await),

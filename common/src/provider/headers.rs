@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_list_and_a_map_of_the_same_headers_say_the_same() {
-        for values in [&[][..], &[b"a"], &[b"a", b"b"], &[b"a\xff"], &[b"a\tb c"], &[b""]] {
+        let several: [&[&[u8]]; 6] = [&[], &[b"a"], &[b"a", b"b"], &[b"a\xff"], &[b"a\tb c"], &[b""]];
+        for values in several {
             let map: HeaderMap =
                 values.iter().map(|value| (NAME.clone(), HeaderValue::from_bytes(value).unwrap())).collect();
             let mut list: Vec<(&str, &[u8])> = vec![("Host", b"h")];

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Deserializer};
 
 use super::credentials::Credential;
+use super::headers::Headers;
 use super::request::{ParseError, VerifyError, WebhookRequest};
 use super::{Kind, Provider};
 use crate::call::{self, InboundCall};
@@ -147,6 +148,12 @@ pub fn event_of(
     let request = WebhookRequest::new(&Method::POST, "/", &headers, body, &[])?;
     let _ = provider.claim(kind, &request);
     provider.event(kind, &request).map(|event| format!("{event:?}"))
+}
+
+/// A copy of a request's headers, to change.
+pub fn copied(headers: Headers<'_>) -> HeaderMap {
+    let Headers::Map(map) = headers else { panic!("the vectors' headers are maps") };
+    map.clone()
 }
 
 /// Calls `check` with a request to `url`.

@@ -132,7 +132,6 @@ mod tests {
     };
     use dialplane_common::feed::{Digest, Epoch, FEED_VERSION, Revision};
     use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
-    use dialplane_common::location::Profile;
     use uuid::Uuid;
 
     const EPOCH: Epoch = Epoch(Uuid::from_u128(5));
@@ -155,8 +154,7 @@ mod tests {
         let tenant = |at| Record::Tenant(TenantId(id(at)), TenantRecord::new(format!("t {at}"), "UTC"));
         let agent = |at| {
             let target = AgentTarget::Sip { uri: format!("sip:{at}@a.example") };
-            let (name, profile) = ("Front desk".into(), Profile::NONE.into());
-            Record::Agent(AgentId(id(at)), AgentRecord { tenant_id: TenantId(id(at)), name, profile, target })
+            Record::Agent(AgentId(id(at)), AgentRecord::new(TenantId(id(at)), "Front desk", target))
         };
         let number = |at: u64| {
             let number_id = at.is_multiple_of(7).then(|| format!("PN{at}"));

@@ -119,6 +119,20 @@ impl InPath for Uuid {
     const NAME: &'static str = "api_key_id";
 }
 
+/// An import's id.
+pub struct ImportId(pub Uuid);
+
+impl FromStr for ImportId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for ImportId {
+    const NAME: &'static str = "import_id";
+}
+
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {
     type Rejection = Problem;
 

@@ -15,7 +15,9 @@ pub mod keys;
 use dialplane_common::ids::TenantId;
 use sha2::{Digest, Sha256};
 
-pub use extract::{Admin, Editor, InPath, InTenant, Least, Operator, PathId, Viewer, operator_only};
+pub use extract::{
+    Admin, Editor, ImportId, InPath, InTenant, Least, Operator, PathId, Viewer, operator_only,
+};
 
 pub use crate::role::Role;
 use crate::store::{Actor, Scope};

@@ -17,8 +17,10 @@ pub(super) struct Operation<'a> {
     described: &'a Value,
     /// It gives a page of a list that has further pages.
     pub is_list: bool,
-    /// It takes a body.
+    /// It takes a body, of JSON.
     pub has_body: bool,
+    /// It takes a file, or a part of one.
+    pub is_upload: bool,
     /// The path has a GET.
     is_shown: bool,
 }
@@ -28,12 +30,20 @@ impl<'a> Operation<'a> {
     pub fn new(method: &'a str, path: &'a str, described: &'a Value, is_shown: bool) -> Self {
         let parameters = described["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         let is_list = parameters.iter().any(|parameter| parameter["name"] == "cursor");
-        Self { method, path, described, is_list, has_body: described["requestBody"].is_object(), is_shown }
+        let body = &described["requestBody"]["content"];
+        let has_body = body["application/json"].is_object();
+        let is_upload = body.is_object() && !has_body;
+        Self { method, path, described, is_list, has_body, is_upload, is_shown }
     }
 
     /// It changes something.
     pub fn is_write(&self) -> bool {
-        self.method != "get"
+        !matches!(self.method, "get" | "head")
+    }
+
+    /// Routers may have to see what it changes by the time it is answered.
+    fn is_awaited(&self) -> bool {
+        self.is_write() && !self.is_tagged("Bulk")
     }
 
     /// It takes `If-Match`: what it changes has a representation.
@@ -139,15 +149,18 @@ impl<'a> Operation<'a> {
 
 /// The headers of an answer of this status, as names of components; without an operation: of a refusal.
 fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
-    let is_write = operation.is_some_and(Operation::is_write);
+    let is_awaited = operation.is_some_and(Operation::is_awaited);
+    let is_upload = operation.is_some_and(|operation| operation.is_upload || operation.method == "head");
     let is_post = operation.is_some_and(|operation| operation.method == "post");
     let names = [
         ("X-Request-Id", true),
         ("ETag", operation.is_some() && status != 204),
         ("Location", status == 201),
-        ("Dialplane-Revision", is_write),
-        ("Dialplane-Applied", is_write),
-        ("Dialplane-Waiting-For", is_write),
+        ("Dialplane-Revision", is_awaited),
+        ("Dialplane-Applied", is_awaited),
+        ("Dialplane-Waiting-For", is_awaited),
+        ("Upload-Offset", is_upload),
+        ("Upload-Complete", is_upload),
         (
             "Dialplane-Primary",
             operation
@@ -190,6 +203,8 @@ pub(super) fn components() -> (Value, Value) {
             "Only when `Dialplane-Applied` is `false`: the routers that weren't there by the deadline.",
             "edge-1,edge-2",
         ),
+        ("Upload-Offset", "How many bytes of the file are kept.", "65536"),
+        ("Upload-Complete", "Whether all of the file came: `?1`, or `?0`.", "?1"),
         (
             "Dialplane-Primary",
             "Where the number was its tenant's primary one and is no more: the id of the one that is now, or `none`.",

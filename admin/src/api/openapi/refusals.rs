@@ -12,10 +12,17 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 40] = [
+const REFUSALS: [Refusal; 48] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
+    (400, "invalid_header", "Upload-Complete: wanted ?1 or ?0", |of| of.is_upload),
+    (
+        400,
+        "body_broke_off",
+        "the body broke off: what came is kept, go on at the offset that HEAD tells",
+        |of| of.is_upload,
+    ),
     (400, "invalid_cursor", "cursor: wanted next of the page before, as it was", |of| of.is_list),
     (
         400,
@@ -85,6 +92,14 @@ const REFUSALS: [Refusal; 40] = [
     (409, "tenant_has_numbers", "the tenant has 2 phone numbers: say what becomes of them", |of| {
         is_of(of, "Tenants", &["delete"])
     }),
+    (409, "upload_offset_mismatch", "Upload-Offset: wanted 65536, while it is uploading", |of| {
+        is_bulk(of, "/content", "patch")
+    }),
+    (409, "upload_moved", "somebody else went on with the upload, or ended it", |of| of.is_upload),
+    (409, "import_not_ready", "wanted an import that is ready; it is done", |of| {
+        is_bulk(of, "/apply", "post")
+    }),
+    (409, "import_over", "the import is over: done", |of| is_bulk(of, "/{import_id}", "delete")),
     (
         410,
         "event_unknown",
@@ -97,7 +112,16 @@ const REFUSALS: [Refusal; 40] = [
         of.is_write() && of.has_body
     }),
     (415, "unsupported_media_type", "wanted a body with the header Content-Type: application/json", has_body),
-    (422, "invalid_field", "name: wanted", |of| of.has_body || !of.is_write()),
+    (
+        415,
+        "unsupported_media_type",
+        "wanted a body with the header Content-Type: application/partial-upload",
+        |of| is_bulk(of, "/content", "patch"),
+    ),
+    (422, "invalid_field", "name: wanted", |of| of.has_body || of.is_upload || !of.is_write()),
+    (422, "unknown_tenant", "tenant_id: there is no such tenant", |of| {
+        is_bulk(of, "/imports", "post") || is_bulk(of, "/exports", "get")
+    }),
     (422, "idempotency_key_reused", "Idempotency-Key: it was sent with another request before", is_post),
     (422, "source_not_supported", "source: wanted manual or pool", |of| {
         is_of(of, "Phone numbers", &["post"])
@@ -113,6 +137,10 @@ const REFUSALS: [Refusal; 40] = [
 
 fn is_stream(of: &Operation<'_>) -> bool {
     is_of(of, "Events", &["get"])
+}
+
+fn is_bulk(of: &Operation<'_>, ending: &str, method: &str) -> bool {
+    of.path.ends_with(ending) && is_of(of, "Bulk", &[method])
 }
 
 fn has_body(of: &Operation<'_>) -> bool {

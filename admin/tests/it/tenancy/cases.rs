@@ -33,7 +33,14 @@ const PATHS: &[(&str, &str)] = &[
     ("/defaults/sms", "get put delete"),
     ("/defaults/voice", "get put delete"),
     ("/explain", "get"),
+    ("/exports", "get"),
     ("/feed", "get"),
+    ("/imports", "get post"),
+    ("/imports/{import_id}", "get delete"),
+    ("/imports/{import_id}/apply", "post"),
+    ("/imports/{import_id}/content", "head patch"),
+    ("/imports/{import_id}/errors", "get"),
+    ("/imports/{import_id}/events", "get"),
     ("/pool", "get post"),
     ("/pool/{phone_number_id}", "get delete"),
     ("/routers", "get"),
@@ -127,7 +134,8 @@ impl Case {
 
     /// The smallest body that it takes for what is there already, so that it isn't refused for that.
     pub fn body(&self) -> Value {
-        if matches!(self.method, Method::GET | Method::DELETE) || self.path.ends_with("/token") {
+        if matches!(self.method, Method::GET | Method::HEAD | Method::DELETE) || self.path.ends_with("/token")
+        {
             return Value::Null;
         }
         match self.path.rsplit('/').next() {

@@ -117,16 +117,20 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
          UNION ALL SELECT nspname::text FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner WHERE rolname IN ({roles})
          UNION ALL SELECT datname::text FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE rolname IN ({roles})
          UNION ALL SELECT rolname || ' ' || proname FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
-            WHERE rolname IN ({roles})"
+            WHERE rolname IN ({roles}) ORDER BY 1"
     ))
     .await;
     // They have to see all tenants' rows.
-    let mut owned = owned;
-    owned.sort();
     assert_eq!(
         owned,
-        ["agents_grant_own", "phone_number_arrive", "phone_number_leave", "phone_numbers_refuse_overlap"]
-            .map(|name| format!("dialplane_operator {name}"))
+        [
+            "agents_grant_own",
+            "phone_number_arrive",
+            "phone_number_leave",
+            "phone_numbers_refuse_overlap",
+            "phone_numbers_refuse_overlaps",
+        ]
+        .map(|name| format!("dialplane_operator {name}"))
     );
     let creating = list(format!(
         "SELECT rolname::text FROM pg_roles WHERE rolname IN ({roles})
@@ -171,6 +175,7 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
         "phone_number_arrive",
         "phone_number_leave",
         "phone_numbers_refuse_overlap",
+        "phone_numbers_refuse_overlaps",
     ];
     assert_eq!(definers, expected);
     let careless = list(

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::access::issuer::Issuer;
 use crate::access::signer::Signer;
-use crate::harness::Admin;
+use crate::harness::{Admin, Answer, OPERATOR};
 
 /// A word that stands in all that the one tenant has, and in nothing else.
 const MARK: &str = "okapi";
@@ -94,6 +94,16 @@ impl World {
     ) -> (StatusCode, Value) {
         let answer = self.admin.ask(key, method.clone(), path, body).await;
         let status = answer.status();
+        if *method == Method::HEAD {
+            // It has no body; these are the codes that its statuses stand for.
+            let code = match status {
+                StatusCode::UNAUTHORIZED => "unauthorized",
+                StatusCode::FORBIDDEN => "operator_only",
+                StatusCode::NOT_FOUND => "not_found",
+                _ => "",
+            };
+            return (status, json!({"code": code}));
+        }
         let mut body: Value = answer.json().await.unwrap_or_default();
         if let Some(body) = body.as_object_mut() {
             body.remove("request_id");
@@ -158,6 +168,9 @@ async fn populate(admin: &Admin) -> Ids {
     let number = admin.create(&below("phone-numbers"), number).await;
     let intent = admin.create(&below("intents"), json!({"name": MARK})).await;
     let key = admin.create(&below("api-keys"), json!({"name": name("key"), "role": "viewer"})).await;
+    let import = format!("/imports?kind=numbers&format=csv&tenant_id={tenant}");
+    let import = admin.request(OPERATOR, Method::POST, &import).header("upload-complete", "?0");
+    let import = Answer::to(import).await.body["id"].as_str().unwrap().to_owned();
     let put = async |path: String, body: Value| admin.expect(StatusCode::OK, Method::PUT, &path, body).await;
     put(below("tool-server"), json!({"url": format!("https://{MARK}.example/")})).await;
     let hours = json!({"weekly": {"mon": [["09:00", "17:00"]]}});
@@ -176,6 +189,7 @@ async fn populate(admin: &Admin) -> Ids {
         ("{phone_number_id}", number),
         ("{intent_id}", intent),
         ("{api_key_id}", key),
+        ("{import_id}", import),
         ("{person_id}", person),
         ("{service_id}", service),
     ])

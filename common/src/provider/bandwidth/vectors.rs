@@ -294,7 +294,7 @@ fn strange_bodies_are_errors() {
 #[test]
 fn no_bytes_make_it_panic() {
     for vector in vectors() {
-        let headers = vector.with_request(|request| request.headers.clone());
+        let headers = vector.headers();
         let kind = kind(&vector.kind);
         hostile::mutations(vector.body.as_bytes(), 300, |body| {
             signed::with_request("POST", &vector.url, &headers, body, |request| {

@@ -9,7 +9,7 @@ use crate::call;
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::WebhookRequest;
-use crate::provider::{Kind, Provider};
+use crate::provider::{Kind, Provider, signed};
 use crate::secret::Secret;
 use crate::time::UnixMillis;
 
@@ -108,9 +108,9 @@ fn a_doubled_or_foreign_signature_is_none() {
     let vector = vectors().into_iter().find(|vector| vector.name == "voice-inbound").unwrap();
     vector.with_request(|request| {
         let verifier = Twilio.verifier(&vector.credentials());
-        let mut headers = request.headers.clone();
+        let mut headers = signed::copied(request.headers);
         headers.append("x-twilio-signature", headers["x-twilio-signature"].clone());
-        let doubled = WebhookRequest { headers: &headers, form: request.form.clone(), ..*request };
+        let doubled = WebhookRequest { headers: (&headers).into(), form: request.form.clone(), ..*request };
         assert!(verifier.verify(vector.kind(), &doubled, UnixMillis(0)).is_err());
         assert!(Twilio.verifier(&[]).verify(vector.kind(), request, UnixMillis(0)).is_err());
         let empty = Credential { kind: "auth_token".into(), id: String::new(), value: Secret::new("") };

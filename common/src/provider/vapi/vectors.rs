@@ -123,9 +123,10 @@ impl Vector {
         now_ms: i64,
     ) -> Result<(), VerifyError> {
         self.with_request(|request| {
-            let mut headers = request.headers.clone();
+            let mut headers = signed::copied(request.headers);
             change(&mut headers);
-            let changed = WebhookRequest { headers: &headers, form: request.form.clone(), ..*request };
+            let changed =
+                WebhookRequest { headers: (&headers).into(), form: request.form.clone(), ..*request };
             Vapi.verifier(credentials).verify(kind("server"), &changed, UnixMillis(now_ms))
         })
     }

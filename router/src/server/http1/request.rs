@@ -218,7 +218,7 @@ mod tests {
             with("Host: h", " folded: h"),
             with("Host: h", &"A: b\r\n".repeat(HEADERS_MAX)),
             with("Host: h", &format!("A: {}", "b".repeat(HEAD_BYTES_MAX))),
-            format!("GET /a HTTP/1.1\r\nContent-Length: 1\r\n\r\na"),
+            "GET /a HTTP/1.1\r\nContent-Length: 1\r\n\r\na".into(),
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
             "\u{16}\u{3}\u{1}".into(),
             "A".repeat(HEAD_BYTES_MAX),

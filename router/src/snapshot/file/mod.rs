@@ -76,7 +76,11 @@ fn is_missing(error: &FileError) -> bool {
     matches!(error, FileError::Io(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-fn read_one(path: &Path, keys: &Keyring) -> Result<Snapshot, FileError> {
+/// Reads this file and no other.
+///
+/// # Errors
+/// See [`FileError`].
+pub fn read_one(path: &Path, keys: &Keyring) -> Result<Snapshot, FileError> {
     reader::read(File::open(path)?, keys)
 }
 
