@@ -48,17 +48,20 @@ class Admin:
             sys.exit(f"fuzz: the admin plane doesn't start; see {self.log.name}")
         self.url = words[words.index("api") + 1]
 
-    def create(self, path, body, key=OPERATOR_KEY, method="POST"):
-        """What a write that has to succeed answers."""
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        request = urllib.request.Request(
-            f"{self.url}/api/v2{path}", json.dumps(body).encode(), headers, method=method
-        )
+    def send(self, method, path, body=b"", **headers):
+        """What an operator's request that has to succeed is answered."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers["Authorization"] = f"Bearer {OPERATOR_KEY}"
+        request = urllib.request.Request(f"{self.url}/api/v2{path}", body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
+                return answer.read()
         except urllib.error.HTTPError as error:
             sys.exit(f"fuzz: {method} {path}: {error.code} {error.read().decode()}")
+
+    def create(self, path, body):
+        """What was created."""
+        return json.loads(self.send("POST", path, json.dumps(body).encode(), Content_Type="application/json"))
 
     def stop(self):
         """Ends it; its exit status."""
@@ -88,6 +91,11 @@ def rows(admin, suffix):
     ids["phone_number_id"] = admin.create(f"{below}/phone-numbers", number)["id"]
     intent = {"name": "book", "phrases": ["I'd like to come in"], "responses": {"en": "Gladly."}}
     ids["intent_id"] = admin.create(f"{below}/intents", intent)["id"]
+    # A file of which more is to come, and one whose events end.
+    for name in ("import_id", "import_id_over"):
+        path, headers = "/imports?kind=numbers&format=jsonl", {"Content_Type": "application/jsonl"}
+        ids[name] = json.loads(admin.send("POST", path, b"{}\n", Upload_Complete="?0", **headers))["id"]
+    admin.send("DELETE", f"/imports/{ids['import_id_over']}")
     key = admin.create(f"{below}/api-keys", {"name": "fuzz", "role": "admin"})
     ids["api_key_id"] = key["id"]
     return ids, key["key"]
@@ -115,7 +123,6 @@ def fuzz(admin, who, key, ids, options):
     print(f"\n=== with the {who}'s key, seed {options.seed}, {options.seconds} s at most", flush=True)
     command = [
         pathlib.Path(sys.executable).with_name("schemathesis"),
-        f"--config-file={here / 'schemathesis.toml'}",
         "run",
         f"{admin.url}/api/v2/openapi.json",
         f"--header=Authorization: Bearer {key}",

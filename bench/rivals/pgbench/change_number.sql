@@ -11,18 +11,19 @@ SELECT FROM phone_numbers WHERE tenant_id = :tenant AND id = :number FOR NO KEY 
 SELECT n.*, (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'account_id', account_id, 'role', role, 'number_id', number_id) ORDER BY account_id), '[]')
-        FROM phone_number_bindings b WHERE b.phone_number_id = n.id AND b.tenant_id = n.tenant_id
+        FROM phone_number_bindings b WHERE b.phone_number_id = n.id
     ) AS bindings
     FROM phone_numbers n WHERE n.tenant_id = :tenant AND n.id = :number;
-UPDATE phone_numbers SET display_name = 'Location ' || :name::text, updated_at = now()
+UPDATE phone_numbers SET display_name = 'Location ' || :name::text, address = NULL, timezone = 'America/New_York',
+        status = 'active', agent_id = NULL, calls_max = NULL, address_parts = NULL, updated_at = now()
     WHERE tenant_id = :tenant AND id = :number RETURNING id;
 SELECT n.*, (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'account_id', account_id, 'role', role, 'number_id', number_id) ORDER BY account_id), '[]')
-        FROM phone_number_bindings b WHERE b.phone_number_id = n.id AND b.tenant_id = n.tenant_id
+        FROM phone_number_bindings b WHERE b.phone_number_id = n.id
     ) AS bindings
     FROM phone_numbers n WHERE n.tenant_id = :tenant AND n.id = :number;
-SELECT kind, value FROM number_settings WHERE tenant_id = :tenant AND phone_number_id = :number;
+SELECT phone_number_id, kind, value FROM number_settings WHERE phone_number_id = ANY (ARRAY[:number]::uuid[]);
 SELECT feed_append(:kinds::smallint[], :keys::bytea[], :versions::smallint[], :payloads::bytea[], :hashes::text[],
     :frames::bytea);
 COMMIT;
