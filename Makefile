@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench rivals check conformance fmt lint services-installed
+.PHONY: help run test bench rivals api check conformance fuzz fmt lint services-installed
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile
@@ -31,12 +31,18 @@ bench: services-installed ## criterion for each step of a call; load, latency, c
 	$(RELEASE)/dialplane-bench start
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench import
+	@$(MAKE) api
 
 # Those that aren't installed are left out, with the command that installs them.
 rivals: services-installed ## the router beside other servers in one run, and the README's plots of it
 	$(CARGO) build --release --workspace --bins
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench rivals --json bench/plots/rivals.json
 	$(RELEASE)/dialplane-bench plots --rivals bench/plots/rivals.json --out bench/plots
+
+# On a PostgreSQL that is as durable as in production: what a commit costs is part of it.
+api: services-installed ## the REST API beside PostGraphile and pgbench; wants bench/rivals/install
+	$(CARGO) build --release --workspace --bins
+	deploy/services exec -- $(RELEASE)/dialplane-bench api
 
 check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
@@ -47,6 +53,9 @@ check: services-installed lint ## format, lints, documentation without warnings,
 
 conformance: ## every answer against the providers' own libraries; wants python3, npm and the network
 	@bench/conformance/run
+
+fuzz: services-installed ## the running REST API against its OpenAPI document; wants python3 and the network
+	@bench/fuzz/run
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -8,7 +8,7 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals, simulation,
+    api, counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals, simulation,
     start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
@@ -35,6 +35,8 @@ enum Command {
     Tls(tls::Options),
     /// From a change over REST to the router's answers. Wants DATABASE_URL: deploy/services exec.
     Propagation(propagation::Options),
+    /// The REST API beside PostGraphile, its writes beside pgbench. Wants DATABASE_URL: deploy/services exec.
+    Api(api::Options),
     /// A million numbers from a file, into the tables, into a router, and out again. Wants DATABASE_URL: deploy/services
     /// exec.
     Import(import::Options),
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         Command::Plots(options) => plots::run(&options),
         Command::Tls(options) => tls::run(&options),
         Command::Propagation(options) => propagation::run(&options),
+        Command::Api(options) => api::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),

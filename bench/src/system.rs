@@ -328,6 +328,23 @@ impl Database {
         format!("{base}/{}{question}{options}", self.name)
     }
 
+    /// Its URL for connections that PostgreSQL knows by a name.
+    #[must_use]
+    pub fn url_as(&self, application: &str) -> String {
+        let url = self.url();
+        let sign = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{sign}application_name={application}")
+    }
+
+    /// The processes that serve the connections of such a name.
+    #[must_use]
+    pub fn backends(&self, application: &str) -> Vec<u32> {
+        let of = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = '{application}'"
+        );
+        self.query(&of).lines().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// Runs SQL in it as the login role; the rows as unaligned text.
     #[must_use]
     pub fn query(&self, sql: &str) -> String {

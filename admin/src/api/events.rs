@@ -112,7 +112,8 @@ fn answer(position: u64, events: Events) -> Response {
 fn wanted(tenant: TenantId, query: &str, headers: &HeaderMap) -> Result<Wanted, Problem> {
     let refuse = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
     let id = |name: &str, text: &str| {
-        text.parse::<u64>().map_err(|_| refuse(format!("{name}: wanted the id of an event, a whole number")))
+        let id = text.parse::<u64>().ok().filter(|id| i64::try_from(*id).is_ok());
+        id.ok_or_else(|| refuse(format!("{name}: wanted the id of an event, a whole number")))
     };
     let query = Form::parse(query.as_bytes()).map_err(|error| refuse(error.to_string()))?;
     let (mut channels, mut after) = (Vec::new(), None);

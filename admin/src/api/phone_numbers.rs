@@ -319,8 +319,11 @@ pub async fn list(
 ) -> Result<Json<Page<PhoneNumber>>, Problem> {
     let filter = list.filter.filter()?;
     let mut tx = api.store.read(tenant.principal.scope()).await?;
-    tenants::find(tx.conn(), tenant.id).await?;
     let rows = numbers::list(tx.conn(), tenant.id, &filter, list.window.after, list.window.rows()).await?;
+    if rows.is_empty() {
+        // It has none, or there is no such tenant.
+        tenants::find(tx.conn(), tenant.id).await?;
+    }
     Ok(Json(list.window.page(rows, |row| row.id, view)))
 }
 
@@ -514,9 +517,14 @@ async fn update(
 ) -> Answered {
     let patch = patch.checked()?;
     let mut write = api.write_routing(order).await?;
-    if patch.status.is_some() || patch.primary.is_some() {
-        tenants::lock(write.tx.conn(), tenant.id).await?;
+    if patch.status.is_none() && patch.primary.is_none() {
+        // The primary number stays what it is.
+        numbers::lock(write.tx.conn(), tenant.id, id).await?;
+        write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
+        let row = apply(&mut write, tenant, id, patch).await?;
+        return write.answer(StatusCode::OK, &view(row)).await;
     }
+    tenants::lock(write.tx.conn(), tenant.id).await?;
     numbers::lock(write.tx.conn(), tenant.id, id).await?;
     write.expect(async |conn| numbers::find(conn, tenant.id, id).await.map(view)).await?;
     let before = numbers::primary(write.tx.conn(), tenant.id).await?;

@@ -238,11 +238,17 @@ pub async fn change(
 }
 
 async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) -> Answered {
-    let mut write = api.write_routing(order).await?;
-    tenants::lock(write.tx.conn(), id).await?;
+    let concerns_routers = changes.concern_routers();
+    let mut write = if concerns_routers { api.write_routing(order).await? } else { api.write(order).await? };
+    // What is neither compared nor recorded is locked by the change itself.
+    if concerns_routers || write.is_conditional() {
+        tenants::lock(write.tx.conn(), id).await?;
+    }
     write.expect(async |conn| tenants::find(conn, id).await).await?;
     let changed = tenants::update(write.tx.conn(), id, changes).await?;
-    write.tx.record_tenant(id).await?;
+    if concerns_routers {
+        write.tx.record_tenant(id).await?;
+    }
     write.answer(StatusCode::OK, &changed).await
 }
 

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dialplane_common::feed::Revision;
@@ -104,6 +105,12 @@ impl Api {
 }
 
 impl Write<'_> {
+    /// Whether `If-Match` was sent and [`Write::expect`] is still to look at it.
+    #[must_use]
+    pub const fn is_conditional(&self) -> bool {
+        self.terms.if_match.is_some()
+    }
+
     /// Refuses the change when `If-Match` was sent and what `read` reads, the representation that GET gives, isn't among
     /// what it allows. Nothing is read when it wasn't sent. The resource has to be locked by now.
     ///
@@ -241,7 +248,8 @@ fn response(
     if status != StatusCode::NO_CONTENT {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    (status, headers, body).into_response()
+    // Bytes by themselves would say that they are an octet stream, even none.
+    (status, headers, Body::from(body)).into_response()
 }
 
 fn json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {

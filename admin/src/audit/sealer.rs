@@ -20,6 +20,9 @@ use crate::store::{Store, StoreError};
 const ROWS_MAX: usize = 1_000;
 /// Ids looked up at once: each look passes over the index's entries of what was sealed lately.
 const IDS_MAX: i64 = 50_000;
+/// Entries gather for so long between one sealing and the next: sealing one costs hardly less than sealing many. The first
+/// after a silence doesn't wait.
+const GATHER_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the holder looks without being woken: other processes' commits don't wake it.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a process without the lease tries for it, and the one with it counts what it hasn't sealed.
@@ -100,6 +103,7 @@ impl Sealer {
         let mut looked: Option<Instant> = None;
         loop {
             let is_last = *stop.borrow();
+            let began = Instant::now();
             self.seal_all(&mut progress).await?;
             if looked.is_none_or(|at| at.elapsed() >= SLOW_INTERVAL) {
                 looked = Some(Instant::now());
@@ -113,6 +117,7 @@ impl Sealer {
                 () = self.wake.notified() => {}
                 () = pause(LOOK_INTERVAL, stop) => {}
             }
+            pause(GATHER_INTERVAL.saturating_sub(began.elapsed()), stop).await;
         }
     }
 

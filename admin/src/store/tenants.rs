@@ -77,6 +77,15 @@ pub struct TenantChanges {
     pub operators: OperatorsChanges,
 }
 
+impl TenantChanges {
+    /// Whether routers have to know: the other fields aren't in a tenant's record.
+    #[must_use]
+    pub const fn concern_routers(&self) -> bool {
+        let OperatorsChanges { status, calls_max, .. } = &self.operators;
+        self.name.is_some() || self.timezone.is_some() || status.is_some() || calls_max.is_some()
+    }
+}
+
 /// Fields that only operators' transactions may set; those absent stay.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OperatorsChanges {

@@ -29,6 +29,8 @@ pub struct Run {
     pub requests_per_s: f64,
     /// Processor time of the server a request, in microseconds.
     pub cpu_us: f64,
+    /// Answers.
+    pub requests: u64,
 }
 
 impl Server {
@@ -49,9 +51,7 @@ impl Server {
     }
 
     fn pin(&self) {
-        for pid in self.processes() {
-            keep_on(SERVER, pid);
-        }
+        self.keep_on(SERVER);
     }
 
     /// Asks it for the time that the traffic says, and takes its processor time before and after.
@@ -59,29 +59,35 @@ impl Server {
     /// # Errors
     /// When it answers anything else than expected.
     pub fn measure(&self, traffic: &Traffic) -> Result<Run, String> {
-        let before = self.cpu_us()?;
-        let Traffic { requests, connections, duration } = traffic;
-        let done = client::keep_busy(self.address, requests, self.expected, *connections, *duration)?;
-        let cpu_us = self.cpu_us()? - before;
-        Ok(Run { requests_per_s: done.count as f64 / done.seconds, cpu_us: cpu_us / done.count as f64 })
+        self.measure_for(traffic, self.expected)
     }
 
-    /// User and system time of all its processes, in microseconds. Source: proc(5), schedstat counts nanoseconds per
-    /// thread.
+    /// The same, with something else expected of each connection's first answer.
+    ///
+    /// # Errors
+    /// When it answers anything else than expected.
+    pub fn measure_for(&self, traffic: &Traffic, expected: &'static str) -> Result<Run, String> {
+        let before = self.cpu_us()?;
+        let Traffic { requests, connections, duration } = traffic;
+        let done = client::keep_busy(self.address, requests, expected, *connections, *duration)?;
+        let cpu_us = self.cpu_us()? - before;
+        let requests_per_s = done.count as f64 / done.seconds;
+        Ok(Run { requests_per_s, cpu_us: cpu_us / done.count as f64, requests: done.count })
+    }
+
+    /// User and system time of all its processes, in microseconds.
     ///
     /// # Errors
     /// When one of them has ended.
     pub fn cpu_us(&self) -> Result<f64, String> {
-        let failed = |error: std::io::Error| format!("read a process's CPU time: {error}");
-        let mut total_ns = 0.0;
+        cpu_us(&self.processes())
+    }
+
+    /// Puts its processes on another core.
+    pub fn keep_on(&self, core: &str) {
         for pid in self.processes() {
-            for task in fs::read_dir(format!("/proc/{pid}/task")).map_err(failed)? {
-                let text =
-                    fs::read_to_string(task.map_err(failed)?.path().join("schedstat")).map_err(failed)?;
-                total_ns += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default();
-            }
+            keep_on(core, pid);
         }
-        Ok(total_ns / 1e3)
     }
 
     /// Memory of its own processes in bytes, what several share counted once, and what its numbers take elsewhere.
@@ -101,6 +107,22 @@ impl Server {
         roots.extend(&self.helpers);
         tree(roots)
     }
+}
+
+/// User and system time of processes, in microseconds. Source: proc(5), schedstat counts nanoseconds per thread.
+///
+/// # Errors
+/// When one of them has ended.
+pub fn cpu_us(processes: &[u32]) -> Result<f64, String> {
+    let failed = |error: std::io::Error| format!("read a process's CPU time: {error}");
+    let mut total_ns = 0.0;
+    for pid in processes {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).map_err(failed)? {
+            let text = fs::read_to_string(task.map_err(failed)?.path().join("schedstat")).map_err(failed)?;
+            total_ns += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default();
+        }
+    }
+    Ok(total_ns / 1e3)
 }
 
 /// Processes with all that they started.

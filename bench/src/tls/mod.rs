@@ -113,5 +113,6 @@ fn measure(entrant: &Entrant, kind: Kind, traffic: &Traffic) -> Result<Option<Ru
     let before = entrant.server.cpu_us()?;
     let done = client.keep_busy(kind.life).map_err(failed)?;
     let cpu_us = entrant.server.cpu_us()? - before;
-    Ok(Some(Run { requests_per_s: done.count as f64 / done.seconds, cpu_us: cpu_us / done.count as f64 }))
+    let requests_per_s = done.count as f64 / done.seconds;
+    Ok(Some(Run { requests_per_s, cpu_us: cpu_us / done.count as f64, requests: done.count }))
 }

@@ -122,7 +122,8 @@ impl<'a> Operation<'a> {
                     _ => "As it is now.".into(),
                 };
             }
-            let content = response["content"].as_object_mut().into_iter().flatten();
+            // Not by index, which would give an answer without a body a `content` of null.
+            let content = response.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten();
             content.for_each(|(_, content)| examples::add(content, &id));
         }
         if self.method == "get" {
@@ -266,8 +267,20 @@ pub(super) fn components() -> (Value, Value) {
         ),
     ];
     let parameters = texts.into_iter().map(|(name, text, example)| {
-        let schema = json!({"type": "string"});
+        let mut schema = json!({"type": "string"});
+        if let Some(pattern) = pattern(name) {
+            schema["pattern"] = pattern.into();
+        }
         (name.to_owned(), json!({"name": name, "in": "header", "required": false, "description": text, "schema": schema, "example": example}))
     });
     (headers.collect(), parameters.collect())
+}
+
+/// What a header that requests take has to look like, where anything else is refused.
+fn pattern(header: &str) -> Option<&'static str> {
+    match header {
+        "Idempotency-Key" => Some("^[!-~]{1,255}$"),
+        "If-Match" => Some(r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#),
+        _ => None,
+    }
 }

@@ -1,0 +1,172 @@
+"""Starts the admin plane, gives it a tenant with rows, and runs Schemathesis against it with each kind of key."""
+
+import argparse
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+OPERATOR_KEY = "an-operator-key-for-fuzzing-0123456789"
+SETTINGS = {
+    "ADMIN_LISTEN": "127.0.0.1:0",
+    "ADMIN_OPS_LISTEN": "127.0.0.1:0",
+    "ADMIN_BOOTSTRAP_KEY": OPERATOR_KEY,
+    "ADMIN_ENCRYPTION_KEY": "an-encryption-key-for-fuzzing-0123456789",
+    "FEED_KEY": "a-feed-key-for-fuzzing-0123456789",
+    # Rates would answer most of it.
+    "ADMIN_RATE_LIMIT": "0",
+    "ADMIN_FAILURE_LIMIT": "0",
+}
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+)
+# A stream of events doesn't end, and Schemathesis reads answers whole. With all of a key's streams taken, those that
+# would be opened are refused, as documented.
+STREAMS_MAX = 20
+
+
+class Admin:
+    """A running admin plane."""
+
+    def __init__(self, program, work):
+        self.log = open(work / "admin.log", "wb")
+        command = [program, "serve", "--migrate"]
+        self.process = subprocess.Popen(
+            command, env=os.environ | SETTINGS, stdout=subprocess.PIPE, stderr=self.log, text=True
+        )
+        words = self.process.stdout.readline().split()
+        if "api" not in words:
+            sys.exit(f"fuzz: the admin plane doesn't start; see {self.log.name}")
+        self.url = words[words.index("api") + 1]
+
+    def send(self, method, path, body=b"", **headers):
+        """What an operator's request that has to succeed is answered."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers["Authorization"] = f"Bearer {OPERATOR_KEY}"
+        request = urllib.request.Request(f"{self.url}/api/v2{path}", body, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            sys.exit(f"fuzz: {method} {path}: {error.code} {error.read().decode()}")
+
+    def create(self, path, body):
+        """What was created."""
+        return json.loads(self.send("POST", path, json.dumps(body).encode(), Content_Type="application/json"))
+
+    def stop(self):
+        """Ends it; its exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout=60)
+
+
+def rows(admin, suffix):
+    """A tenant with one of everything: ids by the names of the paths' parameters, and its key."""
+    tenant = admin.create("/tenants", {"name": "Fuzzed", "timezone": "America/New_York"})["id"]
+    below = f"/tenants/{tenant}"
+    ids = {"tenant_id": tenant}
+    credentials = {"account_sid": f"AC{suffix:032x}", "auth_token": f"{suffix:032x}"}
+    account = {"provider": "twilio", "label": "main", "credentials": credentials}
+    ids["account_id"] = admin.create(f"{below}/accounts", account)["id"]
+    target = {"type": "stream", "url": "wss://voice.example/agent"}
+    agent = {"name": "Front desk", "language": "en", "provider": "custom", "target": target}
+    ids["agent_id"] = admin.create(f"{below}/agents", agent)["id"]
+    number = {
+        "source": "manual",
+        "phone_number": f"+121255501{suffix:02}",
+        "account_id": ids["account_id"],
+        "agent_id": ids["agent_id"],
+        "display_name": "Broadway",
+        "timezone": "America/New_York",
+    }
+    ids["phone_number_id"] = admin.create(f"{below}/phone-numbers", number)["id"]
+    intent = {"name": "book", "phrases": ["I'd like to come in"], "responses": {"en": "Gladly."}}
+    ids["intent_id"] = admin.create(f"{below}/intents", intent)["id"]
+    # A file of which more is to come, and one whose events end.
+    for name in ("import_id", "import_id_over"):
+        path, headers = "/imports?kind=numbers&format=jsonl", {"Content_Type": "application/jsonl"}
+        ids[name] = json.loads(admin.send("POST", path, b"{}\n", Upload_Complete="?0", **headers))["id"]
+    admin.send("DELETE", f"/imports/{ids['import_id_over']}")
+    key = admin.create(f"{below}/api-keys", {"name": "fuzz", "role": "admin"})
+    ids["api_key_id"] = key["id"]
+    return ids, key["key"]
+
+
+def take_streams(admin, tenant, key):
+    """Opens as many streams as one key may have. They end with their sockets."""
+    host, port = admin.url.removeprefix("http://").rsplit(":", 1)
+    streams = []
+    for _ in range(STREAMS_MAX):
+        stream = socket.create_connection((host, int(port)))
+        target = f"/api/v2/tenants/{tenant}/events"
+        stream.sendall(
+            f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+        )
+        if b" 200 " not in stream.recv(64):
+            sys.exit("fuzz: a stream of events wasn't opened")
+        streams.append(stream)
+    return streams
+
+
+def fuzz(admin, who, key, ids, options):
+    """Runs Schemathesis with one key; whether all was as documented."""
+    here = pathlib.Path(__file__).parent
+    print(f"\n=== with the {who}'s key, seed {options.seed}, {options.seconds} s at most", flush=True)
+    command = [
+        pathlib.Path(sys.executable).with_name("schemathesis"),
+        "run",
+        f"{admin.url}/api/v2/openapi.json",
+        f"--header=Authorization: Bearer {key}",
+        f"--checks={','.join(CHECKS)}",
+        f"--seed={options.seed}",
+        f"--max-time={options.seconds}",
+        f"--report-junit-path={options.work / f'{who}.xml'}",
+        "--report=junit",
+        "--generation-database=none",
+        "--continue-on-failure",
+        "--request-timeout=10",
+        "--suppress-health-check=all",
+        "--no-color",
+    ]
+    environment = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(here), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["FUZZ_IDS"] = json.dumps(ids)
+    return subprocess.run(command, env=os.environ | environment, check=False).returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--admin", required=True, help="the program dialplane-admin")
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="where logs and reports go")
+    parser.add_argument("--seconds", type=int, default=120, help="limit of one run")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("FUZZ_SEED", "20261121")))
+    parser.add_argument("--only", choices=("operator", "tenant"), help="only with this key")
+    options = parser.parse_args()
+    admin = Admin(options.admin, options.work)
+    good = True
+    try:
+        for suffix, who in enumerate(("operator", "tenant"), 10):
+            if options.only in (None, who):
+                ids, tenant_key = rows(admin, suffix)
+                key = OPERATOR_KEY if who == "operator" else tenant_key
+                streams = take_streams(admin, ids["tenant_id"], key)
+                good &= fuzz(admin, who, key, ids, options)
+                for stream in streams:
+                    stream.close()
+    finally:
+        status = admin.stop()
+    if status != 0:
+        print(f"fuzz: the admin plane ended with {status}; see {admin.log.name}")
+    sys.exit(0 if good and status == 0 else 1)
+
+
+if __name__ == "__main__":
+    main()
