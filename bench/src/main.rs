@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals, simulation,
-    start, tls, workload,
+    api, counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals,
+    simulation, start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 

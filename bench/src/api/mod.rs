@@ -50,8 +50,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     pin_client();
     let (redis, database) = (Redis::start(), Database::create());
     let url = database.url_as("admin");
-    let settings =
-        [("DATABASE_URL", &*url), ("ADMIN_RATE_LIMIT", "0"), ("ADMIN_FAILURE_LIMIT", "0")];
+    let settings = [("DATABASE_URL", &*url), ("ADMIN_RATE_LIMIT", "0"), ("ADMIN_FAILURE_LIMIT", "0")];
     let Admin { process, address, .. } = Admin::start_with(&database, &redis, &settings);
     let rows = Rows::create(address, options.tenants, usize::from(options.numbers));
     let contest = Contest { options, database: &database, rows: &rows };
@@ -89,8 +88,10 @@ impl Contest<'_> {
 
     fn beside_postgraphile(&self, admin: &Server) -> Result<(), String> {
         let other = postgraphile::start(&self.database.url_as("postgraphile"), self.rows)?;
-        say("\n| | admin plane | | PostgreSQL's part | PostGraphile | | PostgreSQL's part | ratio by rate | by CPU |\n\
-             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        say(
+            "\n| | admin plane | | PostgreSQL's part | PostGraphile | | PostgreSQL's part | ratio by rate | by CPU |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        );
         for case in &CASES {
             self.case(case, admin, &other)?;
         }
@@ -104,7 +105,8 @@ impl Contest<'_> {
         let warm_up = |traffic: &Traffic| Traffic { duration: Duration::from_secs(1), ..traffic.clone() };
         admin.measure_for(&warm_up(&to_admin), case.admin_expects)?;
         other.measure_for(&warm_up(&to_other), case.other_expects)?;
-        let (own, others) = (Backends::of(self.database, "admin"), Backends::of(self.database, "postgraphile"));
+        let (own, others) =
+            (Backends::of(self.database, "admin"), Backends::of(self.database, "postgraphile"));
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..self.options.runs {
             ours.push(self.one(case, &own, || admin.measure_for(&to_admin, case.admin_expects))?);

@@ -41,7 +41,11 @@ pub fn prepare(database: &Database, rows: &Rows) {
 pub fn run(database: &Database, clients: usize, seconds: u64) -> Result<f64, String> {
     let mut command = Command::new("pgbench");
     command.args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--define=ready=0"]);
-    command.args([&*format!("--client={clients}"), &format!("--time={seconds}"), &format!("--file={SCRIPT}")]);
+    command.args([
+        &*format!("--client={clients}"),
+        &format!("--time={seconds}"),
+        &format!("--file={SCRIPT}"),
+    ]);
     command.arg(database.url()).env("PGAPPNAME", NAME);
     command.env("PGOPTIONS", "-c role=dialplane_operator -c dialplane.actor=operator:pgbench");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

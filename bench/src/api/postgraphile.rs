@@ -17,8 +17,10 @@ const INSTALL: &str = "PostGraphile isn't installed; to have it: bench/rivals/in
 /// # Errors
 /// When it isn't installed or doesn't start.
 pub fn start(database_url: &str, rows: &Rows) -> Result<Server, String> {
-    let state = env::var_os("DIALPLANE_DIR")
-        .map_or_else(|| Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.dialplane")).into(), PathBuf::from);
+    let state = env::var_os("DIALPLANE_DIR").map_or_else(
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.dialplane")).into(),
+        PathBuf::from,
+    );
     let program = state.join("rivals/postgraphile/server.mjs");
     if !program.exists() {
         return Err(INSTALL.to_owned());
