@@ -30,7 +30,7 @@ fn run(command: Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Check(arguments) => runtime.block_on(check::run(arguments)),
+        Command::Check(arguments) => runtime.block_on(check::run(*arguments)),
         Command::Keys(command) => runtime.block_on(keys::run(command)),
         Command::RotateKeys(arguments) => runtime.block_on(rotate_keys::run(arguments)),
         Command::Import(arguments) => runtime.block_on(import::run(arguments)),

@@ -713,7 +713,10 @@ async fn plan_settings(
         }
         let stored = |(kind, value): &(documents::Kind, Option<Value>)| {
             let before = before.get(kind.name());
-            let value = value.as_ref().map(|value| settings::identified(*kind, value, before));
+            let value = match row {
+                Some(_) => value.clone(),
+                None => value.clone().map(|value| settings::identified(*kind, value, before)),
+            };
             (value.as_ref() != before).then_some((*kind, value))
         };
         let differing: Vec<_> = item.documents.iter().filter_map(stored).collect();

@@ -145,20 +145,20 @@ fn checked<T: DeserializeOwned + Serialize>(
     Ok((Some(Some(value)), Some(read)))
 }
 
-/// A document as it is stored, beside the one that is there: people and services have ids, their own, those of who is
-/// there under their name, or new ones.
+/// A tenant's document as it is stored, beside the one that is there: people and services of a tenant have ids, their own,
+/// those of who is there under their name, or new ones.
 #[must_use]
-pub fn identified(kind: Kind, document: &Value, before: Option<&Value>) -> Value {
-    let mut document = document.clone();
-    if matches!(kind, Kind::Staff | Kind::Services) {
-        let known = before.and_then(|before| before[kind.name()].as_array()).map_or(&[][..], Vec::as_slice);
-        for item in document[kind.name()].as_array_mut().into_iter().flatten() {
-            if item["id"].is_null() {
-                let namesake = known.iter().find(|known| known["name"] == item["name"]);
-                let id = namesake
-                    .map_or_else(|| Value::from(Uuid::now_v7().to_string()), |known| known["id"].clone());
-                item["id"] = id;
-            }
+pub fn identified(kind: Kind, mut document: Value, before: Option<&Value>) -> Value {
+    if !matches!(kind, Kind::Staff | Kind::Services) {
+        return document;
+    }
+    let known = before.and_then(|before| before[kind.name()].as_array()).map_or(&[][..], Vec::as_slice);
+    for item in document[kind.name()].as_array_mut().into_iter().flatten() {
+        if item["id"].is_null() {
+            let namesake =
+                known.iter().find(|known| known["name"] == item["name"] && known["id"].is_string());
+            let new = || Value::from(Uuid::now_v7().to_string());
+            item["id"] = namesake.map_or_else(new, |known| known["id"].clone());
         }
     }
     document

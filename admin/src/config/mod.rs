@@ -74,7 +74,7 @@ pub enum Command {
     #[command(hide = true)]
     Republish(RepublishArguments),
     /// Say whether the settings of serve are good, and what they name can be reached.
-    Check(CheckArguments),
+    Check(Box<CheckArguments>),
     /// Make, list and revoke keys of the API, directly in Postgres.
     #[command(subcommand)]
     Keys(KeysCommand),

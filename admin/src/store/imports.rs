@@ -365,12 +365,15 @@ pub async fn begin_validation(conn: &mut PgConnection, id: Uuid) -> Result<bool,
     .bind(id)
     .execute(&mut *conn)
     .await?;
+    if begun.rows_affected() == 0 {
+        return Ok(false);
+    }
     sqlx::query("DELETE FROM import_errors WHERE import_id = $1").bind(id).execute(&mut *conn).await?;
     sqlx::query("UPDATE import_pieces SET bad_lines = '{}' WHERE import_id = $1 AND bad_lines <> '{}'")
         .bind(id)
         .execute(conn)
         .await?;
-    Ok(begun.rows_affected() == 1)
+    Ok(true)
 }
 
 /// A piece, for reading.

@@ -82,7 +82,8 @@ async fn assert_feed_is_whole(admin: &Admin) {
     .unwrap();
     assert_eq!(digest, sum);
     let (numbers, records): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM phone_numbers), (SELECT count(*) FROM feed_records WHERE kind IN (4, 5))",
+        "SELECT (SELECT count(*) FROM phone_numbers WHERE tenant_id IS NOT NULL),
+            (SELECT count(*) FROM feed_records WHERE kind IN (4, 5))",
     )
     .fetch_one(&mut *tx)
     .await
@@ -351,6 +352,10 @@ async fn what_goes_out_comes_back_the_same() {
     admin.expect(StatusCode::OK, Method::PATCH, &format!("/tenants/{tenant}"), whole).await;
     let staff = json!({"staff": [{"name": "Ana"}]});
     admin.expect(StatusCode::OK, Method::PUT, &format!("{numbers}/{second}/staff"), staff).await;
+    let services = json!({"services": [{"name": "Cut"}]});
+    admin
+        .expect(StatusCode::OK, Method::PUT, &format!("/tenants/{tenant}/defaults/services"), services)
+        .await;
     let sms = json!({"reply_open": "Thanks!"});
     admin.expect(StatusCode::OK, Method::PUT, &format!("/tenants/{tenant}/defaults/sms"), sms).await;
     let hours = json!({"weekly": {"fri": [["18:00", "02:00"]]}, "override": null});
@@ -369,6 +374,8 @@ async fn what_goes_out_comes_back_the_same() {
         for (kind, file) in kinds.iter().zip(&before) {
             let done = import(&admin, &format!("/imports?kind={kind}&format={format}"), file.clone()).await;
             let lines = done["lines_received"].as_i64().unwrap();
+            let after = export(&admin, &format!("kind={kind}&format={format}")).await;
+            assert_eq!(after, *file, "{kind}");
             assert_eq!((&done["state"], counts(&done)), (&json!("done"), [0, 0, lines, 0]), "{kind} {done}");
         }
         // Into what has lost its numbers: they come again, with their settings.
@@ -498,9 +505,12 @@ async fn files_are_their_senders() {
     assert_eq!(counts(&outcome(&admin, &first.body).await), [1, 0, 0, 0]);
     admin.sealed().await;
     let log = admin.expect(StatusCode::OK, Method::GET, "/audit?resource=phone_number", Value::Null).await;
-    let entry = &log["items"][0];
-    assert_eq!((&entry["action"], &entry["request_id"]), (&json!("insert"), &json!("first")), "{log}");
-    assert!(entry["actor"].as_str().unwrap().starts_with("operator:"), "{log}");
+    let entries = log["items"].as_array().unwrap();
+    assert!(entries.iter().any(|entry| entry["action"] == "insert"), "{log}");
+    for entry in entries {
+        assert_eq!(entry["request_id"], "first", "{log}");
+        assert!(entry["actor"].as_str().unwrap().starts_with("operator:"), "{log}");
+    }
 }
 
 #[tokio::test]
