@@ -75,6 +75,8 @@ pub struct AuditQuery {
     /// Those of this thing alone.
     resource_id: Option<String>,
     /// Those of this action alone.
+    // Inline: another type of this name is a step of a route.
+    #[param(inline)]
     action: Option<Action>,
     /// Those at or after this instant alone (RFC 3339).
     since: Option<String>,

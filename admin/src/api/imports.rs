@@ -382,7 +382,10 @@ pub enum ErrorsFormat {
 
 /// List an import's bad lines, in the file's order: the first 10,000; `lines_bad` counts all. Operators only.
 #[utoipa::path(get, path = "/imports/{import_id}/errors", tag = "Bulk",
-    params(("import_id" = Uuid, Path), ErrorsFilter, PageQuery), responses((status = 200, body = Page<BadLine>)))]
+    params(("import_id" = Uuid, Path), ErrorsFilter, PageQuery),
+    responses((status = 200, content(
+        (Page<BadLine> = "application/json"),
+        (String = "text/csv", example = json!("line,field,code,message\n2,name,invalid_field,name: wanted\n"))))))]
 pub async fn errors(
     State(api): State<Api>,
     _operator: Operator,

@@ -252,6 +252,7 @@ async fn streams_are_authorised_as_the_api_is() {
     refused("no-such-key", &path, None, StatusCode::UNAUTHORIZED, "unauthorized").await;
     refused(&key, &format!("{path}?channel=phone:x:hours"), None, bad, "invalid_query").await;
     refused(&key, &format!("{path}?after=x"), None, bad, "invalid_query").await;
+    refused(&key, &format!("{path}?after=9223372036854775808"), None, bad, "invalid_query").await;
     refused(&key, &path, Some(1_000_000), StatusCode::GONE, "event_unknown").await;
 
     // Viewers aren't told of keys, as they can't list them.

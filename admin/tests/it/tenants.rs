@@ -16,6 +16,38 @@ async fn number(admin: &Admin, tenant: &str, number: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_routers_need_not_see_makes_no_entry_of_the_feed() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Sparkle Nails"})).await;
+    let path = format!("/tenants/{tenant}");
+    for (patch, is_seen) in [
+        (json!({"integrations": {"crm": {"id": "1"}}, "external_id": "crm-1", "agents_max": 3}), false),
+        (json!({"profile": {"email": "desk@sparkle.example"}, "phone_numbers_max": 3}), false),
+        (json!({"provisioning": {"area_code": "212"}}), false),
+        (json!({"name": "Sparkle"}), true),
+        (json!({"timezone": "UTC"}), true),
+        (json!({"calls_max": 3}), true),
+        (json!({"status": "suspended", "integrations": {}}), true),
+    ] {
+        let answer = admin.respond(OPERATOR, Method::PATCH, &path, &patch).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{patch}");
+        assert_eq!(answer.headers().contains_key("dialplane-revision"), is_seen, "{patch}");
+    }
+    // It is compared all the same.
+    let other = admin.request(OPERATOR, Method::PATCH, &path).header("if-match", "\"x\"");
+    let other = other.json(&json!({"integrations": {}})).send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::PRECONDITION_FAILED);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_says_nothing_of_its_content() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Sparkle Nails"})).await;
+    let gone = admin.respond(OPERATOR, Method::DELETE, &format!("/tenants/{tenant}"), &Value::Null).await;
+    assert_eq!((gone.status(), gone.headers().get("content-type")), (StatusCode::NO_CONTENT, None));
+}
+
+#[tokio::test]
 async fn a_tenant_is_kept_whole() {
     let Some(admin) = Admin::start().await else { return };
     let whole = json!({
