@@ -137,7 +137,7 @@ def fuzz(admin, who, key, ids, options):
     ]
     environment = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(here), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["FUZZ_IDS"] = json.dumps(ids)
-    return subprocess.run(command, env=os.environ | environment, check=False).returncode == 0
+    return subprocess.run(command, env=os.environ | environment, cwd=options.work, check=False).returncode == 0
 
 
 def main():

@@ -29,7 +29,7 @@ async fn what_routers_need_not_see_makes_no_entry_of_the_feed() {
         (json!({"calls_max": 3}), true),
         (json!({"status": "suspended", "integrations": {}}), true),
     ] {
-        let answer = admin.respond(OPERATOR, Method::PATCH, &path, &patch).await;
+        let answer = admin.respond(OPERATOR, Method::PATCH, &format!("/api/v2{path}"), &patch).await;
         assert_eq!(answer.status(), StatusCode::OK, "{patch}");
         assert_eq!(answer.headers().contains_key("dialplane-revision"), is_seen, "{patch}");
     }
@@ -43,7 +43,8 @@ async fn what_routers_need_not_see_makes_no_entry_of_the_feed() {
 async fn an_answer_without_a_body_says_nothing_of_its_content() {
     let Some(admin) = Admin::start().await else { return };
     let tenant = admin.create("/tenants", json!({"name": "Sparkle Nails"})).await;
-    let gone = admin.respond(OPERATOR, Method::DELETE, &format!("/tenants/{tenant}"), &Value::Null).await;
+    let gone =
+        admin.respond(OPERATOR, Method::DELETE, &format!("/api/v2/tenants/{tenant}"), &Value::Null).await;
     assert_eq!((gone.status(), gone.headers().get("content-type")), (StatusCode::NO_CONTENT, None));
 }
 
