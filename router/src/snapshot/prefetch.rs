@@ -3,7 +3,7 @@
 /// Asks for the line of memory where `value` begins. Changes nothing but time.
 ///
 /// The reason for the `unsafe`: what a call needs of a number lies in some ten places that no cache holds, and nothing else
-/// can ask for them without waiting. What it gains by itself is measured in bench/BASELINES.md.
+/// can ask for them without waiting. Measured together with the layout that it belongs to, not by itself: bench/BASELINES.md.
 #[inline]
 pub fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
