@@ -41,6 +41,18 @@ impl TwoTenants {
                 salon.tenant
             );
             let _ = database.query(&kept);
+            // Not yet whole, so that no worker takes it.
+            let import = format!(
+                "set role dialplane_operator;
+                 with import as (insert into imports (id, tenant_id, kind, format, mode, dry_run, actor)
+                    values (gen_random_uuid(), '{}', 'numbers', 'csv', 'best_effort', false, 'key') returning id, tenant_id),
+                 piece as (insert into import_pieces (import_id, piece, tenant_id, first_line, bytes)
+                    select id, 0, tenant_id, 1, '' from import)
+                 insert into import_errors (import_id, line, tenant_id, field, code, message)
+                    select id, 1, tenant_id, '', 'invalid', '' from import",
+                salon.tenant
+            );
+            let _ = database.query(&import);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -89,6 +101,9 @@ fn every_table_of_tenants_forces_row_level_security() {
         "agents",
         "api_keys",
         "former_locations",
+        "import_errors",
+        "import_pieces",
+        "imports",
         "intents",
         "number_settings",
         "phone_number_history",
