@@ -57,6 +57,8 @@ use serde_json::{Map, Value};
 use crate::call::InboundCall;
 pub use crate::form;
 use crate::location::MessageAnswer;
+use crate::rest::agents::Agents;
+use crate::rest::numbers::Numbers;
 use crate::time::UnixMillis;
 
 /// All providers.
@@ -240,6 +242,16 @@ pub trait Provider: Sync {
 
     /// The API to which [`reply::Command`]s are sent, where there are any.
     fn api(&self) -> Option<Api> {
+        None
+    }
+
+    /// How numbers are had there, where they are by REST.
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        None
+    }
+
+    /// How agents are had there, where it hosts them.
+    fn agents(&self) -> Option<&'static dyn Agents> {
         None
     }
 }

@@ -1,0 +1,145 @@
+//! Agents at a provider that hosts them: how they are made, and how numbers are led to them.
+
+use serde_json::{Map, Value};
+
+use super::numbers::{Held, Webhooks};
+use super::{Account, Exchange, Fault};
+use crate::e164::E164;
+use crate::provider::Api;
+use crate::secret::Secret;
+
+/// An agent as it is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentSpec {
+    /// What it is called at the provider: unique, so that it is found by it after a doubtful request. At most 40
+    /// characters.
+    pub name: String,
+    /// BCP 47 tag of its language.
+    pub language: Option<String>,
+    /// Its first sentence.
+    pub greeting: Option<String>,
+    /// Its system prompt.
+    pub prompt: Option<String>,
+    /// The voice provider's name of its voice.
+    pub voice_id: Option<String>,
+    /// What the provider is told besides, in its own words: stands above what is made of the other fields.
+    pub config: Map<String, Value>,
+    /// Where it asks and reports.
+    pub webhooks: Webhooks,
+}
+
+/// An agent that an account has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostedAgent {
+    /// The provider's id.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+}
+
+/// The carrier that a number which is imported stays at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// Twilio: the account that has the number.
+    Twilio {
+        /// Its SID.
+        account_sid: String,
+        /// Its auth token.
+        auth_token: Secret,
+    },
+    /// A SIP trunk, whose outbound calls go here.
+    Trunk {
+        /// Host, perhaps port.
+        address: String,
+        /// Its user, where it wants one.
+        username: Option<String>,
+        /// Its password.
+        password: Option<Secret>,
+    },
+}
+
+/// A number that a carrier has, made known to a provider of agents.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Import {
+    /// The number.
+    pub number: E164,
+    /// What it is called there.
+    pub name: String,
+    /// Where it stays.
+    pub carrier: Carrier,
+    /// Who answers.
+    pub link: Link,
+    /// Where the provider asks and reports.
+    pub webhooks: Webhooks,
+}
+
+/// Who answers a number at its provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// The provider asks us for each call, where it can; else, and where we don't answer, this agent, if any.
+    Ask {
+        /// The provider's id of it.
+        or: Option<String>,
+    },
+    /// This agent, by the provider's id.
+    Agent(String),
+    /// Nobody.
+    None,
+}
+
+/// How agents are had at a provider that hosts them. All of it is values: see [`Exchange`].
+pub trait Agents: Sync {
+    /// The APIs that are asked.
+    fn apis(&self) -> &'static [Api];
+
+    /// Whether [`Link::Ask`] works there.
+    fn asks(&self) -> bool;
+
+    /// Makes an agent, and tells the provider's id of it.
+    ///
+    /// # Errors
+    /// [`Fault::Stop`] when the account's credentials lack something.
+    fn create(&self, account: &Account<'_>, agent: &AgentSpec) -> Result<Exchange<String>, Fault>;
+
+    /// The agents of exactly this name.
+    ///
+    /// # Errors
+    /// As [`Agents::create`].
+    fn named(&self, account: &Account<'_>, name: &str) -> Result<Exchange<Vec<HostedAgent>>, Fault>;
+
+    /// Sets an agent anew.
+    ///
+    /// # Errors
+    /// As [`Agents::create`].
+    fn update(&self, account: &Account<'_>, id: &str, agent: &AgentSpec) -> Result<Exchange<()>, Fault>;
+
+    /// Deletes an agent. One that isn't there any more is deleted.
+    ///
+    /// # Errors
+    /// As [`Agents::create`].
+    fn delete(&self, account: &Account<'_>, id: &str) -> Result<Exchange<()>, Fault>;
+
+    /// Makes a carrier's number known here; one that is already is adopted, and linked as it says.
+    ///
+    /// # Errors
+    /// As [`Agents::create`]; [`Fault::Elsewhere`] for a carrier that the provider takes no numbers of.
+    fn import(&self, account: &Account<'_>, import: &Import) -> Result<Exchange<Held>, Fault>;
+
+    /// Says who answers a number.
+    ///
+    /// # Errors
+    /// As [`Agents::create`].
+    fn link(
+        &self,
+        account: &Account<'_>,
+        number_id: &str,
+        link: &Link,
+        webhooks: &Webhooks,
+    ) -> Result<Exchange<Held>, Fault>;
+
+    /// Forgets a number that was imported; its carrier keeps it.
+    ///
+    /// # Errors
+    /// As [`Agents::create`].
+    fn forget(&self, account: &Account<'_>, number_id: &str) -> Result<Exchange<()>, Fault>;
+}
