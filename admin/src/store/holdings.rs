@@ -1,0 +1,155 @@
+//! Where numbers are held: at carriers, and at providers of agents that know of them. For operators' transactions.
+
+use dialplane_common::ids::PhoneNumberId;
+use serde_json::{Map, Value};
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// A number at an account.
+#[derive(Clone, Debug, FromRow)]
+pub struct Holding {
+    /// The number.
+    pub phone_number_id: Uuid,
+    /// The account.
+    pub account_id: Uuid,
+    /// `carrier`, or `agent` where a provider of agents only knows of it.
+    pub role: String,
+    /// The provider's name of it.
+    pub held_id: String,
+    /// `bought`, `free` or `imported`.
+    pub origin: String,
+    /// What stood on it before it was imported.
+    pub former: Option<Json<Map<String, Value>>>,
+    /// The purchase that brought it.
+    pub purchase_id: Option<Uuid>,
+    /// Where it was pointed.
+    pub public_url: Option<String>,
+}
+
+/// Notes where a number is held; at an account, a number is held once.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn put(conn: &mut PgConnection, holding: &Holding) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO number_holdings (phone_number_id, account_id, role, held_id, origin, former, purchase_id, public_url)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT ON CONSTRAINT number_holdings_pkey DO UPDATE SET held_id = excluded.held_id",
+    )
+    .bind(holding.phone_number_id)
+    .bind(holding.account_id)
+    .bind(&holding.role)
+    .bind(&holding.held_id)
+    .bind(&holding.origin)
+    .bind(&holding.former)
+    .bind(holding.purchase_id)
+    .bind(&holding.public_url)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes where a number was pointed.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn pointed(
+    conn: &mut PgConnection,
+    number: PhoneNumberId,
+    account: Uuid,
+    public_url: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE number_holdings SET public_url = $3 WHERE phone_number_id = $1 AND account_id = $2")
+        .bind(number.0)
+        .bind(account)
+        .bind(public_url)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Where a number is held, the carrier first.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn of_number(conn: &mut PgConnection, number: PhoneNumberId) -> Result<Vec<Holding>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM number_holdings WHERE phone_number_id = $1 ORDER BY role DESC, account_id",
+    )
+    .bind(number.0)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// What an account holds: number, holding.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn of_account(
+    conn: &mut PgConnection,
+    account: Uuid,
+) -> Result<Vec<(String, Holding)>, StoreError> {
+    #[derive(FromRow)]
+    struct Row {
+        phone_number: String,
+        #[sqlx(flatten)]
+        holding: Holding,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT n.phone_number, h.* FROM number_holdings AS h JOIN phone_numbers AS n ON n.id = h.phone_number_id
+         WHERE h.account_id = $1 ORDER BY h.held_id",
+    )
+    .bind(account)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.phone_number, row.holding)).collect())
+}
+
+/// The number that an account holds under this name of the provider's.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn by_held_id(
+    conn: &mut PgConnection,
+    account: Uuid,
+    held_id: &str,
+) -> Result<Option<PhoneNumberId>, StoreError> {
+    let id: Option<Uuid> =
+        sqlx::query_scalar("SELECT phone_number_id FROM number_holdings WHERE account_id = $1 AND held_id = $2")
+            .bind(account)
+            .bind(held_id)
+            .fetch_optional(conn)
+            .await?;
+    Ok(id.map(PhoneNumberId))
+}
+
+/// Forgets that an account holds a number.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn remove(conn: &mut PgConnection, number: PhoneNumberId, account: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM number_holdings WHERE phone_number_id = $1 AND account_id = $2")
+        .bind(number.0)
+        .bind(account)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How many free numbers each of the platform's accounts has.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn free_by_account(conn: &mut PgConnection) -> Result<Vec<(Uuid, String, String, i64)>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT a.id, a.provider, a.label, count(h.phone_number_id) FROM accounts AS a
+         LEFT JOIN number_holdings AS h ON h.account_id = a.id AND h.origin = 'free'
+         WHERE a.tenant_id IS NULL GROUP BY a.id ORDER BY a.id",
+    )
+    .fetch_all(conn)
+    .await?)
+}

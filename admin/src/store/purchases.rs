@@ -1,0 +1,257 @@
+//! What was bought: each purchase is a row before it is a request. Amounts are decimals as text.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::FromRow;
+use sqlx::postgres::{PgConnection, types::PgInterval};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::provisioning::request::Wish;
+
+/// A purchase.
+#[derive(Clone, Debug, Serialize, FromRow)]
+pub struct Purchase {
+    /// Its id, which is its tag at the provider.
+    pub id: Uuid,
+    /// For whom.
+    pub tenant_id: Option<Uuid>,
+    /// By which job.
+    pub job_id: Uuid,
+    /// With which account.
+    pub account_id: Uuid,
+    /// Where.
+    pub provider: String,
+    /// Which number; absent: the provider chooses.
+    pub phone_number: Option<String>,
+    /// `recorded`, `sent`, `owned`, `refused`, `lost`, `late` or `returned`.
+    pub state: String,
+    /// The provider's name of what was bought.
+    pub held_id: Option<String>,
+    /// What was looked for.
+    pub wanted: Json<Wish>,
+    /// What it costs a month.
+    pub monthly: String,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+const COLUMNS: &str = "id, tenant_id, job_id, account_id, provider, phone_number, state, held_id, wanted,
+    monthly::text AS monthly, currency";
+
+/// A purchase to record.
+pub struct NewPurchase<'a> {
+    /// For whom.
+    pub tenant: Option<Uuid>,
+    /// By which job.
+    pub job: Uuid,
+    /// With which account.
+    pub account: Uuid,
+    /// Where.
+    pub provider: &'a str,
+    /// Where the number is.
+    pub country: &'a str,
+    /// Which number; absent: the provider chooses.
+    pub phone_number: Option<String>,
+    /// What it costs.
+    pub cost: &'a Cost,
+    /// What was looked for.
+    pub wanted: &'a Wish,
+}
+
+/// What something costs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cost {
+    /// Once.
+    pub upfront: String,
+    /// Each month.
+    pub monthly: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether it is the platform's estimate.
+    pub is_estimated: bool,
+}
+
+/// How much may be spent in a calendar month (UTC).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpendingLimits {
+    /// By the platform, for everybody.
+    pub platform: String,
+    /// For one tenant that has no limit of its own.
+    pub tenant: String,
+    /// In which currency: what is offered in others isn't bought by itself.
+    pub currency: String,
+}
+
+/// Which limit a purchase would pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Passed {
+    /// The platform's.
+    Platform,
+    /// The tenant's.
+    Tenant,
+    /// There is none in its currency.
+    Currency,
+    /// Another purchase is about this very number.
+    Number,
+}
+
+/// Records a purchase that is not sent yet, unless it would pass a limit. No two are recorded at once, so that no two
+/// take the last of what may be spent, or the same number.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn record(
+    conn: &mut PgConnection,
+    new: &NewPurchase<'_>,
+    limits: &SpendingLimits,
+) -> Result<Result<Uuid, Passed>, StoreError> {
+    // "dpsp" in ASCII: spending, by everybody.
+    sqlx::query("SELECT pg_advisory_xact_lock(1685090160)").execute(&mut *conn).await?;
+    if let Some(passed) = passed(conn, new, limits).await? {
+        return Ok(Err(passed));
+    }
+    let id = Uuid::now_v7();
+    sqlx::query(
+        "INSERT INTO purchases (id, tenant_id, job_id, account_id, provider, country, phone_number, upfront, monthly,
+            currency, is_estimated, wanted)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::numeric, $9::numeric, $10, $11, $12)",
+    )
+    .bind(id)
+    .bind(new.tenant)
+    .bind(new.job)
+    .bind(new.account)
+    .bind(new.provider)
+    .bind(new.country)
+    .bind(&new.phone_number)
+    .bind(&new.cost.upfront)
+    .bind(&new.cost.monthly)
+    .bind(&new.cost.currency)
+    .bind(new.cost.is_estimated)
+    .bind(Json(new.wanted))
+    .execute(conn)
+    .await?;
+    Ok(Ok(id))
+}
+
+async fn passed(
+    conn: &mut PgConnection,
+    new: &NewPurchase<'_>,
+    limits: &SpendingLimits,
+) -> Result<Option<Passed>, StoreError> {
+    let is_taken: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM purchases
+            WHERE account_id = $1 AND phone_number = $2 AND state IN ('recorded', 'sent', 'owned', 'late'))",
+    )
+    .bind(new.account)
+    .bind(&new.phone_number)
+    .fetch_one(&mut *conn)
+    .await?;
+    if is_taken {
+        return Ok(Some(Passed::Number));
+    }
+    let (is_free, in_currency): (bool, bool) =
+        sqlx::query_as("SELECT $1::numeric + $2::numeric = 0, $3 = $4")
+            .bind(&new.cost.upfront)
+            .bind(&new.cost.monthly)
+            .bind(&new.cost.currency)
+            .bind(&limits.currency)
+            .fetch_one(&mut *conn)
+            .await?;
+    if is_free {
+        return Ok(None);
+    }
+    if !in_currency {
+        return Ok(Some(Passed::Currency));
+    }
+    let (platform, tenant): (bool, bool) = sqlx::query_as(
+        "WITH spent AS (
+            SELECT coalesce(sum(upfront + monthly), 0) AS platform,
+                coalesce(sum(upfront + monthly) FILTER (WHERE tenant_id = $1), 0) AS tenant
+            FROM purchases
+            WHERE created_at >= date_trunc('month', now(), 'UTC') AND currency = $4
+                AND state IN ('recorded', 'sent', 'owned', 'lost', 'late', 'returned')
+         )
+         SELECT platform + $2::numeric + $3::numeric > $5::numeric,
+            $1 IS NOT NULL AND tenant + $2::numeric + $3::numeric
+                > coalesce((SELECT spend_max FROM tenants WHERE id = $1), $6::numeric)
+         FROM spent",
+    )
+    .bind(new.tenant)
+    .bind(&new.cost.upfront)
+    .bind(&new.cost.monthly)
+    .bind(&new.cost.currency)
+    .bind(&limits.platform)
+    .bind(&limits.tenant)
+    .fetch_one(conn)
+    .await?;
+    Ok(match (platform, tenant) {
+        (true, _) => Some(Passed::Platform),
+        (false, true) => Some(Passed::Tenant),
+        (false, false) => None,
+    })
+}
+
+/// Marks a purchase as sent: until `settles` has passed it may still come about.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn mark_sent(conn: &mut PgConnection, id: Uuid, settles: Duration) -> Result<(), StoreError> {
+    let settles = PgInterval::try_from(settles).map_err(|_| StoreError::Malformed("interval"))?;
+    sqlx::query("UPDATE purchases SET state = 'sent', settles_at = now() + $2, updated_at = now() WHERE id = $1")
+        .bind(id)
+        .bind(settles)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Says what became of a purchase.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn settle(
+    conn: &mut PgConnection,
+    id: Uuid,
+    state: &str,
+    held_id: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE purchases SET state = $2, held_id = coalesce($3, held_id), settles_at = NULL, updated_at = now()
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(held_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A purchase.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Purchase, StoreError> {
+    // Safe: literals of this file.
+    let query = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM purchases WHERE id = $1"));
+    Ok(sqlx::query_as(query).bind(id).fetch_one(conn).await?)
+}
+
+/// How much was spent this calendar month (UTC), for a tenant or for everybody: amount and currency.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn spent(conn: &mut PgConnection, tenant: Option<Uuid>) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT sum(upfront + monthly)::text, currency FROM purchases
+         WHERE created_at >= date_trunc('month', now(), 'UTC') AND ($1::uuid IS NULL OR tenant_id = $1)
+            AND state <> 'refused'
+         GROUP BY currency ORDER BY currency",
+    )
+    .bind(tenant)
+    .fetch_all(conn)
+    .await?)
+}
