@@ -196,6 +196,7 @@ ALTER TABLE agents
     ALTER COLUMN target DROP NOT NULL,
     ADD COLUMN account_id uuid,
     ADD COLUMN is_made    boolean NOT NULL DEFAULT false,
+    ADD COLUMN job_id     uuid,  -- the job that makes it; no foreign key: what happened stays
     ADD CONSTRAINT agents_account_fkey FOREIGN KEY (tenant_id, account_id)
         REFERENCES account_grants (tenant_id, account_id);
 

@@ -25,6 +25,8 @@ use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
 use crate::outbound;
+use crate::provisioning::Provisioner;
+use crate::provisioning::client::Client;
 use crate::publisher::Publisher;
 use crate::quarantine;
 use crate::realtime::hub::Hub;
@@ -71,6 +73,13 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         wake: Arc::clone(&wake),
         imports: Arc::new(Notify::new()),
     };
+    let provisioner = Provisioner {
+        store: store.clone(),
+        client: Client,
+        settings: Arc::new(settings.provisioning),
+        wake: Arc::clone(&wake),
+        bell: Arc::new(Notify::new()),
+    };
     let (stop_api, stopping) = watch::channel(false);
     let oidc = match settings.oidc {
         Some(oidc) => Some(Arc::new(Oidc::new(oidc, outbound::client()?))),
@@ -87,6 +96,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         gate,
         metrics: Arc::clone(&metrics),
         number_quarantine: settings.number_quarantine,
+        provisioner: provisioner.clone(),
     };
     let (sealed, to_publish) = mpsc::channel(relay::BATCHES_MAX);
     let (link, keys) = (RedisLink::new(settings.redis.clone()), Keys::clone(&settings.redis_keys));
@@ -120,6 +130,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         oidc,
         stop_api,
         worker,
+        provisioner,
         publisher,
         sealer,
         relaying,
@@ -136,6 +147,7 @@ struct Parts {
     ops_listener: TcpListener,
     api: Api,
     worker: Worker,
+    provisioner: Provisioner,
     stop_api: watch::Sender<bool>,
     oidc: Option<Arc<Oidc>>,
     publisher: Publisher,
@@ -151,6 +163,7 @@ struct Parts {
 /// sealed.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let importing = tokio::spawn(parts.worker.run(parts.stop_api.subscribe()));
+    let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
     let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
@@ -179,7 +192,9 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, importing).await;
+    // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
+    let background = async { tokio::join!(importing, provisioning) };
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.
     let finish = async { tokio::join!(publishing, sealing, parts.relaying) };

@@ -47,6 +47,12 @@ impl Credentials {
         Self::parse(provider, self.document)
     }
 
+    /// The document as it was given, secrets as well, for asking the provider.
+    #[must_use]
+    pub fn into_document(self) -> Map<String, Value> {
+        self.document
+    }
+
     /// All of it, secrets as well, for sealing.
     #[must_use]
     pub fn plain(&self) -> Vec<u8> {

@@ -65,6 +65,21 @@ pub const NAME_CHARS_MAX: usize = 200;
 /// Far beyond what one business has.
 const COUNT_MAX: i32 = 1_000_000;
 
+/// Refuses what is no amount of money: a decimal of at most two places.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn amount(field: &str, text: &str) -> Result<(), Invalid> {
+    let (units, cents) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |digits: &str, most: usize| {
+        (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    if is_digits(units, 7) && is_digits(cents, 2) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, "wanted an amount such as 50.00"))
+}
+
 /// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, no control characters, not blank.
 ///
 /// # Errors

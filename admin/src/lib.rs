@@ -28,6 +28,7 @@ pub mod ops;
 pub mod outbound;
 pub mod people;
 pub mod profile;
+pub mod provisioning;
 pub mod publisher;
 pub mod quarantine;
 pub mod rate;

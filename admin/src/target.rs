@@ -50,7 +50,7 @@ pub enum TargetKind {
 }
 
 /// Who runs agents that are reached by stream, SIP or redirect: anybody.
-const CUSTOM: &str = "custom";
+pub const CUSTOM: &str = "custom";
 
 /// Refuses who doesn't run agents, naming those who do.
 ///

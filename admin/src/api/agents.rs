@@ -15,6 +15,7 @@ use super::Api;
 use super::auth::{Admin, Editor, InTenant, PathId, Viewer, operator_only};
 use super::body::{Body, present};
 use super::error::Problem;
+use super::jobs::{self, NewWish, admin_only};
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
@@ -37,10 +38,18 @@ pub struct NewAgent {
     name: String,
     /// BCP 47 tag of the language it speaks; absent: the tenant's, else the platform's.
     language: Option<String>,
-    /// Who runs it: `custom` (somebody's own, reached by stream, SIP or redirect), or a provider that hosts agents.
-    provider: String,
-    /// How a call reaches it.
-    target: TargetDocument,
+    /// Who runs it: `custom` (somebody's own, reached by stream, SIP or redirect), or a provider that hosts agents;
+    /// absent: `custom` with a target, else the one that the platform makes agents at.
+    provider: Option<String>,
+    /// How a call reaches it; absent, of an agent at a provider: it is made there, by a job (`job_id`).
+    target: Option<TargetDocument>,
+    /// Whether it gets a number, by the same job. Admins only, as it may cost something.
+    #[serde(default)]
+    provision_phone: bool,
+    /// Which number; absent: as the tenant's `provisioning` says, else the platform's settings.
+    #[serde(flatten)]
+    #[schema(inline)]
+    wish: NewWish,
     /// Its first sentence, where its location sets none.
     greeting: Option<String>,
     /// Its system prompt, where its location sets none.
@@ -174,11 +183,18 @@ pub async fn create(
 
 /// Creates an agent of its owner's.
 pub(super) async fn insert(api: &Api, owner: AgentOwner, order: Order, new: NewAgent) -> Answered {
-    target::check_provider(&new.provider)?;
+    let provider = match (&new.provider, &new.target) {
+        (Some(provider), _) => provider.as_str(),
+        (None, Some(_)) => target::CUSTOM,
+        (None, None) => api.provisioner.settings.agent_provider.as_str(),
+    };
+    target::check_provider(provider)?;
+    let makes_agent = new.target.is_none();
+    check_making(owner, provider, &new)?;
     let fields = AgentFields {
         name: &new.name,
         language: new.language.as_deref(),
-        target: &new.target,
+        target: new.target.as_ref(),
         greeting: new.greeting.as_deref(),
         prompt: new.prompt.as_deref(),
         voice_id: new.voice_id.as_deref(),
@@ -186,12 +202,37 @@ pub(super) async fn insert(api: &Api, owner: AgentOwner, order: Order, new: NewA
         config: &new.config,
         intent_ids: &new.intent_ids,
     };
-    check(&new.provider, &fields)?;
+    check(provider, &fields)?;
+    if new.provision_phone {
+        admin_only(order.principal())?;
+    }
     let mut write = api.write_routing(order).await?;
     check_intents(write.tx.conn(), owner, &new.intent_ids).await?;
-    let agent = agents::insert(write.tx.conn(), owner, &new.provider, &fields).await?;
+    let mut agent = agents::insert(write.tx.conn(), owner, provider, &fields).await?;
+    if let Some(tenant) = owner.filter(|_| makes_agent || new.provision_phone) {
+        let kind = if new.provision_phone { "number" } else { "agent" };
+        let job = jobs::ask(&mut write, tenant, kind, Some(&agent), new.wish).await?;
+        agent = agents::set_job(write.tx.conn(), AgentId(agent.id), job.id).await?;
+    }
     write.tx.record_agent(&agent)?;
     write.created(agent.id, &agent).await
+}
+
+/// Refuses what no job could make.
+fn check_making(owner: AgentOwner, provider: &str, new: &NewAgent) -> Result<(), Invalid> {
+    if new.target.is_none() && provider == target::CUSTOM {
+        return Err(Invalid::new(
+            "target",
+            "wanted, as nobody but you knows where a custom agent is reached",
+        ));
+    }
+    if new.target.is_none() && owner.is_none() {
+        return Err(Invalid::new("target", "wanted: shared agents aren't made by jobs"));
+    }
+    if new.provision_phone && owner.is_none() {
+        return Err(Invalid::new("provision_phone", "wanted false: a shared agent has no number of its own"));
+    }
+    Ok(())
 }
 
 /// The kind that is wanted, where the owner may have such agents.
@@ -240,7 +281,7 @@ fn check(provider: &str, fields: &AgentFields<'_>) -> Result<(), Problem> {
     if fields.intent_ids.len() > INTENTS_MAX {
         return Err(Invalid::new("intent_ids", format!("wanted at most {INTENTS_MAX}")).into());
     }
-    fields.target.compile(provider)?;
+    fields.target.map_or(Ok(()), |target| target.compile(provider).map(drop))?;
     Ok(())
 }
 
@@ -289,7 +330,7 @@ pub(super) async fn update(
     let fields = AgentFields {
         name: patch.name.as_deref().unwrap_or(&row.name),
         language: patch.language.as_ref().unwrap_or(&row.language).as_deref(),
-        target: patch.target.as_ref().unwrap_or(&row.target.0),
+        target: patch.target.as_ref().or(row.target.as_ref().map(|target| &target.0)),
         greeting: patch.greeting.as_ref().unwrap_or(&row.greeting).as_deref(),
         prompt: patch.prompt.as_ref().unwrap_or(&row.prompt).as_deref(),
         voice_id: patch.voice_id.as_ref().unwrap_or(&row.voice_id).as_deref(),

@@ -24,6 +24,7 @@ pub mod feed;
 pub mod idempotency;
 pub mod imports;
 pub mod intents;
+pub mod jobs;
 pub mod openapi;
 pub mod order;
 pub mod page;
@@ -61,6 +62,7 @@ use utoipa_axum::routes;
 use self::auth::gate::{self, Gate};
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
+use crate::provisioning::Provisioner;
 use crate::store::Store;
 
 /// Where the API lies.
@@ -90,6 +92,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// How long a phone number that its tenant deleted rests.
     pub number_quarantine: Duration,
+    /// What numbers and agents are had by.
+    pub provisioner: Provisioner,
 }
 
 /// All paths of the API with their documentation.
@@ -177,6 +181,17 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(imports::errors))
         .routes(routes!(imports::events))
         .routes(routes!(exports::get))
+        .routes(routes!(jobs::list, jobs::create_batch))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::confirm))
+        .routes(routes!(jobs::resolve))
+        .routes(routes!(jobs::events))
+        .routes(routes!(jobs::list_of_tenant))
+        .routes(routes!(jobs::get_of_tenant))
+        .routes(routes!(jobs::cancel_of_tenant))
+        .routes(routes!(jobs::confirm_of_tenant))
 }
 
 /// The API as a service.

@@ -16,6 +16,7 @@ use super::auth::{Editor, InTenant, PathId, Principal, Viewer, operator_only};
 use super::bindings::{self, NewBinding};
 use super::body::{Body, present};
 use super::error::Problem;
+use super::jobs::{self, NewWish, admin_only};
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
@@ -24,6 +25,7 @@ use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::store::bindings::Binding;
 use crate::store::instant::Instant;
+use crate::store::jobs::Job;
 use crate::store::numbers::{self, Address, LifecycleStep, NumberFields, NumberFilter, NumberRow};
 use crate::store::pool::{self, Leaving, Wanted};
 use crate::store::{self, StoreError, agents, tenants};
@@ -81,7 +83,10 @@ pub struct PhoneNumber {
 #[serde(deny_unknown_fields)]
 pub struct NewPhoneNumber {
     /// `manual`: the number exists and somebody points it here. `pool`: one of the platform's that nobody has
-    /// (operators only); the one that `phone_number` says, the first that begins with `prefix`, or any.
+    /// (operators only); the one that `phone_number` says, the first that begins with `prefix`, or any. By a job, which
+    /// is the answer (202), and for admins only: `provision`, a number as `country`, `area_code` and the like say, from
+    /// where the tenant's `provisioning` says; `import`, `phone_number` that the account `account_id` has already, what
+    /// stands on it being kept for its return; `port_in`, `phone_number` that another carrier has.
     source: String,
     /// In the E.164 form: `+12125550001`. A number that the tenant deleted and that still rests comes back as it was.
     phone_number: Option<String>,
@@ -109,6 +114,10 @@ pub struct NewPhoneNumber {
     calls_max: Option<u32>,
     /// Whether it is to be the tenant's primary one; the first whose calls are routed is anyway.
     primary: Option<bool>,
+    /// Of `provision`: which number.
+    #[serde(flatten)]
+    #[schema(inline)]
+    wish: NewWish,
 }
 
 /// A phone number as a whole: what is absent is unset.
@@ -330,7 +339,7 @@ pub async fn list(
 /// Create a phone number.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/phone-numbers", tag = "Phone numbers",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = NewPhoneNumber,
-    responses((status = 201, body = PhoneNumber)))]
+    responses((status = 201, body = PhoneNumber), (status = 202, body = Job)))]
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
@@ -338,13 +347,17 @@ pub async fn create(
     Body(new): Body<NewPhoneNumber>,
 ) -> Answered {
     let source = source(&new.source)?;
+    if source == Source::Job {
+        return ask(&api, &tenant, order, new).await;
+    }
+    new.wish.refuse_any()?;
     if source == Source::Pool && !tenant.principal.is_operator() {
         return Err(operator_only().into());
     }
     let (number, prefix) = (new.phone_number.as_deref(), new.prefix.as_deref());
     let wanted = match source {
         Source::Manual => Err(address(&tenant.principal, number, prefix)?),
-        Source::Pool => Ok(from_pool(number, prefix)?),
+        Source::Pool | Source::Job => Ok(from_pool(number, prefix)?),
     };
     let patch = PhoneNumberPatch::from(new).checked()?;
     let mut write = api.write_routing(order).await?;
@@ -370,23 +383,57 @@ pub async fn create(
     write.created(row.id, &view(row)).await
 }
 
+/// Asks for a number by a job.
+async fn ask(api: &Api, tenant: &InTenant<Editor>, order: Order, new: NewPhoneNumber) -> Answered {
+    admin_only(&tenant.principal)?;
+    let kind = if new.source == "provision" { "number" } else { new.source.as_str() };
+    let mut write = api.write_routing(order).await?;
+    let agent = match new.agent_id {
+        Some(id) => {
+            check_agent(write.tx.conn(), tenant.id, Some(id)).await?;
+            Some(agents::find(write.tx.conn(), tenant.id, id).await?)
+        }
+        None => None,
+    };
+    let number =
+        new.phone_number.as_deref().map(|text| numbering::possible("phone_number", text)).transpose()?;
+    let unsupported = [
+        ("prefix", new.prefix.is_some()),
+        ("bindings", new.bindings.is_some()),
+        ("address", new.address.is_some()),
+        ("status", new.status.is_some()),
+        ("calls_max", new.calls_max.is_some()),
+        ("primary", new.primary.is_some()),
+    ];
+    if let Some((field, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
+        let wanted =
+            format!("wanted nothing here with source {}: set it once the number is there", new.source);
+        return Err(Invalid::new(field, wanted).into());
+    }
+    let place = jobs::Place {
+        account: new.account_id,
+        number,
+        display_name: new.display_name,
+        timezone: new.timezone,
+    };
+    let job = jobs::ask_at(&mut write, tenant.id, kind, agent.as_ref(), new.wish, place).await?;
+    write.accepted(format!("{}/tenants/{}/provisioning/{}", super::BASE, tenant.id, job.id), &job).await
+}
+
 /// Where a number comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     Manual,
     Pool,
+    Job,
 }
 
 fn source(name: &str) -> Result<Source, Problem> {
     match name {
         MANUAL => Ok(Source::Manual),
         "pool" => Ok(Source::Pool),
-        "provision" | "import" | "port_in" => {
-            let detail = "source: wanted manual or pool; numbers can't be bought or imported yet";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Err(Problem::new(status, "source_not_supported", detail).at("source"))
-        }
-        _ => Err(Invalid::new("source", "wanted manual or pool").into()),
+        "provision" | "import" | "port_in" => Ok(Source::Job),
+        _ => Err(Invalid::new("source", "wanted manual, pool, provision, import or port_in").into()),
     }
 }
 

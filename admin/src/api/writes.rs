@@ -18,8 +18,9 @@ use super::error::Problem;
 use super::etag::ETag;
 use super::order::{Order, Terms};
 use crate::fleet::Applied;
-use crate::store::WriteTx;
+use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::idempotency::{self, Claim, KeptAnswer, KeyId};
+use crate::store::{Origin, WriteTx};
 
 const REVISION: HeaderName = HeaderName::from_static("dialplane-revision");
 const APPLIED: HeaderName = HeaderName::from_static("dialplane-applied");
@@ -54,6 +55,8 @@ pub struct Write<'a> {
     /// The transaction.
     pub tx: WriteTx,
     terms: Terms,
+    /// Whether it wrote a job.
+    rings: bool,
 }
 
 /// What is answered, but for what is only known once the change is appended.
@@ -100,7 +103,7 @@ impl Api {
                 }
             }
         }
-        Ok(Write { api: self, tx, terms })
+        Ok(Write { api: self, tx, terms, rings: false })
     }
 }
 
@@ -109,6 +112,23 @@ impl Write<'_> {
     #[must_use]
     pub const fn is_conditional(&self) -> bool {
         self.terms.if_match.is_some()
+    }
+
+    /// Where the change comes from.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.terms.origin
+    }
+
+    /// What the platform wants of provisioning.
+    #[must_use]
+    pub fn provisioning(&self) -> &ProvisioningSettings {
+        &self.api.provisioner.settings
+    }
+
+    /// Wakes the workers of jobs once this is committed.
+    pub const fn ring(&mut self) {
+        self.rings = true;
     }
 
     /// Refuses the change when `If-Match` was sent and what `read` reads, the representation that GET gives, isn't among
@@ -150,6 +170,16 @@ impl Write<'_> {
         self.finish(Answer { location, etag: Some(ETag::of(&body)), body, ..answer }).await
     }
 
+    /// Commits, and answers 202 with a representation of what goes on from here, which lies at `location`.
+    ///
+    /// # Errors
+    /// As [`Write::answer`].
+    pub async fn accepted(self, location: impl Display, body: &impl Serialize) -> Answered {
+        let body = json(body)?;
+        let location = Some(location.to_string());
+        self.finish(Answer { location, body, ..Answer::of(StatusCode::ACCEPTED) }).await
+    }
+
     /// Commits, and answers with a body that shows a secret, this once. `redacted` is the same without the secret: the
     /// representation that GET gives where there is one, and all that is kept of the answer.
     ///
@@ -187,6 +217,9 @@ impl Write<'_> {
         self.tx.commit().await?;
         if revision.is_some() {
             self.api.wake.notify_one();
+        }
+        if self.rings {
+            self.api.provisioner.bell.notify_one();
         }
         Ok(answer.into_response(applied(self.api, revision, self.terms.timeout).await))
     }

@@ -4,6 +4,7 @@
 //! that names it.
 
 mod access;
+mod provisioning;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::commands::import::ImportArguments;
 use crate::commands::keys::KeysCommand;
 use crate::commands::rotate_keys::RotateArguments;
 use crate::oidc::OidcSettings;
+use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::audit::Head;
 use crate::telemetry::{LogFormat, LogSettings};
 
@@ -150,6 +152,8 @@ pub struct ServeArguments {
     idempotency_hours: String,
     #[command(flatten)]
     access: access::AccessArguments,
+    #[command(flatten)]
+    provisioning: provisioning::ProvisioningArguments,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -298,6 +302,8 @@ pub struct ServeSettings {
     pub bootstrap_key: Option<Secret>,
     /// Base URLs that providers call.
     pub public_urls: Vec<PublicUrl>,
+    /// What is wanted of provisioning.
+    pub provisioning: ProvisioningSettings,
     /// Entries after which a new checkpoint is written.
     pub checkpoint_entries: u64,
     /// How long a phone number that its tenant deleted rests.
@@ -374,12 +380,14 @@ impl ServeArguments {
     pub fn settings(self) -> Result<ServeSettings, SettingError> {
         let (redis, redis_keys) = self.redis.settings()?;
         let (rates, oidc) = self.access.settings()?;
+        let public_urls = public_urls(self.public_urls.as_deref())?;
         Ok(ServeSettings {
             migrate: self.migrate,
             listen: address("ADMIN_LISTEN", &self.listen)?,
             ops_listen: address("ADMIN_OPS_LISTEN", &self.ops_listen)?,
             bootstrap_key: bootstrap_key(self.bootstrap_key)?,
-            public_urls: public_urls(self.public_urls.as_deref())?,
+            provisioning: self.provisioning.settings(&public_urls)?,
+            public_urls,
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
             number_quarantine: number_quarantine(&self.number_quarantine_days)?,
             keep_answers: keep_answers(&self.idempotency_hours)?,

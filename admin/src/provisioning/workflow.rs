@@ -253,7 +253,8 @@ impl Progress {
     #[must_use]
     pub fn cancel(&self) -> Option<Self> {
         let in_doubt = self.stage == Stage::Look;
-        let is_final = matches!(self.course, Course::Release) || self.ending.is_some() || self.stage == Stage::End;
+        let is_final =
+            matches!(self.course, Course::Release) || self.ending.is_some() || self.stage == Stage::End;
         if in_doubt || is_final { None } else { Some(self.clone().undo(State::Canceled)) }
     }
 
@@ -283,7 +284,9 @@ impl Progress {
 
     fn done(self) -> Self {
         match self.stage {
-            Stage::MakeAgent if self.course == Course::Agent => Self { has_agent: true, ..self.end(State::Done) },
+            Stage::MakeAgent if self.course == Course::Agent => {
+                Self { has_agent: true, ..self.end(State::Done) }
+            }
             Stage::MakeAgent => Self { has_agent: true, ..self.at(Stage::Choose) },
             Stage::Choose => self.next_strategy(),
             Stage::Buy | Stage::Look => Self { has_number: true, ..self.owned() },
@@ -292,7 +295,9 @@ impl Progress {
             Stage::Configure if self.course == Course::Configure => self.end(State::Done),
             Stage::Configure => self.at(Stage::Activate),
             Stage::Activate | Stage::GiveBack | Stage::End => self.end(State::Done),
-            Stage::Unlink if self.course == Course::Release => Self { is_linked: false, ..self.at(Stage::GiveBack) },
+            Stage::Unlink if self.course == Course::Release => {
+                Self { is_linked: false, ..self.at(Stage::GiveBack) }
+            }
             Stage::Unlink => Self { is_linked: false, ..self }.undo_next(),
             Stage::PutBack => Self { has_number: false, ..self }.undo_next(),
             Stage::UnmakeAgent => Self { has_agent: false, ..self }.undo_next(),
@@ -324,7 +329,11 @@ impl Progress {
     /// After a purchase that came to nothing.
     fn another_offer(self) -> Self {
         let given_up = Self { purchase: None, ..self };
-        if given_up.purchases >= PURCHASES_MAX { given_up.next_strategy() } else { given_up.at(Stage::Choose) }
+        if given_up.purchases >= PURCHASES_MAX {
+            given_up.next_strategy()
+        } else {
+            given_up.at(Stage::Choose)
+        }
     }
 
     fn next_strategy(self) -> Self {
@@ -343,7 +352,9 @@ impl Progress {
             (Stage::Buy | Stage::Choose, Fault::Stop { .. }) => {
                 Next::at_once(Self { purchase: None, ..self }.next_strategy())
             }
-            (Stage::Choose, Fault::Elsewhere { .. } | Fault::Gone { .. }) => Next::at_once(self.next_strategy()),
+            (Stage::Choose, Fault::Elsewhere { .. } | Fault::Gone { .. }) => {
+                Next::at_once(self.next_strategy())
+            }
             // A purchase in doubt is never given up for want of an answer.
             (Stage::Look, Fault::Retry { .. } | Fault::Unclear { .. }) => {
                 let after = match fault {
@@ -388,6 +399,12 @@ impl Progress {
 
     fn end(self, state: State) -> Self {
         Self { state, ending: None, ..self.at(Stage::End) }
+    }
+
+    /// This import of a number that is on its way from another carrier.
+    #[must_use]
+    pub fn ported(self) -> Self {
+        Self { course: Course::PortIn, ..self }
     }
 
     /// This job begun anew by a person, with what it has already.

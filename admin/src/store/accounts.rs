@@ -132,6 +132,14 @@ pub async fn find(
         .await?)
 }
 
+/// The account, whoever's it is. For operators.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn any(conn: &mut PgConnection, id: AccountId) -> Result<AccountRow, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM accounts WHERE id = $1").bind(id.0).fetch_one(conn).await?)
+}
+
 /// Locks the account until the transaction ends, and reads it.
 ///
 /// # Errors

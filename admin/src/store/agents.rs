@@ -31,15 +31,22 @@ pub struct Agent {
     pub language: Option<String>,
     /// Who runs it: a provider that hosts it; `custom`: somebody else, reached by its target.
     pub provider: String,
-    /// How a call reaches it.
-    #[schema(value_type = TargetDocument)]
-    pub target: Json<TargetDocument>,
+    /// How a call reaches it; null: it is being made at its provider.
+    #[schema(value_type = Option<TargetDocument>)]
+    pub target: Option<Json<TargetDocument>>,
     /// Its first sentence, where its location sets none.
     pub greeting: Option<String>,
     /// Its system prompt, where its location sets none.
     pub prompt: Option<String>,
     /// The voice provider's name of its voice, where its location sets none.
     pub voice_id: Option<String>,
+    /// The account at its provider in which it was made; null: it wasn't made by us.
+    pub account_id: Option<Uuid>,
+    /// The provisioning job that makes it, and perhaps a number for it; null: none does.
+    pub job_id: Option<Uuid>,
+    /// Whether it was made at its provider by us.
+    #[serde(skip)]
+    pub is_made: bool,
     /// What its provider is told besides, in the provider's words.
     #[schema(value_type = Object)]
     pub config: Json<Map<String, Value>>,
@@ -74,8 +81,8 @@ pub struct AgentFields<'a> {
     pub name: &'a str,
     /// The language it speaks.
     pub language: Option<&'a str>,
-    /// How a call reaches it.
-    pub target: &'a TargetDocument,
+    /// How a call reaches it; absent: it is to be made at its provider.
+    pub target: Option<&'a TargetDocument>,
     /// Its first sentence.
     pub greeting: Option<&'a str>,
     /// Its system prompt.
@@ -124,7 +131,7 @@ pub async fn insert(
     .bind(fields.name)
     .bind(fields.language)
     .bind(provider)
-    .bind(Json(fields.target))
+    .bind(fields.target.map(Json))
     .bind(fields.greeting)
     .bind(fields.prompt)
     .bind(fields.voice_id)
@@ -262,7 +269,7 @@ pub async fn update(
     .bind(id.0)
     .bind(fields.name)
     .bind(fields.language)
-    .bind(Json(fields.target))
+    .bind(fields.target.map(Json))
     .bind(fields.greeting)
     .bind(fields.prompt)
     .bind(fields.voice_id)
@@ -272,6 +279,58 @@ pub async fn update(
     .await?;
     set_intents(conn, owner, id, fields.intent_ids).await?;
     read(conn, id).await
+}
+
+/// Notes which job makes an agent that was just inserted.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn set_job(conn: &mut PgConnection, id: AgentId, job: Uuid) -> Result<Agent, StoreError> {
+    sqlx::query("UPDATE agents SET job_id = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(job)
+        .execute(&mut *conn)
+        .await?;
+    read(conn, id).await
+}
+
+/// Notes that a locked agent is at its provider, made there by us under this id.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn made(
+    conn: &mut PgConnection,
+    id: AgentId,
+    account: Uuid,
+    hosted_id: &str,
+) -> Result<Agent, StoreError> {
+    sqlx::query(
+        "UPDATE agents SET target = jsonb_build_object('type', 'hosted', 'id', $3::text), account_id = $2,
+            is_made = true, version = version + 1, updated_at = now()
+         WHERE id = $1 RETURNING id",
+    )
+    .bind(id.0)
+    .bind(account)
+    .bind(hosted_id)
+    .fetch_one(&mut *conn)
+    .await?;
+    read(conn, id).await
+}
+
+/// Notes that an agent that we made is at its provider no more.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn unmade(conn: &mut PgConnection, id: AgentId) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE agents SET target = NULL, account_id = NULL, is_made = false, version = version + 1,
+            updated_at = now()
+         WHERE id = $1",
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Sets a locked agent's token, or takes it away.

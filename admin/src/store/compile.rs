@@ -112,6 +112,11 @@ impl WriteTx {
     /// # Errors
     /// When its target isn't one.
     pub fn record_agent(&mut self, row: &Agent) -> Result<(), StoreError> {
+        let Some(target) = &row.target else {
+            // Nobody answers there yet.
+            self.remove(RecordKey::Agent(AgentId(row.id)));
+            return Ok(());
+        };
         let record = AgentRecord {
             tenant_id: row.tenant_id.map_or(PLATFORM, TenantId),
             name: row.name.clone(),
@@ -125,7 +130,7 @@ impl WriteTx {
                 conversation: Conversation { prompt: row.prompt.clone(), ..Conversation::default() },
             }
             .into(),
-            target: row.target.0.compile(&row.provider).map_err(|_| StoreError::Malformed("target"))?,
+            target: target.0.compile(&row.provider).map_err(|_| StoreError::Malformed("target"))?,
             version: u32::try_from(row.version).map_err(|_| StoreError::Malformed("version"))?,
             intent_ids: row.intent_ids.iter().copied().map(IntentId).collect(),
         };

@@ -118,12 +118,13 @@ pub async fn by_held_id(
     account: Uuid,
     held_id: &str,
 ) -> Result<Option<PhoneNumberId>, StoreError> {
-    let id: Option<Uuid> =
-        sqlx::query_scalar("SELECT phone_number_id FROM number_holdings WHERE account_id = $1 AND held_id = $2")
-            .bind(account)
-            .bind(held_id)
-            .fetch_optional(conn)
-            .await?;
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "SELECT phone_number_id FROM number_holdings WHERE account_id = $1 AND held_id = $2",
+    )
+    .bind(account)
+    .bind(held_id)
+    .fetch_optional(conn)
+    .await?;
     Ok(id.map(PhoneNumberId))
 }
 
@@ -144,7 +145,9 @@ pub async fn remove(conn: &mut PgConnection, number: PhoneNumberId, account: Uui
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn free_by_account(conn: &mut PgConnection) -> Result<Vec<(Uuid, String, String, i64)>, StoreError> {
+pub async fn free_by_account(
+    conn: &mut PgConnection,
+) -> Result<Vec<(Uuid, String, String, i64)>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT a.id, a.provider, a.label, count(h.phone_number_id) FROM accounts AS a
          LEFT JOIN number_holdings AS h ON h.account_id = a.id AND h.origin = 'free'

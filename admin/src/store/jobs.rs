@@ -284,6 +284,29 @@ pub async fn advance(
     Ok(true)
 }
 
+/// Keeps hold of a job, which is due again only after a while, whoever has it then; `false`: somebody else has it.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn defer(
+    conn: &mut PgConnection,
+    id: Uuid,
+    lease: Uuid,
+    rest: Duration,
+    for_long: Duration,
+) -> Result<bool, StoreError> {
+    let deferred = sqlx::query(
+        "UPDATE provisioning_jobs SET next_at = now() + $3, lease_until = now() + $4 WHERE id = $1 AND lease = $2",
+    )
+    .bind(id)
+    .bind(lease)
+    .bind(interval(rest)?)
+    .bind(interval(for_long)?)
+    .execute(conn)
+    .await?;
+    Ok(deferred.rows_affected() == 1)
+}
+
 /// Sets a locked job, that nobody works on, going again, as somebody says.
 ///
 /// # Errors

@@ -249,6 +249,74 @@ pub async fn find(
         .await?)
 }
 
+/// Whose a number is; `None`: nobody's. For operators.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn holder(conn: &mut PgConnection, id: PhoneNumberId) -> Result<Option<TenantId>, StoreError> {
+    let tenant: Option<Uuid> = sqlx::query_scalar("SELECT tenant_id FROM phone_numbers WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
+    Ok(tenant.map(TenantId))
+}
+
+/// Whether somebody has a number, or nobody does and the platform keeps it. For operators.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn is_known(conn: &mut PgConnection, number: E164) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM phone_numbers
+            WHERE phone_number = $1 AND NOT is_range AND lifecycle <> 'released')",
+    )
+    .bind(number.to_string())
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Says where a number is in its life.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn set_lifecycle(
+    conn: &mut PgConnection,
+    id: PhoneNumberId,
+    lifecycle: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE phone_numbers SET lifecycle = $2, updated_at = now() WHERE id = $1")
+        .bind(id.0)
+        .bind(lifecycle)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Reserves a number that a locked tenant has and doesn't use: nobody answers it, and it is inactive.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn take_unused(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    beginning: Prefix,
+) -> Result<Option<PhoneNumberId>, StoreError> {
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "UPDATE phone_numbers SET lifecycle = 'reserved', updated_at = now()
+         WHERE id = (
+            SELECT id FROM phone_numbers
+            WHERE tenant_id = $1 AND status = 'inactive' AND lifecycle = 'active' AND agent_id IS NULL
+                AND NOT is_range AND phone_number LIKE $2
+            ORDER BY id LIMIT 1 FOR NO KEY UPDATE
+         ) RETURNING id",
+    )
+    .bind(tenant.0)
+    .bind(format!("{beginning}%"))
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.map(PhoneNumberId))
+}
+
 /// Locks the number until the transaction ends: the root of its record, its bindings and its settings.
 ///
 /// # Errors

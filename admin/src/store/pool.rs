@@ -121,6 +121,15 @@ pub async fn assign(conn: &mut PgConnection, tenant: TenantId, id: PhoneNumberId
     given.map(drop).ok_or(StoreError::NotFound)
 }
 
+/// Gives a locked tenant a number that nobody has, as [`assign`] does, whose calls aren't routed yet.
+///
+/// # Errors
+/// As [`assign`].
+pub async fn reserve(conn: &mut PgConnection, tenant: TenantId, id: PhoneNumberId) -> Result<(), StoreError> {
+    assign(&mut *conn, tenant, id).await?;
+    super::numbers::set_lifecycle(conn, id, "reserved").await
+}
+
 async fn arrive(
     conn: &mut PgConnection,
     tenant: TenantId,

@@ -136,6 +136,26 @@ pub async fn record(
     Ok(Ok(id))
 }
 
+/// Whether something costs more a month, or more at once, than somebody has agreed to; without a word of theirs,
+/// nothing does.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn exceeds(
+    conn: &mut PgConnection,
+    cost: &Cost,
+    cost_max: Option<&str>,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT $1::numeric + $2::numeric > coalesce($3::numeric, $1::numeric + $2::numeric)",
+    )
+    .bind(&cost.upfront)
+    .bind(&cost.monthly)
+    .bind(cost_max)
+    .fetch_one(conn)
+    .await?)
+}
+
 async fn passed(
     conn: &mut PgConnection,
     new: &NewPurchase<'_>,
@@ -200,11 +220,13 @@ async fn passed(
 /// When Postgres can't be asked.
 pub async fn mark_sent(conn: &mut PgConnection, id: Uuid, settles: Duration) -> Result<(), StoreError> {
     let settles = PgInterval::try_from(settles).map_err(|_| StoreError::Malformed("interval"))?;
-    sqlx::query("UPDATE purchases SET state = 'sent', settles_at = now() + $2, updated_at = now() WHERE id = $1")
-        .bind(id)
-        .bind(settles)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "UPDATE purchases SET state = 'sent', settles_at = now() + $2, updated_at = now() WHERE id = $1",
+    )
+    .bind(id)
+    .bind(settles)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -244,7 +266,10 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Purchase, StoreEr
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn spent(conn: &mut PgConnection, tenant: Option<Uuid>) -> Result<Vec<(String, String)>, StoreError> {
+pub async fn spent(
+    conn: &mut PgConnection,
+    tenant: Option<Uuid>,
+) -> Result<Vec<(String, String)>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT sum(upfront + monthly)::text, currency FROM purchases
          WHERE created_at >= date_trunc('month', now(), 'UTC') AND ($1::uuid IS NULL OR tenant_id = $1)

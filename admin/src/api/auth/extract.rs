@@ -133,6 +133,20 @@ impl InPath for ImportId {
     const NAME: &'static str = "import_id";
 }
 
+/// A provisioning job's id.
+pub struct JobId(pub Uuid);
+
+impl FromStr for JobId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for JobId {
+    const NAME: &'static str = "job_id";
+}
+
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {
     type Rejection = Problem;
 

@@ -1,0 +1,104 @@
+//! Makes and deletes agents at the providers that host them.
+
+use dialplane_common::ids::{AgentId, TenantId};
+use dialplane_common::rest::Fault;
+use dialplane_common::rest::agents::AgentSpec;
+use uuid::Uuid;
+
+use super::Provisioner;
+use super::account::OpenAccount;
+use super::performed::Performed;
+use super::workflow::Outcome;
+use crate::store::agents::{self, Agent};
+use crate::store::jobs::Job;
+use crate::store::{StoreError, accounts};
+
+impl Provisioner {
+    /// Makes a job's agent at its provider, unless it is there: it is looked for by its name first, as a request that
+    /// wasn't answered may have made it.
+    pub(super) async fn make_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
+        let (Some(tenant), Some(id)) = (job.tenant(), job.agent_id) else {
+            return Err(StoreError::Malformed("job without an agent"));
+        };
+        let Some(agent) = self.agent_of(job, tenant).await? else {
+            let fault = Fault::stop("agent_gone", "the agent was deleted meanwhile");
+            return self.step(job, Outcome::Fault(fault)).await;
+        };
+        if agent.target.is_some() {
+            return self.step(job, Outcome::Done).await;
+        }
+        let Some(account) = self.host_of(tenant, &agent).await? else {
+            let whose = if agent.kind == "own" { "the tenant has" } else { "the platform has" };
+            let reason = format!("{whose} no account at {}: add one, then retry", agent.provider);
+            return self.step(job, Outcome::Fault(Fault::stop("no_account", reason))).await;
+        };
+        match self.ask_agent(&account, &agent).await {
+            Ok(hosted) => self.keep_agent(job, tenant, id, &account, &hosted).await,
+            Err(fault) => Ok(self.step(job, Outcome::Fault(fault)).await?.at(account.row.id)),
+        }
+    }
+
+    async fn ask_agent(&self, account: &OpenAccount, agent: &Agent) -> Result<String, Fault> {
+        let host = account.agents()?;
+        let spec = self.spec(agent);
+        let named = self.ask(account, host.named(&account.account(), &spec.name)).await?;
+        match named.into_iter().next() {
+            Some(hosted) => Ok(hosted.id),
+            None => self.ask(account, host.create(&account.account(), &spec)).await,
+        }
+    }
+
+    async fn keep_agent(
+        &self,
+        job: &Job,
+        tenant: TenantId,
+        id: Uuid,
+        account: &OpenAccount,
+        hosted: &str,
+    ) -> Result<Performed, StoreError> {
+        let mut tx = self.begin(job).await?;
+        agents::lock(tx.conn(), Some(tenant), AgentId(id)).await?;
+        accounts::grant(tx.conn(), account.id(), tenant).await?;
+        let agent = agents::made(tx.conn(), AgentId(id), account.row.id, hosted).await?;
+        tx.record_agent(&agent)?;
+        Ok(Performed::new(tx, Outcome::Done).at(account.row.id).saying(hosted))
+    }
+
+    /// Deletes an agent that a job made.
+    pub(super) async fn unmake_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
+        let agent = match job.tenant() {
+            Some(tenant) => self.agent_of(job, tenant).await?,
+            None => None,
+        };
+        let made = agent.filter(|agent| agent.is_made).and_then(|agent| {
+            let id = agent.target.as_ref().and_then(|target| target.0.id.clone());
+            agent.account_id.zip(id).map(|(account, id)| (agent, account, id))
+        });
+        let Some((agent, account, hosted)) = made else { return self.step(job, Outcome::Done).await };
+        let account = self.open_account(account).await?;
+        let deleted = match account.agents() {
+            Ok(host) => self.ask(&account, host.delete(&account.account(), &hosted)).await,
+            Err(fault) => Err(fault),
+        };
+        let outcome = deleted.map_or_else(Outcome::Fault, |()| Outcome::Done);
+        let mut performed = self.step(job, outcome).await?.at(account.row.id);
+        if performed.outcome == Outcome::Done {
+            agents::unmade(performed.tx.conn(), AgentId(agent.id)).await?;
+            performed.tx.remove(dialplane_common::feed::frame::RecordKey::Agent(AgentId(agent.id)));
+        }
+        Ok(performed)
+    }
+
+    /// What an agent is to be at its provider.
+    pub(super) fn spec(&self, agent: &Agent) -> AgentSpec {
+        AgentSpec {
+            name: format!("dp:{}", agent.id.simple()),
+            language: agent.language.clone(),
+            greeting: agent.greeting.clone(),
+            prompt: agent.prompt.clone(),
+            voice_id: agent.voice_id.clone(),
+            config: agent.config.0.clone(),
+            webhooks: self.settings.webhooks(),
+        }
+    }
+}
