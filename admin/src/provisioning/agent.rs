@@ -1,5 +1,6 @@
 //! Makes and deletes agents at the providers that host them.
 
+use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AgentId, TenantId};
 use dialplane_common::rest::Fault;
 use dialplane_common::rest::agents::AgentSpec;
@@ -64,29 +65,41 @@ impl Provisioner {
         Ok(Performed::new(tx, Outcome::Done).at(account.row.id).saying(hosted))
     }
 
-    /// Deletes an agent that a job made.
+    /// Deletes an agent that a job made, or may have made though nobody here was told.
     pub(super) async fn unmake_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
         let agent = match job.tenant() {
-            Some(tenant) => self.agent_of(job, tenant).await?,
+            Some(tenant) => self.agent_of(job, tenant).await?.map(|agent| (tenant, agent)),
             None => None,
         };
-        let made = agent.filter(|agent| agent.is_made).and_then(|agent| {
-            let id = agent.target.as_ref().and_then(|target| target.0.id.clone());
-            agent.account_id.zip(id).map(|(account, id)| (agent, account, id))
-        });
-        let Some((agent, account, hosted)) = made else { return self.step(job, Outcome::Done).await };
-        let account = self.open_account(account).await?;
-        let deleted = match account.agents() {
-            Ok(host) => self.ask(&account, host.delete(&account.account(), &hosted)).await,
-            Err(fault) => Err(fault),
+        let made = agent.filter(|(_, agent)| agent.is_made || agent.target.is_none());
+        let Some((tenant, agent)) = made else { return self.step(job, Outcome::Done).await };
+        let Some(account) = self.host_of(tenant, &agent).await? else {
+            return self.step(job, Outcome::Done).await;
         };
+        let deleted = self.delete_agent(&account, &agent).await;
         let outcome = deleted.map_or_else(Outcome::Fault, |()| Outcome::Done);
         let mut performed = self.step(job, outcome).await?.at(account.row.id);
         if performed.outcome == Outcome::Done {
             agents::unmade(performed.tx.conn(), AgentId(agent.id)).await?;
-            performed.tx.remove(dialplane_common::feed::frame::RecordKey::Agent(AgentId(agent.id)));
+            performed.tx.remove(RecordKey::Agent(AgentId(agent.id)));
         }
         Ok(performed)
+    }
+
+    async fn delete_agent(&self, account: &OpenAccount, agent: &Agent) -> Result<(), Fault> {
+        let host = account.agents()?;
+        let known = agent.target.as_ref().and_then(|target| target.0.id.clone());
+        let ids = match known {
+            Some(id) => vec![id],
+            None => {
+                let named = host.named(&account.account(), &self.spec(agent).name);
+                self.ask(account, named).await?.into_iter().map(|hosted| hosted.id).collect()
+            }
+        };
+        for id in ids {
+            self.ask(account, host.delete(&account.account(), &id)).await?;
+        }
+        Ok(())
     }
 
     /// What an agent is to be at its provider.

@@ -25,6 +25,8 @@ pub mod undo;
 pub mod wait;
 pub mod worker;
 pub mod workflow;
+#[cfg(test)]
+mod workflow_model;
 
 use std::sync::Arc;
 

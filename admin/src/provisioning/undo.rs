@@ -29,6 +29,9 @@ impl Provisioner {
                 return Ok(self.step(job, Outcome::Fault(fault)).await?.at(account.row.id));
             }
         }
+        if let Err((account, fault)) = self.forget_unnoted(job, &held).await? {
+            return Ok(self.step(job, Outcome::Fault(fault)).await?.at(account));
+        }
         let mut tx = self.begin(job).await?;
         for holding in held.iter().filter(|holding| holding.role == "agent") {
             holdings::remove(tx.conn(), number, holding.account_id).await?;
@@ -41,6 +44,32 @@ impl Provisioner {
             tx.record_number(tenant, number).await?;
         }
         Ok(Performed::new(tx, Outcome::Done))
+    }
+
+    /// An import of which nobody here was told: the agent's provider may know the number all the same.
+    async fn forget_unnoted(
+        &self,
+        job: &Job,
+        held: &[Holding],
+    ) -> Result<Result<(), (uuid::Uuid, Fault)>, StoreError> {
+        let Some(tenant) = job.tenant() else { return Ok(Ok(())) };
+        let agent = self.agent_of(job, tenant).await?.filter(|agent| agent.provider != "custom");
+        let Some(agent) = agent else { return Ok(Ok(())) };
+        let Some(account) = self.host_of(tenant, &agent).await? else { return Ok(Ok(())) };
+        if held.iter().any(|holding| holding.account_id == account.row.id) {
+            return Ok(Ok(()));
+        }
+        let mut tx = self.store.read(Scope::Operator).await?;
+        let number = numbers::e164(tx.conn(), number_of(job)?).await?;
+        drop(tx);
+        let forgotten = match (account.agents(), self.held(&account, number).await) {
+            (Ok(agents), Ok(Some(found))) => {
+                self.ask(&account, agents.forget(&account.account(), &found.id)).await
+            }
+            (Ok(_), Ok(None)) => Ok(()),
+            (Err(fault), _) | (_, Err(fault)) => Err(fault),
+        };
+        Ok(forgotten.map_err(|fault| (account.row.id, fault)))
     }
 
     async fn unlink_at(&self, account: &OpenAccount, holding: &Holding) -> Result<(), Fault> {

@@ -366,10 +366,6 @@ impl Progress {
             }
             (_, Fault::Retry { after, .. }) if self.tries < TRIES_MAX => again(self, *after),
             (_, Fault::Unclear { .. }) if self.tries < TRIES_MAX => again(self, None),
-            // What is to be undone and isn't there is undone.
-            (stage, Fault::Gone { .. }) if stage.undoes() || stage == Stage::GiveBack => {
-                Next::at_once(self.done())
-            }
             (stage, _) if stage.undoes() || matches!(stage, Stage::GiveBack | Stage::Look) => {
                 Next::at_once(Self { state: State::Manual, ..self })
             }
@@ -380,9 +376,12 @@ impl Progress {
         }
     }
 
-    /// Undoes what was done, and ends so.
+    /// Undoes what was done, and ends so. What this stage does at a provider may have been done, though nobody here was
+    /// told: it is undone as well.
     fn undo(self, ending: State) -> Self {
-        Self { ending: Some(ending), ..self }.undo_next()
+        let has_agent = self.has_agent || self.stage == Stage::MakeAgent;
+        let is_linked = self.is_linked || self.stage == Stage::Link;
+        Self { ending: Some(ending), has_agent, is_linked, ..self }.undo_next()
     }
 
     fn undo_next(self) -> Self {

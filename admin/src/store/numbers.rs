@@ -261,6 +261,18 @@ pub async fn holder(conn: &mut PgConnection, id: PhoneNumberId) -> Result<Option
     Ok(tenant.map(TenantId))
 }
 
+/// A number's digits, whoever's it is. For operators.
+///
+/// # Errors
+/// [`StoreError::NotFound`]; [`StoreError::Malformed`] of a range.
+pub async fn e164(conn: &mut PgConnection, id: PhoneNumberId) -> Result<E164, StoreError> {
+    let text: String = sqlx::query_scalar("SELECT phone_number FROM phone_numbers WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(conn)
+        .await?;
+    text.parse().map_err(|_| StoreError::Malformed("phone number"))
+}
+
 /// Whether somebody has a number, or nobody does and the platform keeps it. For operators.
 ///
 /// # Errors
