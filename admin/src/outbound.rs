@@ -13,6 +13,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Servers close connections that rest for a minute or more. A request that is sent meanwhile may or may not have been
+/// heard, which nobody wants to find out of a purchase.
+const REST_MAX: Duration = Duration::from_secs(30);
 
 /// A client that trusts the authorities that Mozilla trusts, and goes nowhere that it wasn't sent: a redirect is an
 /// answer like any other.
@@ -42,9 +45,15 @@ fn build(also: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<reqwest::C
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT);
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(REST_MAX);
     also(builder).build().map_err(|error| Failure::new("set up the HTTP client", &error))
 }
+
+/// A name leads to no address of the public internet.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("its name leads to no address of the public internet")]
+pub struct NotPublic;
 
 /// Names as the system knows them, without addresses that aren't the public internet's. What is connected to is what was
 /// checked: a name that leads elsewhere the next time gains nothing.
@@ -56,7 +65,7 @@ impl Resolve for PublicNames {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             if public.is_empty() {
-                return Err("its name leads to no address of the public internet".into());
+                return Err(NotPublic.into());
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })
@@ -70,7 +79,6 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_inside_leads_nowhere() {
         let outcome = PublicNames.resolve("localhost".parse().unwrap()).await;
-        let error = outcome.err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("its name leads to no address of the public internet"));
+        assert!(outcome.err().is_some_and(|error| error.is::<NotPublic>()));
     }
 }

@@ -31,7 +31,7 @@ pub fn wait(effect: Effect, attempts: u32, sent: Result<&Reply, &Broken>, random
     let may_repeat = match sent {
         Ok(reply) => is_passing(effect, reply.status),
         Err(Broken::Unsent(_) | Broken::Lost(_)) => effect == Effect::Repeatable,
-        Err(Broken::TooLarge) => false,
+        Err(Broken::Inside | Broken::TooLarge) => false,
     };
     let asked = sent.ok().and_then(|reply| reply.retry_after).unwrap_or_default();
     (may_repeat && attempts < ATTEMPTS_MAX).then(|| asked.max(backoff(attempts, random)))

@@ -13,6 +13,7 @@ use reqwest::Url;
 
 use super::asked_wait::asked_wait;
 use super::bases::{Bases, Place};
+use crate::outbound::NotPublic;
 
 /// The largest page of numbers that a provider gives has less than one.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
@@ -20,6 +21,8 @@ pub const BODY_BYTES_MAX: usize = 8 << 20;
 const REQUEST_ID_CHARS_MAX: usize = 100;
 /// Where providers put their id of a request, which their support asks for.
 const REQUEST_IDS: [&str; 4] = ["twilio-request-id", "x-request-id", "request-id", "x-livekit-request-id"];
+/// The code of a fault for a host that may not be asked.
+const HOST_REFUSED: &str = "host_refused";
 const OURS: HeaderValue = HeaderValue::from_static(concat!("dialplane/", env!("CARGO_PKG_VERSION")));
 
 /// Sends requests.
@@ -46,6 +49,8 @@ pub struct Answer {
 pub enum Broken {
     /// Nothing was sent: no address, no connection, no TLS.
     Unsent(String),
+    /// Nothing was sent, as the account's host isn't one of the public internet.
+    Inside,
     /// It was, or may have been, and no reply came, or not all of it.
     Lost(String),
     /// The reply is larger than [`BODY_BYTES_MAX`].
@@ -57,6 +62,7 @@ impl Broken {
     #[must_use]
     pub fn fault(&self, effect: Effect) -> Fault {
         match (self, effect) {
+            (Self::Inside, _) => Fault::stop(HOST_REFUSED, self.to_string()),
             (Self::Unsent(_), _) | (Self::Lost(_), Effect::Repeatable) => Fault::retry(self.to_string()),
             (Self::Lost(_), Effect::Once) | (Self::TooLarge, _) => Fault::unclear(self.to_string()),
         }
@@ -67,6 +73,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsent(why) => write!(f, "the provider can't be reached, nothing was sent: {why}"),
+            Self::Inside => write!(f, "the account's credentials name a host that isn't asked: {NotPublic}"),
             Self::Lost(why) => write!(f, "the provider's answer didn't come, or not whole: {why}"),
             Self::TooLarge => write!(f, "the provider's answer has more than {} MiB", BODY_BYTES_MAX >> 20),
         }
@@ -133,7 +140,7 @@ fn own(base: &str) -> Result<&str, Fault> {
         url.scheme() == "https" && is_plain && host.parse::<IpAddr>().map_or(!host.is_empty(), is_public)
     });
     let reason = "the account's credentials name a host that isn't asked: wanted https and a public address";
-    if is_good { Ok(base) } else { Err(Fault::stop("host_refused", reason)) }
+    if is_good { Ok(base) } else { Err(Fault::stop(HOST_REFUSED, reason)) }
 }
 
 /// The URL of what is below a base. A parser of URLs takes `..` in a path for a way up: ids that people wrote lead nowhere
@@ -151,6 +158,9 @@ fn broken(error: reqwest::Error) -> Broken {
     let mut cause: &dyn Error = &error.without_url();
     while let Some(deeper) = cause.source() {
         cause = deeper;
+    }
+    if cause.is::<NotPublic>() {
+        return Broken::Inside;
     }
     if is_unsent { Broken::Unsent(cause.to_string()) } else { Broken::Lost(cause.to_string()) }
 }
