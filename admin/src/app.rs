@@ -75,7 +75,12 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     };
     let provisioner = Provisioner {
         store: store.clone(),
-        client: Client,
+        client: Arc::new(Client::new(
+            outbound::client()?,
+            outbound::public_client()?,
+            settings.provider_bases,
+            Arc::clone(&metrics),
+        )),
         settings: Arc::new(settings.provisioning),
         wake: Arc::clone(&wake),
         bell: Arc::new(Notify::new()),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dialplane_common::provider::PROVIDERS;
+use dialplane_common::rest::Fault;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
@@ -12,6 +14,9 @@ use crate::store::audit::Backlog;
 /// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
 const DURATION_BUCKETS_S: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 40.0];
+
+/// From what a provider takes that is near, to how long a purchase is waited for.
+const PROVIDER_BUCKETS_S: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0];
 
 /// All metrics of one process.
 pub struct Metrics {
@@ -34,6 +39,9 @@ pub struct Metrics {
     audit_sealed: IntCounter,
     events_unsent: IntCounter,
     event_streams: IntGauge,
+    provider_requests: IntCounterVec,
+    provider_request: HistogramVec,
+    provider_waits: IntCounterVec,
     database_connections: IntGauge,
     database_connections_idle: IntGauge,
 }
@@ -56,6 +64,11 @@ impl PublishFailure {
             Self::Redis => "redis",
         }
     }
+}
+
+/// The provider whose operation it is: `twilio` of `twilio.numbers.buy`.
+fn provider(operation: &str) -> &str {
+    operation.split_once('.').map_or(operation, |(provider, _)| provider)
 }
 
 const fn fetch_label(is_good: bool) -> &'static str {
@@ -121,6 +134,15 @@ impl Metrics {
             &["method", "route"],
         )?;
         registry.register(Box::new(request_duration.clone()))?;
+        let provider_request = HistogramVec::new(
+            HistogramOpts::new(
+                "provider_request_seconds",
+                "Time from a request's first byte to a provider's REST API to its answer's last, or to its timeout.",
+            )
+            .buckets(PROVIDER_BUCKETS_S.to_vec()),
+            &["provider"],
+        )?;
+        registry.register(Box::new(provider_request.clone()))?;
         let metrics = Self {
             requests: counters("http_requests_total", "Requests answered.", &["method", "route", "status"])?,
             request_duration,
@@ -175,6 +197,17 @@ impl Metrics {
                 "Events not published in Redis, as it was away or too slow; they are over REST.",
             )?,
             event_streams: gauge("event_streams", "Streams of events that are open.")?,
+            provider_requests: counters(
+                "provider_requests_total",
+                "Requests sent to providers' REST APIs, each repetition included, by what they do and what came of them.",
+                &["provider", "operation", "outcome"],
+            )?,
+            provider_request,
+            provider_waits: counters(
+                "provider_waits_total",
+                "Requests that waited as the provider takes only so many of an account, or asked for a pause.",
+                &["provider"],
+            )?,
             database_connections: gauge("database_connections", "Connections of the pool.")?,
             database_connections_idle: gauge(
                 "database_connections_idle",
@@ -190,6 +223,12 @@ impl Metrics {
         }
         for is_good in [true, false] {
             metrics.oidc_fetches.with_label_values(&[fetch_label(is_good)]);
+        }
+        for provider in PROVIDERS {
+            if provider.numbers().is_some() || provider.agents().is_some() {
+                metrics.provider_request.with_label_values(&[provider.name()]);
+                metrics.provider_waits.with_label_values(&[provider.name()]);
+            }
         }
         for reason in crate::publisher::decide::EpochReason::ALL {
             metrics.epochs.with_label_values(&[reason.label()]);
@@ -273,6 +312,22 @@ impl Metrics {
     /// How many streams of events are open.
     pub fn event_streams(&self, open: usize) {
         self.event_streams.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// A request was sent to a provider; `operation` begins with the provider's name.
+    pub fn provider_asked(&self, operation: &str, fault: Option<&Fault>) {
+        let outcome = fault.map_or("done", Fault::label);
+        self.provider_requests.with_label_values(&[provider(operation), operation, outcome]).inc();
+    }
+
+    /// So long a provider took to answer, or didn't.
+    pub fn provider_took(&self, operation: &str, took: Duration) {
+        self.provider_request.with_label_values(&[provider(operation)]).observe(took.as_secs_f64());
+    }
+
+    /// A request to a provider had to wait for its turn.
+    pub fn provider_waited(&self, operation: &str) {
+        self.provider_waits.with_label_values(&[provider(operation)]).inc();
     }
 
     /// All metrics as Prometheus's text; the pool's are read now.

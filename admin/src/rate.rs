@@ -96,6 +96,14 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         standing
     }
 
+    /// Empties a bucket, and lets none be taken from it for so long: then one after the other.
+    pub fn pause(&self, key: &K, rate: Rate, now: Instant, wait: Duration) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = now + wait + rate.refill().saturating_sub(rate.interval);
+        let full_at = buckets.full_at(key).map_or(full_at, |at| at.max(full_at));
+        buckets.set(key, full_at, now);
+    }
+
     /// How long until there is one; absent: there is. Takes nothing.
     pub fn wait(&self, key: &K, rate: Rate, now: Instant) -> Option<Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,6 +192,19 @@ mod tests {
             let most = 5 + usize::try_from(10_000 * pace_ms / 100).unwrap();
             assert!(taken <= most && taken + 2 >= most.min(10_000), "{pace_ms}: {taken} of {most}");
         }
+    }
+
+    #[test]
+    fn a_pause_is_for_all_and_what_was_saved_up_is_gone() {
+        let (limiter, rate, start) = (Limiter::default(), Rate::new(RATE, 3), Instant::now());
+        limiter.pause(&1, rate, start, RATE * 7);
+        assert_eq!(limiter.wait(&1, rate, start + RATE * 2), Some(RATE * 5));
+        // A shorter one doesn't end it, and others have nothing to do with it.
+        limiter.pause(&1, rate, start + RATE, RATE);
+        assert!(!limiter.take(&1, rate, start + RATE * 6).is_taken);
+        assert!(limiter.take(&2, rate, start).is_taken);
+        assert!(limiter.take(&1, rate, start + RATE * 7).is_taken);
+        assert_eq!(limiter.wait(&1, rate, start + RATE * 7), Some(RATE));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod form;
 pub mod ids;
 pub mod location;
 pub mod provider;
+pub mod public_address;
 pub mod rest;
 pub mod route;
 pub mod secret;

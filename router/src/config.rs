@@ -10,6 +10,7 @@ use clap::Parser;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::provider::PROVIDERS;
 use dialplane_common::provider::public_url::PublicUrl;
+use dialplane_common::rest::base;
 
 use crate::network::Network;
 use crate::outbound::settings::{self, Settings};
@@ -316,9 +317,9 @@ fn outbound(private_networks: &[String], ca_file: Option<OsString>) -> Result<Se
     });
     let apis = PROVIDERS.iter().filter_map(|provider| provider.api());
     // No flags: which there are, the providers say.
-    let bases = settings::bases(apis, |name| std::env::var(name).ok()).map_err(|(setting, value)| {
-        let wanted = "wanted a base URL like https://api.example.com".to_owned();
-        ConfigError { setting, value: Some(value), wanted }
+    let bases = base::bases(apis, |name| std::env::var(name).ok()).map_err(|error| {
+        let wanted = error.to_string();
+        ConfigError { setting: error.setting, value: Some(error.value), wanted }
     })?;
     Ok(Settings { private_networks, extra_roots: extra_roots.transpose()?.unwrap_or_default(), bases })
 }

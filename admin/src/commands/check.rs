@@ -29,9 +29,11 @@ pub struct CheckArguments {
 /// A setting that can't be used; something that isn't as it should be.
 pub async fn run(arguments: CheckArguments) -> Result<(), Failure> {
     let settings = arguments.serve.settings()?;
+    let bases = bases(&settings);
     let redis = redis(&settings).await;
     let (postgres, schema) = postgres(settings).await;
     let mut rows = vec![row("settings", &Ok("can be used".to_owned()))];
+    rows.extend(bases);
     rows.extend(
         [("postgres", postgres), ("schema", schema), ("redis", redis)].map(|(what, found)| row(what, &found)),
     );
@@ -44,6 +46,12 @@ pub async fn run(arguments: CheckArguments) -> Result<(), Failure> {
 fn row(what: &str, found: &Result<String, String>) -> Value {
     let text = found.as_ref().unwrap_or_else(|wrong| wrong).replace('\n', " ");
     json!({"what": what, "ok": found.is_ok(), "found": text})
+}
+
+/// Where providers' APIs aren't at their usual place: nobody wants to find that out by a purchase.
+fn bases(settings: &ServeSettings) -> Vec<Value> {
+    let named = settings.provider_bases.named().iter();
+    named.map(|base| row(base.setting, &Ok(format!("the provider's API is asked at {}", base.url)))).collect()
 }
 
 async fn postgres(settings: ServeSettings) -> (Result<String, String>, Result<String, String>) {

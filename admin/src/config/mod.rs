@@ -26,6 +26,7 @@ use crate::commands::import::ImportArguments;
 use crate::commands::keys::KeysCommand;
 use crate::commands::rotate_keys::RotateArguments;
 use crate::oidc::OidcSettings;
+use crate::provisioning::client::bases::Bases;
 use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::audit::Head;
 use crate::telemetry::{LogFormat, LogSettings};
@@ -310,6 +311,8 @@ pub struct ServeSettings {
     pub number_quarantine: Duration,
     /// How long answers to requests with an `Idempotency-Key` are kept.
     pub keep_answers: Duration,
+    /// Where providers' APIs are.
+    pub provider_bases: Bases,
     /// How often somebody may ask.
     pub rates: RateSettings,
     /// The issuer whose tokens are taken beside keys.
@@ -391,6 +394,7 @@ impl ServeArguments {
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
             number_quarantine: number_quarantine(&self.number_quarantine_days)?,
             keep_answers: keep_answers(&self.idempotency_hours)?,
+            provider_bases: provider_bases(|name| std::env::var(name).ok())?,
             rates,
             oidc,
             redis,
@@ -552,6 +556,12 @@ pub fn public_urls(list: Option<&str>) -> Result<Vec<PublicUrl>, SettingError> {
         .filter(|text| !text.is_empty())
         .map(|text| text.parse().map_err(|error| SettingError::new("PUBLIC_URLS", text, error)))
         .collect()
+}
+
+/// No flags: which there are, the providers say.
+fn provider_bases(environment: impl Fn(&str) -> Option<String>) -> Result<Bases, SettingError> {
+    Bases::from_environment(environment)
+        .map_err(|error| SettingError::new(error.setting, &error.value, &error))
 }
 
 fn expected_hash(text: &str) -> Result<[u8; 32], SettingError> {

@@ -42,7 +42,7 @@ pub struct Provisioner {
     /// Postgres.
     pub store: Store,
     /// Who speaks to providers.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// What the platform wants.
     pub settings: Arc<ProvisioningSettings>,
     /// Wakes the publisher.

@@ -6,6 +6,7 @@
 //! and repetition for all providers alike.
 
 pub mod agents;
+pub mod base;
 pub mod fault;
 pub mod numbers;
 pub mod reply;

@@ -35,6 +35,7 @@ use dialplane_common::ids::{PhoneNumberId, TenantId};
 use dialplane_common::provider::Api;
 use dialplane_common::provider::event::ToolCall;
 use dialplane_common::provider::reply::Command;
+use dialplane_common::rest::base::Base;
 use dialplane_common::secret::Secret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -45,7 +46,7 @@ use self::answer_text::Said;
 use self::client::Client;
 use self::commands::Recipient;
 use self::failure::Failure;
-use self::settings::{Base, Settings};
+use self::settings::Settings;
 use self::tenants::Tenants;
 use crate::metrics::OutboundMetrics;
 

@@ -1,5 +1,6 @@
 //! Where a request goes.
 
+use dialplane_common::rest::base::http_url;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 
@@ -19,23 +20,12 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a URL; `None` when it is none that can be asked. One with a user's name or password is none: HTTP has
-    /// headers for them, and they end up in logs.
+    /// Reads a URL; `None` when it is none that can be asked, as [`http_url`] says.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
-        let uri: Uri = url.parse().ok()?;
-        let (tls, usual_port) = match uri.scheme_str()? {
-            "https" => (true, 443),
-            "http" => (false, 80),
-            _ => return None,
-        };
+        let uri = http_url(url)?;
+        let tls = uri.scheme_str()? == "https";
         let (authority, host) = (uri.authority()?.as_str(), uri.host()?);
-        let port = uri.port_u16();
-        // What the parser lets through beside host and port: users, and ports that are none.
-        let whole = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        if host.is_empty() || whole != authority {
-            return None;
-        }
         let path = match uri.query() {
             Some(query) => format!("{}?{query}", uri.path()),
             None => uri.path().to_owned(),
@@ -44,7 +34,7 @@ impl Target {
         Some(Self {
             tls,
             host: bare.to_ascii_lowercase().into(),
-            port: port.unwrap_or(usual_port),
+            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             authority: HeaderValue::from_str(authority).ok()?,
             path: path.parse().ok()?,
         })
