@@ -19,6 +19,7 @@ pub use reply::Reply;
 pub use request::{Effect, Request};
 
 use crate::ids::AccountId;
+use crate::time::UnixSeconds;
 use serde_json::{Map, Value};
 
 /// One account at a provider, as its REST API wants to know it.
@@ -28,6 +29,8 @@ pub struct Account<'a> {
     pub id: AccountId,
     /// Its credentials, checked by [`Provider::credentials`](crate::provider::Provider::credentials), secrets as well.
     pub credentials: &'a Map<String, Value>,
+    /// The time at which it is asked, for providers that want tokens which hold for a while.
+    pub now: UnixSeconds,
 }
 
 impl Account<'_> {
