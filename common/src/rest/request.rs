@@ -35,6 +35,9 @@ pub struct Request {
     pub method: Method,
     /// The API.
     pub api: Api,
+    /// The base URL in the place of [`Api::base`], where each account has a host of its own; the setting
+    /// [`Api::base_setting`] stands above both. A tenant may have written it: who sends it keeps private addresses out.
+    pub base: Option<String>,
     /// Where, below the API's base URL: path and query, escaped.
     pub target: String,
     /// The value of its `Authorization` header, or of what the provider has instead.
@@ -48,7 +51,22 @@ impl Request {
     #[must_use]
     pub fn new(operation: &'static str, method: Method, api: Api, path: impl Into<String>) -> Self {
         let effect = if method == Method::POST { Effect::Once } else { Effect::Repeatable };
-        Self { operation, effect, method, api, target: path.into(), headers: Vec::new(), body: None }
+        Self {
+            operation,
+            effect,
+            method,
+            api,
+            base: None,
+            target: path.into(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// This request at another base URL than its API's, without a slash at the end.
+    #[must_use]
+    pub fn base(self, base: impl Into<String>) -> Self {
+        Self { base: Some(base.into()), ..self }
     }
 
     /// This request, said to be repeatable or not where its method doesn't tell.
@@ -156,6 +174,14 @@ mod tests {
         }
         let update = Request::new("x", Method::POST, API, "/").effect(Effect::Repeatable);
         assert_eq!(update.effect, Effect::Repeatable);
+    }
+
+    #[test]
+    fn an_account_s_own_host_stands_beside_the_api_s() {
+        let request = Request::new("x", Method::GET, API, "/a");
+        assert_eq!(request.base, None);
+        let request = request.base("https://mine.x.example");
+        assert_eq!((request.base.as_deref(), &*request.target), (Some("https://mine.x.example"), "/a"));
     }
 
     #[test]
