@@ -11,6 +11,11 @@ pub mod numbers;
 pub mod reply;
 pub mod request;
 
+#[cfg(test)]
+pub mod samples;
+#[cfg(test)]
+pub mod script;
+
 use std::fmt;
 use std::time::Duration;
 
