@@ -6,9 +6,13 @@ use uuid::Uuid;
 use super::Account;
 use super::numbers::{NumberType, Order, Tag, Wanted, Webhooks};
 use crate::ids::AccountId;
+use crate::time::UnixSeconds;
 
 /// Our id of [`account`], as it stands in the paths of its webhooks.
 pub const ACCOUNT: &str = "00000000-0000-0000-0000-0000000000ac";
+
+/// When it is asked.
+pub const NOW: UnixSeconds = UnixSeconds(1_793_534_400);
 
 /// The tag of [`order`].
 pub const TAG: &str = "dp:0123456789abcdef0123456789abcdef";
@@ -16,7 +20,8 @@ pub const TAG: &str = "dp:0123456789abcdef0123456789abcdef";
 /// An account with these credentials. It lives as long as the tests do.
 pub fn account(credentials: &str) -> Account<'static> {
     let credentials: Map<String, Value> = serde_json::from_str(credentials).unwrap();
-    Account { id: AccountId(ACCOUNT.parse().unwrap()), credentials: Box::leak(Box::new(credentials)) }
+    let credentials = Box::leak(Box::new(credentials));
+    Account { id: AccountId(ACCOUNT.parse().unwrap()), credentials, now: NOW }
 }
 
 /// A local number in New York with text messages.
