@@ -28,6 +28,29 @@ pub struct AgentSpec {
     pub webhooks: Webhooks,
 }
 
+impl AgentSpec {
+    /// `made`, the provider's document of this agent, with [`AgentSpec::config`] above it: objects are merged, all else
+    /// is replaced.
+    #[must_use]
+    pub fn with_config(&self, made: Value) -> Value {
+        let mut document = made;
+        overlay(&mut document, &Value::Object(self.config.clone()));
+        document
+    }
+}
+
+/// Puts `above` over `below`.
+fn overlay(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                overlay(below.entry(name.as_str()).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => below.clone_from(above),
+    }
+}
+
 /// An agent that an account has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HostedAgent {
@@ -142,4 +165,33 @@ pub trait Agents: Sync {
     /// # Errors
     /// As [`Agents::create`].
     fn forget(&self, account: &Account<'_>, number_id: &str) -> Result<Exchange<()>, Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_besides_stands_above_what_was_made() {
+        let config =
+            json!({"model": {"model": "m2", "tools": {"a": 1}}, "list": [3], "none": null, "more": 1});
+        let Value::Object(config) = config else { unreachable!() };
+        let webhooks = Webhooks { public_urls: Vec::new(), fallback: None };
+        let agent = AgentSpec {
+            name: "n".to_owned(),
+            language: None,
+            greeting: None,
+            prompt: None,
+            voice_id: None,
+            config,
+            webhooks,
+        };
+        let made =
+            json!({"name": "n", "model": {"model": "m1", "messages": [1]}, "list": [1, 2], "none": {"x": 1}});
+        let expected = json!({"name": "n", "model": {"model": "m2", "messages": [1], "tools": {"a": 1}},
+            "list": [3], "none": null, "more": 1});
+        assert_eq!(agent.with_config(made), expected);
+    }
 }

@@ -8,9 +8,15 @@
 pub mod agents;
 pub mod base;
 pub mod fault;
+pub mod incoming_phone_numbers;
 pub mod numbers;
 pub mod reply;
 pub mod request;
+
+#[cfg(test)]
+pub mod samples;
+#[cfg(test)]
+pub mod script;
 
 use std::fmt;
 use std::time::Duration;

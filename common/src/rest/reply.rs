@@ -43,12 +43,17 @@ impl Reply {
         })
     }
 
+    /// What a provider said, as the beginning of a fault's reason that goes on with what a person does about it.
+    #[must_use]
+    pub fn reason(&self, said: &str) -> String {
+        format!("status {}: {}", self.status, excerpt(said))
+    }
+
     /// What a status that is no success means where the provider's own codes say nothing: `said` is the provider's
     /// words.
     #[must_use]
     pub fn fault(&self, code: &str, said: &str) -> Fault {
-        let said = excerpt(said);
-        let reason = format!("status {}: {said}", self.status);
+        let reason = self.reason(said);
         let code = if code.is_empty() { self.status.to_string() } else { code.to_owned() };
         match self.status {
             429 => Fault::Retry { reason, after: self.retry_after },
