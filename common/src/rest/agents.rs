@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_is_said_besides_stands_above_what_was_made() {
-        let config = json!({"model": {"model": "m2", "tools": {"a": 1}}, "list": [3], "none": null, "more": 1});
+        let config =
+            json!({"model": {"model": "m2", "tools": {"a": 1}}, "list": [3], "none": null, "more": 1});
         let Value::Object(config) = config else { unreachable!() };
         let webhooks = Webhooks { public_urls: Vec::new(), fallback: None };
         let agent = AgentSpec {
@@ -187,7 +188,8 @@ mod tests {
             config,
             webhooks,
         };
-        let made = json!({"name": "n", "model": {"model": "m1", "messages": [1]}, "list": [1, 2], "none": {"x": 1}});
+        let made =
+            json!({"name": "n", "model": {"model": "m1", "messages": [1]}, "list": [1, 2], "none": {"x": 1}});
         let expected = json!({"name": "n", "model": {"model": "m2", "messages": [1], "tools": {"a": 1}},
             "list": [3], "none": null, "more": 1});
         assert_eq!(agent.with_config(made), expected);
