@@ -1,5 +1,6 @@
 //! Countries, as the digits of a telephone number tell them.
 
+pub mod calling_code;
 mod table;
 
 use std::borrow::Cow;
@@ -56,6 +57,13 @@ impl Country {
             prefix /= 10;
         }
         None
+    }
+
+    /// What its numbers begin with, as ITU-T E.164 assigned it: 1 for the United States, 44 for the United Kingdom.
+    #[must_use]
+    pub fn calling_code(self) -> u32 {
+        let prefixes = PREFIXES.iter().filter(|(_, of)| *of == self.0).map(|(prefix, _)| *prefix);
+        prefixes.min().map_or(0, |prefix| calling_code::of(prefix.into()))
     }
 
     /// The two letters.

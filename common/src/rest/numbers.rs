@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Account, Exchange, Fault};
+use crate::country::calling_code;
 use crate::e164::E164;
 use crate::provider::Api;
 
@@ -25,6 +26,16 @@ pub struct Wanted {
     pub sms: bool,
     /// How many offers are enough.
     pub offers_max: u8,
+}
+
+impl Wanted {
+    /// Whether a number is what is looked for, by its digits: what a provider offers besides is left out.
+    #[must_use]
+    pub fn fits(&self, number: E164) -> bool {
+        let national = calling_code::national(number);
+        let begins = self.area_code.as_ref().is_none_or(|area_code| national.starts_with(area_code));
+        begins && self.contains.as_ref().is_none_or(|digits| number.to_string().contains(digits))
+    }
 }
 
 /// A kind of number.
@@ -122,6 +133,17 @@ pub struct Order {
     pub wanted: Wanted,
     /// Where its calls are sent.
     pub webhooks: Webhooks,
+}
+
+impl Order {
+    /// The number, where a provider sells exact ones alone.
+    ///
+    /// # Errors
+    /// [`Fault::Stop`] when the order leaves it to the provider.
+    pub fn exact(&self) -> Result<E164, Fault> {
+        let reason = "the provider sells exact numbers alone, and the order names none: look for one first";
+        self.number.ok_or_else(|| Fault::stop("number_missing", reason))
+    }
 }
 
 /// A number that an account holds.
@@ -261,6 +283,24 @@ pub trait Numbers: Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest::samples;
+
+    #[test]
+    fn numbers_fit_by_their_area_code_and_by_what_they_contain() {
+        let check = |area_code: Option<&str>, contains: Option<&str>, number: &str, expected: bool| {
+            let (area_code, contains) = (area_code.map(str::to_owned), contains.map(str::to_owned));
+            let wanted = Wanted { area_code, contains, ..samples::wanted() };
+            assert_eq!(wanted.fits(number.parse().unwrap()), expected, "{number}");
+        };
+        check(Some("212"), None, "+12125550001", true);
+        check(Some("212"), None, "+13125552125", false);
+        check(Some("20"), None, "+442079460958", true);
+        check(Some("20"), None, "+441202946095", false);
+        check(Some("1"), None, "+35319605860", true);
+        check(None, Some("555"), "+12125550001", true);
+        check(None, Some("777"), "+12125550001", false);
+        check(None, None, "+12125550001", true);
+    }
 
     #[test]
     fn tags_are_read_back_and_nothing_else_is() {
