@@ -19,6 +19,7 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
         if right { Ok(()) } else { Err("wanted the organisation's id: letters, digits and hyphens") }
     })?;
     fields.api_secret("api_key")?;
+    fields.text("credential_id")?;
     let mut any = false;
     for field in ["auth", "auth_secondary"] {
         if let Some(plan) = fields.object(field)? {
@@ -144,6 +145,8 @@ mod tests {
         check(r#"{"org_id":"a b","secret":"s"}"#, "org_id");
         check(r#"{"org_id":"a_b","secret":"s"}"#, "org_id");
         check(r#"{"api_key":"k"}"#, "auth");
+        check(r#"{"api_key":"k","credential_id":"c"}"#, "auth");
+        check(r#"{"secret":"s","credential_id":""}"#, "credential_id");
         check(r#"{"secret":""}"#, "secret");
         check(r#"{"secret":"s","api":"k"}"#, "api");
         check(r#"{"auth":"bearer"}"#, "auth");
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn several_plans_stand_side_by_side() {
         let read = read_text(
-            r#"{"org_id":"8f2c1b7e-3a54","api_key":"k","secret":"one","secret_secondary":"two",
+            r#"{"org_id":"8f2c1b7e-3a54","api_key":"k","credential_id":"5f0c","secret":"one","secret_secondary":"two",
                 "auth":{"type":"hmac","algorithm":"sha512","secretKey":"clé ✓","signaturePrefix":""},
                 "auth_secondary":{"type":"oauth2","url":"https://x/token","clientId":"i","clientSecret":"s"}}"#,
         )

@@ -2,17 +2,22 @@
 //!
 //! Sources, read 2026-11: <https://docs.vapi.ai/server-url/events>,
 //! <https://docs.vapi.ai/server-url/server-authentication>, <https://docs.vapi.ai/tools/custom-tools-troubleshooting>
-//! and the schemas `ServerMessage*` of <https://api.vapi.ai/api-json>.
+//! and the schemas `ServerMessage*` of <https://api.vapi.ai/api-json>, which also describes the REST API.
 
 mod access_token;
+mod agents;
+mod api;
 mod assistant;
 mod credentials;
 mod destination;
 mod documents;
 mod hmac;
+mod listing;
+mod numbers;
 mod parse;
 mod plan;
 mod render;
+mod server;
 mod tool_calls;
 mod verify;
 mod voice;
@@ -25,10 +30,15 @@ use super::reply::{Action, Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Body, Claim, Kind, Provider, Size, Verifier};
 use crate::call::InboundCall;
+use crate::rest::agents::Agents;
+use crate::rest::numbers::Numbers;
 use crate::route::Prompt;
 
 /// Its name.
 const NAME: &str = "vapi";
+
+/// The kind of webhook that is a number's, an assistant's or a tool's server URL.
+const SERVER: &str = "server";
 
 /// The kind of webhook by which Vapi fetches the token that it is to show.
 const TOKEN: &str = "token";
@@ -46,7 +56,7 @@ impl Provider for Vapi {
 
     fn kinds(&self) -> &'static [Kind] {
         const KINDS: [Kind; 2] =
-            [Kind::event("server"), Kind { name: TOKEN, size: Size::Decision, body: Body::Form, get: false }];
+            [Kind::event(SERVER), Kind { name: TOKEN, size: Size::Decision, body: Body::Form, get: false }];
         &KINDS
     }
 
@@ -98,6 +108,14 @@ impl Provider for Vapi {
 
     fn entry(&self, carrier: &str) -> Option<&'static str> {
         (carrier == "twilio").then_some(TWILIO_ENTRY)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::VapiNumbers)
+    }
+
+    fn agents(&self) -> Option<&'static dyn Agents> {
+        Some(&agents::VapiAgents)
     }
 }
 
