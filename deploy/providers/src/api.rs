@@ -9,7 +9,7 @@ use crate::request::Request;
 use crate::turn::{Outcome, Turn};
 
 /// All of them.
-pub static APIS: &[&Api] = &[&crate::twilio::API, &crate::twilio::PRICING];
+pub static APIS: &[&Api] = &[&crate::twilio::API, &crate::twilio::PRICING, &crate::vapi::API];
 
 /// One API.
 pub struct Api {

@@ -31,3 +31,4 @@ mod turn;
 mod world;
 
 mod twilio;
+mod vapi;

@@ -4,3 +4,4 @@ mod faults;
 mod harness;
 mod state;
 mod twilio;
+mod vapi;
