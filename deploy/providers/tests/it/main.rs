@@ -1,0 +1,7 @@
+//! The simulated providers over HTTP, as their customers meet them.
+
+mod faults;
+mod harness;
+mod state;
+mod twilio;
+mod vapi;
