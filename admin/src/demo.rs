@@ -37,6 +37,9 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         http: outbound::client()?,
     };
     let account_id = provision(&api, &secrets).await?;
+    if arguments.simulated_providers {
+        add_platform_accounts(&api, &secrets).await?;
+    }
     let path = format!("/webhooks/twilio/voice/{account_id}");
     let call = Call::new(&secrets, format!("{signed_base}{path}"));
     #[expect(clippy::print_stdout, reason = "the call is what the command is for")]
@@ -50,6 +53,8 @@ pub async fn run(arguments: DemoArguments) -> Result<(), Failure> {
 struct Secrets {
     account_sid: String,
     auth_token: String,
+    /// Of the platform's own account.
+    platform: String,
 }
 
 impl Secrets {
@@ -58,7 +63,11 @@ impl Secrets {
             let hash = Sha256::digest(format!("dialplane demo {purpose} {key}"));
             hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
         };
-        Self { account_sid: format!("AC{}", digits("account")), auth_token: digits("token") }
+        Self {
+            account_sid: format!("AC{}", digits("account")),
+            auth_token: digits("token"),
+            platform: digits("platform"),
+        }
     }
 }
 
@@ -91,6 +100,21 @@ async fn provision(api: &Client, secrets: &Secrets) -> Result<String, Failure> {
     let path = below(&format!("phone-numbers/{number}/routing?wait=applied&timeout_ms=10000"));
     api.send(Method::PUT, &path, &rules).await?;
     Ok(account)
+}
+
+/// Makes the platform's accounts at the providers, unless they are there: simulated ones take any credentials.
+async fn add_platform_accounts(api: &Client, secrets: &Secrets) -> Result<(), Failure> {
+    let (sid, token) = (format!("AC{}", &secrets.platform), &secrets.auth_token);
+    let accounts = [
+        ("twilio", json!({"account_sid": sid, "auth_token": token})),
+        ("vapi", json!({"api_key": format!("vapi-{token}"), "secret": token})),
+    ];
+    for (provider, credentials) in accounts {
+        let label = format!("{ACCOUNT} {provider}");
+        let account = json!({"provider": provider, "label": label, "credentials": credentials});
+        api.find_or_create("/accounts", ("label", &label), &account).await?;
+    }
+    Ok(())
 }
 
 /// The admin plane.

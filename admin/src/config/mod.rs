@@ -204,6 +204,9 @@ pub struct VerifyArguments {
 /// Settings of `demo`.
 #[derive(Args)]
 pub struct DemoArguments {
+    /// Give the platform accounts at the simulated providers, to buy numbers and make agents with.
+    #[arg(long)]
+    pub simulated_providers: bool,
     /// The admin plane.
     #[arg(long, default_value = "http://127.0.0.1:8000")]
     pub admin_url: String,
