@@ -11,6 +11,7 @@ pub mod api;
 pub mod calls;
 pub mod cores;
 pub mod counts;
+pub mod crash;
 pub mod documents;
 pub mod feed;
 pub mod footprint;

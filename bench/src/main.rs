@@ -8,7 +8,7 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, documents, footprint, import, latency, load, plots, pressure, propagation, rivals,
+    api, counts, crash, documents, footprint, import, latency, load, plots, pressure, propagation, rivals,
     simulation, start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
@@ -40,6 +40,9 @@ enum Command {
     /// A million numbers from a file, into the tables, into a router, and out again. Wants DATABASE_URL: deploy/services
     /// exec.
     Import(import::Options),
+    /// Jobs that buy numbers at simulated providers with faults, while the admin plane is killed again and again: what was
+    /// bought beside what is believed. Wants DATABASE_URL: deploy/services exec.
+    Crash(crash::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Command::Propagation(options) => propagation::run(&options),
         Command::Api(options) => api::run(&options),
         Command::Import(options) => import::run(&options),
+        Command::Crash(options) => crash::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Counts(options) => counts::run(&options),

@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Keys for tests and measurements; nobody else's.
@@ -432,6 +433,63 @@ impl Router {
         let mut process = Process::spawn_quiet(command.stdout(Stdio::null()));
         let status = process.wait();
         (status.code(), process.log().trim_end().to_owned())
+    }
+}
+
+/// The simulated providers.
+#[derive(Debug)]
+pub struct Providers {
+    /// The process.
+    pub process: Process,
+    /// Where they all are.
+    pub address: SocketAddr,
+}
+
+impl Providers {
+    /// Starts them with these settings.
+    #[must_use]
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        let mut command = command("dialplane-providers");
+        command.env("PROVIDERS_LISTEN", format!("127.0.0.1:{port}")).envs(settings.iter().copied());
+        let (process, address) = must(Process::listening(command, port), "start the simulated providers");
+        Self { process, address }
+    }
+
+    /// The settings by which the planes find them.
+    #[must_use]
+    pub fn bases(&self) -> Vec<(&'static str, String)> {
+        [
+            ("TWILIO_API_BASE", "twilio"),
+            ("TWILIO_PRICING_API_BASE", "twilio-pricing"),
+            ("VAPI_API_BASE", "vapi"),
+            ("ELEVENLABS_API_BASE", "elevenlabs"),
+            ("RETELL_API_BASE", "retell"),
+            ("TELNYX_API_BASE", "telnyx/v2"),
+            ("PLIVO_API_BASE", "plivo"),
+            ("VONAGE_API_BASE", "vonage"),
+            ("VONAGE_REST_API_BASE", "vonage-rest"),
+            ("SIGNALWIRE_API_BASE", "signalwire"),
+            ("BANDWIDTH_API_BASE", "bandwidth"),
+            ("LIVEKIT_API_BASE", "livekit"),
+        ]
+        .map(|(setting, path)| (setting, format!("http://{}/{path}", self.address)))
+        .to_vec()
+    }
+
+    /// Asks for something besides the providers' own APIs.
+    ///
+    /// # Panics
+    /// When it isn't done.
+    pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("Content-Type", "application/json")];
+        let answer = must(
+            crate::http::request(self.address, method, path, &headers, text.as_bytes()),
+            "ask the simulated providers",
+        );
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
+        serde_json::from_str(&answer.body).unwrap_or_default()
     }
 }
 

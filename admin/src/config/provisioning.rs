@@ -27,6 +27,11 @@ const FREE_NUMBERS_MOST: i64 = 100_000;
 /// Purchases that weren't answered were seen to take seconds.
 const SETTLE_SECONDS: &str = "15";
 const SETTLE_SECONDS_MAX: u64 = 3_600;
+/// A purchase may take half a minute, and is asked for within two thirds of this.
+const LEASE_SECONDS: &str = "90";
+/// Purchases aren't sent with less than five seconds to hear of them.
+const LEASE_SECONDS_MIN: u64 = 10;
+const LEASE_SECONDS_MAX: u64 = 3_600;
 const POOL_LOW_WATER_MAX: u32 = 10_000;
 const RECONCILE_MINUTES: &str = "60";
 const RECONCILE_MINUTES_MAX: u64 = 60 * 24 * 7;
@@ -61,6 +66,9 @@ pub(super) struct ProvisioningArguments {
     /// Seconds that a purchase which wasn't answered has to come about before it is looked for.
     #[arg(long, env = "PROVISIONING_SETTLE_SECONDS", default_value = SETTLE_SECONDS)]
     provisioning_settle_seconds: String,
+    /// Seconds for which a process that says nothing keeps a job, before another takes it on.
+    #[arg(long, env = "PROVISIONING_LEASE_SECONDS", default_value = LEASE_SECONDS)]
+    provisioning_lease_seconds: String,
     /// Below so many available numbers the pool is filled up again; 0: it isn't.
     #[arg(long, env = "PROVISIONING_POOL_LOW_WATER", default_value = "0")]
     provisioning_pool_low_water: String,
@@ -76,6 +84,11 @@ impl ProvisioningArguments {
     pub(super) fn settings(self, public_urls: &[PublicUrl]) -> Result<ProvisioningSettings, SettingError> {
         let settle =
             whole("PROVISIONING_SETTLE_SECONDS", &self.provisioning_settle_seconds, 0..=SETTLE_SECONDS_MAX)?;
+        let lease = whole(
+            "PROVISIONING_LEASE_SECONDS",
+            &self.provisioning_lease_seconds,
+            LEASE_SECONDS_MIN..=LEASE_SECONDS_MAX,
+        )?;
         let minutes = whole(
             "PROVISIONING_RECONCILE_MINUTES",
             &self.provisioning_reconcile_minutes,
@@ -103,6 +116,7 @@ impl ProvisioningArguments {
                 &self.vapi_free_numbers_max,
                 0..=FREE_NUMBERS_MOST,
             )?,
+            lease: Duration::from_secs(lease),
             settle: Duration::from_secs(settle),
             pool_low_water: whole(
                 "PROVISIONING_POOL_LOW_WATER",

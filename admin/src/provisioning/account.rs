@@ -1,7 +1,5 @@
 //! Accounts as they are asked: with their credentials opened.
 
-use std::time::Duration;
-
 use dialplane_common::ids::{AccountId, TenantId};
 use dialplane_common::provider::{Provider, provider};
 use dialplane_common::rest::agents::Agents;
@@ -113,12 +111,10 @@ impl Provisioner {
         exchange: Result<Exchange<T>, Fault>,
     ) -> Result<T, Fault> {
         let rate = account.provider.numbers().map_or(RATE, |numbers| numbers.requests_per_second());
-        let deadline = tokio::time::Instant::now() + EXCHANGE_TIMEOUT;
+        let deadline = tokio::time::Instant::now() + self.settings.exchange_timeout();
         self.client.run(account.id(), rate, exchange?, deadline).await
     }
 }
 
-/// For all requests of one exchange: less than a lease, which is renewed meanwhile but outlives it anyway.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests a second to providers that have no numbers.
 const RATE: u32 = 5;

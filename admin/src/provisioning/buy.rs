@@ -10,7 +10,6 @@ use super::Provisioner;
 use super::account::OpenAccount;
 use super::adopt::Adopted;
 use super::performed::Performed;
-use super::worker::LEASE;
 use super::workflow::{Next, Outcome, Progress, Stage};
 use crate::store::jobs::{self, Job, Note};
 use crate::store::purchases::{self, Purchase};
@@ -53,13 +52,13 @@ impl Provisioner {
         let mut tx = self.begin(job).await?;
         // So long the job isn't touched should we die now: the request's deadline, and the time that it may take to come
         // about.
-        let rest = LEASE + self.settings.settle;
+        let rest = self.settings.exchange_timeout() + self.settings.settle;
         let progress = Progress { stage: Stage::Look, tries: 0, ..job.progress.0.clone() };
         let note = Note { outcome: "sending", account: Some(purchase.account_id), ..Note::default() };
         purchases::mark_sent(tx.conn(), purchase.id, rest).await?;
         let marked = jobs::advance(tx.conn(), job, lease, &Next { progress, rest: Duration::ZERO }, &note)
             .await?
-            && jobs::defer(tx.conn(), job.id, lease, rest, LEASE).await?;
+            && jobs::defer(tx.conn(), job.id, lease, rest, self.settings.lease).await?;
         if marked {
             tx.commit().await?;
         }

@@ -27,6 +27,8 @@ pub struct ProvisioningSettings {
     pub monthly_estimate: String,
     /// How many free numbers an account may have.
     pub free_numbers_max: i64,
+    /// How long a process that says nothing keeps a job, before another takes it on.
+    pub lease: Duration,
     /// How long a purchase that wasn't answered may take to come about, beyond the request's own deadline.
     pub settle: Duration,
     /// Below so many available numbers the pool is filled up again; 0: it isn't.
@@ -36,6 +38,12 @@ pub struct ProvisioningSettings {
 }
 
 impl ProvisioningSettings {
+    /// How long one exchange with a provider may take: a lease that was just renewed outlives it.
+    #[must_use]
+    pub fn exchange_timeout(&self) -> Duration {
+        self.lease * 2 / 3
+    }
+
     /// Where numbers are pointed.
     #[must_use]
     pub fn webhooks(&self) -> Webhooks {

@@ -18,9 +18,6 @@ use crate::store::{Origin, Scope, StoreError, purchases};
 
 /// Steps wait for providers most of the time.
 const WORKERS: usize = 8;
-/// Longer than any one request to a provider may take, its repetitions included.
-pub const LEASE: Duration = Duration::from_secs(90);
-const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// How often to look without being woken: for what is due, and for other processes' jobs.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const ORIGIN: Origin = Origin::system("provisioning");
@@ -54,7 +51,7 @@ impl Provisioner {
     async fn take_on(&self, stop: &watch::Receiver<bool>) -> Result<bool, StoreError> {
         let lease = Uuid::now_v7();
         let mut tx = self.store.write(Scope::Operator, &ORIGIN).await?;
-        let claimed = jobs::claim(tx.conn(), lease, LEASE).await?;
+        let claimed = jobs::claim(tx.conn(), lease, self.settings.lease).await?;
         tx.commit().await?;
         let Some(job) = claimed else { return Ok(false) };
         let (id, stage) = (job.id, job.stage.clone());
@@ -73,7 +70,7 @@ impl Provisioner {
     /// Keeps the lease; resolves when it is lost.
     async fn keep(&self, id: Uuid, lease: Uuid) {
         loop {
-            tokio::time::sleep(RENEW_EVERY).await;
+            tokio::time::sleep(self.settings.lease / 4).await;
             match self.renew(id, lease).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -84,7 +81,7 @@ impl Provisioner {
 
     async fn renew(&self, id: Uuid, lease: Uuid) -> Result<bool, StoreError> {
         let mut tx = self.store.write(Scope::Operator, &ORIGIN).await?;
-        let renewed = jobs::renew(tx.conn(), id, lease, LEASE).await?;
+        let renewed = jobs::renew(tx.conn(), id, lease, self.settings.lease).await?;
         tx.commit().await?;
         Ok(renewed)
     }

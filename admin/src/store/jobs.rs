@@ -5,12 +5,13 @@ use std::time::Duration;
 use dialplane_common::ids::TenantId;
 use serde::Serialize;
 use sqlx::FromRow;
-use sqlx::postgres::{PgConnection, types::PgInterval};
+use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::instant::Instant;
+use super::interval::interval;
 use super::{Actor, Origin, StoreError};
 use crate::provisioning::request::JobRequest;
 use crate::provisioning::workflow::{Next, Progress};
@@ -425,8 +426,4 @@ pub async fn open_by_state(conn: &mut PgConnection) -> Result<Vec<(String, i64)>
     )
     .fetch_all(conn)
     .await?)
-}
-
-fn interval(duration: Duration) -> Result<PgInterval, StoreError> {
-    PgInterval::try_from(duration).map_err(|_| StoreError::Malformed("interval"))
 }

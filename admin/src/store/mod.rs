@@ -23,6 +23,7 @@ pub mod idempotency;
 pub mod imports;
 pub mod instant;
 pub mod intents;
+mod interval;
 pub mod jobs;
 mod nonce;
 pub mod numbers;

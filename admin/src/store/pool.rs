@@ -7,12 +7,13 @@ use dialplane_common::e164::{E164, Prefix};
 use dialplane_common::ids::{AccountId, PhoneNumberId, TenantId};
 use serde::Serialize;
 use sqlx::FromRow;
-use sqlx::postgres::{PgConnection, types::PgInterval};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::instant::Instant;
+use super::interval::interval;
 use super::numbers::Address;
 
 /// A number that no tenant has.
@@ -87,12 +88,11 @@ pub async fn leave(
         Leaving::Quarantine(rest) => rest,
         Leaving::Pool | Leaving::Release => Duration::ZERO,
     };
-    let rest = PgInterval::try_from(rest).map_err(|_| StoreError::Malformed("rest"))?;
     let has_left: bool = sqlx::query_scalar("SELECT phone_number_leave($1, $2, $3, $4)")
         .bind(tenant.0)
         .bind(id.0)
         .bind(leaving.lifecycle())
-        .bind(rest)
+        .bind(interval(rest)?)
         .fetch_one(conn)
         .await?;
     if has_left { Address::from_row(&text, is_range) } else { Err(StoreError::NotFound) }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::FromRow;
-use sqlx::postgres::{PgConnection, types::PgInterval};
+use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::interval::interval;
 use crate::provisioning::request::Wish;
 
 /// A purchase.
@@ -219,12 +220,11 @@ async fn passed(
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn mark_sent(conn: &mut PgConnection, id: Uuid, settles: Duration) -> Result<(), StoreError> {
-    let settles = PgInterval::try_from(settles).map_err(|_| StoreError::Malformed("interval"))?;
     sqlx::query(
         "UPDATE purchases SET state = 'sent', settles_at = now() + $2, updated_at = now() WHERE id = $1",
     )
     .bind(id)
-    .bind(settles)
+    .bind(interval(settles)?)
     .execute(conn)
     .await?;
     Ok(())
