@@ -35,12 +35,11 @@ const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What may cost isn't sent with less time than this to hear of it, as purchases take seconds.
 const ONCE_TIME_MIN: Duration = Duration::from_secs(5);
 
-/// Sends providers' REST requests. Clones share what they know of accounts' paces.
-#[derive(Clone)]
+/// Sends providers' REST requests.
 pub struct Client {
-    sender: Arc<Sender>,
+    sender: Sender,
     /// By account and API: in this process alone.
-    turns: Arc<Limiter<Turn>>,
+    turns: Limiter<Turn>,
     metrics: Arc<Metrics>,
 }
 
@@ -84,7 +83,7 @@ impl Client {
         bases: Bases,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { sender: Arc::new(Sender { http, public_http, bases }), turns: Arc::default(), metrics }
+        Self { sender: Sender { http, public_http, bases }, turns: Limiter::default(), metrics }
     }
 
     /// Drives an exchange to its end, by `deadline` at the latest. The account sends so many requests a second, evenly.
