@@ -54,6 +54,25 @@ struct Caller {
     deadline: Instant,
 }
 
+/// Why a request led nowhere, and the status of its reply where there was one.
+struct Ended {
+    fault: Fault,
+    status: Option<u16>,
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self { fault, status: None }
+    }
+}
+
+impl Ended {
+    /// What it means for the whole exchange.
+    fn fault(self, effect: Effect, has_effect: bool) -> Fault {
+        if has_effect { retry::behind_an_effect(effect, self.status, self.fault) } else { self.fault }
+    }
+}
+
 impl Client {
     /// `http` is [`outbound::client`](crate::outbound::client), and `public_http`, for hosts that tenants may have named,
     /// [`outbound::public_client`](crate::outbound::public_client).
@@ -76,7 +95,7 @@ impl Client {
     /// # Errors
     /// What the exchange reads, or [`Fault::Retry`] when nothing was done and may be done later, or [`Fault::Unclear`] when
     /// something that may cost was sent and it isn't known what came of it: also when a later request of the same exchange
-    /// isn't answered in time.
+    /// is refused, or isn't answered in time.
     pub async fn run<T: 'static>(
         &self,
         account: AccountId,
@@ -85,18 +104,17 @@ impl Client {
         deadline: Instant,
     ) -> Result<T, Fault> {
         let caller = Caller { account, rate: Rate::per_second(requests_per_second, 1), deadline };
-        let mut is_behind_an_effect = false;
+        let mut has_effect = false;
         loop {
             let effect = exchange.request.effect;
-            let step = self.step(&caller, exchange).await;
-            let step = step.map_err(|fault| retry::behind(is_behind_an_effect, fault))?;
-            is_behind_an_effect |= effect == Effect::Once;
+            let step = self.step(&caller, exchange).await.map_err(|ended| ended.fault(effect, has_effect))?;
+            has_effect |= effect == Effect::Once;
             exchange = match step {
                 Step::Done(value) => return Ok(value),
                 Step::Next(next) => next,
                 Step::Later(wait, next) => {
                     let slept = caller.sleep(wait, "the provider isn't done yet").await;
-                    slept.map_err(|fault| retry::behind(is_behind_an_effect, fault))?;
+                    slept.map_err(|fault| Ended::from(fault).fault(next.request.effect, has_effect))?;
                     next
                 }
             };
@@ -104,14 +122,15 @@ impl Client {
     }
 
     /// Sends an exchange's request and reads the reply.
-    async fn step<T: 'static>(&self, caller: &Caller, exchange: Exchange<T>) -> Result<Step<T>, Fault> {
+    async fn step<T: 'static>(&self, caller: &Caller, exchange: Exchange<T>) -> Result<Step<T>, Ended> {
         let (operation, effect) = (exchange.request.operation, exchange.request.effect);
         let Answer { reply, request_id } = self.ask(caller, &exchange.request).await?;
         let (status, after) = (reply.status, reply.retry_after);
         let step = exchange.read(reply);
         self.note(caller, operation, step.as_ref().err(), Some(status), request_id.as_deref());
         let is_passing = retry::is_passing(effect, status);
-        step.map_err(|fault| if is_passing { retry::given_up(effect, fault, after) } else { fault })
+        let given_up = |fault| if is_passing { retry::given_up(effect, fault, after) } else { fault };
+        step.map_err(|fault| Ended { fault: given_up(fault), status: Some(status) })
     }
 
     /// Sends a request until there is a reply to be read.

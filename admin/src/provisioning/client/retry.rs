@@ -53,13 +53,22 @@ pub fn given_up(effect: Effect, fault: Fault, after: Option<Duration>) -> Fault 
     }
 }
 
-/// What a request's fault is for its whole exchange. Behind another request that may have cost something, whoever took
-/// "not done" for all of it would pay twice.
+/// What a request's fault is behind another one of the same exchange that may have cost something. Whoever took "not done"
+/// for all of it would pay twice, so only who knows of the effect has a say: the reply to a request that has an effect itself,
+/// and what a success tells of how it went (an order that failed). A refusal to look, or a thing that isn't there (yet), says
+/// nothing. Asked again, such an exchange finds what was made before, and the fault is said as it is.
 #[must_use]
-pub fn behind(is_behind_an_effect: bool, fault: Fault) -> Fault {
-    match fault {
-        Fault::Retry { reason, .. } if is_behind_an_effect => Fault::Unclear { reason },
-        other => other,
+pub fn behind_an_effect(effect: Effect, status: Option<u16>, fault: Fault) -> Fault {
+    let is_success = matches!(status, Some(200..=299));
+    match (&fault, effect) {
+        (Fault::Unclear { .. }, _) => fault,
+        (Fault::Retry { .. }, _) | (Fault::Gone { .. }, Effect::Repeatable) => {
+            Fault::unclear(fault.to_string())
+        }
+        (Fault::Elsewhere { .. } | Fault::Stop { .. }, Effect::Repeatable) if !is_success => {
+            Fault::unclear(fault.to_string())
+        }
+        (Fault::Elsewhere { .. } | Fault::Stop { .. } | Fault::Gone { .. }, _) => fault,
     }
 }
 
@@ -115,17 +124,37 @@ mod tests {
     }
 
     #[test]
-    fn doubt_is_said_where_there_is_some_and_nowhere_else() {
+    fn what_may_be_repeated_and_isnt_any_more_wasnt_done() {
         let after = Some(Duration::from_secs(7));
-        let unclear = || Fault::unclear("x");
         let repeat = Fault::Retry { reason: "x".into(), after };
-        assert_eq!(given_up(Effect::Repeatable, unclear(), after), repeat);
-        assert_eq!(given_up(Effect::Once, unclear(), after), unclear());
-        assert_eq!(behind(true, repeat.clone()), unclear());
-        assert_eq!(behind(false, repeat.clone()), repeat);
+        assert_eq!(given_up(Effect::Repeatable, Fault::unclear("x"), after), repeat);
+        assert_eq!(given_up(Effect::Once, Fault::unclear("x"), after), Fault::unclear("x"));
         for fault in [Fault::stop("1", "x"), Fault::gone("x"), Fault::elsewhere("1", "x")] {
             assert_eq!(given_up(Effect::Repeatable, fault.clone(), after), fault);
-            assert_eq!(behind(true, fault.clone()), fault);
         }
+    }
+
+    #[test]
+    fn behind_an_effect_only_who_knows_of_it_has_a_say() {
+        let faults = [
+            Fault::retry("x"),
+            Fault::unclear("x"),
+            Fault::elsewhere("1", "x"),
+            Fault::gone("x"),
+            Fault::stop("1", "x"),
+        ];
+        let check = |effect, status, expected: [&str; 5]| {
+            let labels = faults.clone().map(|fault| behind_an_effect(effect, status, fault).label());
+            assert_eq!(labels, expected, "{effect:?} {status:?}");
+        };
+        check(Effect::Once, Some(400), ["unclear", "unclear", "elsewhere", "gone", "stop"]);
+        check(Effect::Once, None, ["unclear", "unclear", "elsewhere", "gone", "stop"]);
+        check(Effect::Repeatable, Some(200), ["unclear", "unclear", "elsewhere", "unclear", "stop"]);
+        check(Effect::Repeatable, Some(404), ["unclear"; 5]);
+        check(Effect::Repeatable, None, ["unclear"; 5]);
+        assert_eq!(
+            behind_an_effect(Effect::Repeatable, None, Fault::stop("1", "x")),
+            Fault::unclear("x (1)")
+        );
     }
 }

@@ -270,7 +270,9 @@ async fn behind_something_that_cost_nothing_is_said_not_to_be_done() {
     check(buy(), fails(500), "unclear").await;
     check(buy(), fails(429), "unclear").await;
     check(buy(), Answer::none().hanging(), "unclear").await;
-    check(buy(), fails(401), "stop").await;
+    check(look(), fails(404), "gone").await;
+    check(buy(), fails(404), "unclear").await;
+    check(buy(), fails(401), "unclear").await;
     let (_server, client) = start(vec![good()]).await;
     let waits = buy().then(|_| Ok::<Step<String>, _>(Step::Later(MINUTE * 2, look())));
     assert_eq!(run(&client, waits, MINUTE).await.unwrap_err().label(), "unclear");
@@ -309,18 +311,27 @@ async fn what_the_provider_refuses_is_read_at_once_and_redirects_lead_nowhere() 
 async fn hosts_that_accounts_name_are_public_ones_unless_a_setting_names_another() {
     let (server, named) = start(vec![good()]).await;
     let unnamed = client(Vec::new());
-    let to = |base: String| Exchange::last(look().request.base(base), text);
-    let inside = [
-        format!("http://{}", server.address),
-        format!("https://{}", server.address),
-        format!("https://localhost:{}", server.address.port()),
-    ];
-    for base in inside.clone() {
-        let fault = run(&unnamed, to(base.clone()), MINUTE).await.unwrap_err();
-        assert!(matches!(&fault, Fault::Stop { code, .. } if code == "host_refused"), "{base}: {fault:?}");
+    let inside = format!("http://{}", server.address);
+    for base in [inside.clone(), format!("https://{}", server.address)] {
+        assert_refused(&unnamed, &base).await;
     }
     assert!(server.seen().is_empty());
-    assert_eq!(run(&named, to(inside[0].clone()), MINUTE).await, Ok("yes".to_owned()));
+    assert_eq!(run(&named, look_at(&inside), MINUTE).await, Ok("yes".to_owned()));
+}
+
+/// Without a server, whose clock would go on while the system is asked what the name leads to.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_leads_inside_isnt_asked_either() {
+    assert_refused(&client(Vec::new()), "https://localhost:9").await;
+}
+
+fn look_at(base: &str) -> Exchange<String> {
+    Exchange::last(look().request.base(base), text)
+}
+
+async fn assert_refused(client: &Client, base: &str) {
+    let fault = run(client, look_at(base), MINUTE).await.unwrap_err();
+    assert!(matches!(&fault, Fault::Stop { code, .. } if code == "host_refused"), "{base}: {fault:?}");
 }
 
 #[tokio::test(start_paused = true)]
