@@ -262,7 +262,8 @@ CREATE POLICY operator ON former_locations TO dialplane_operator
 GRANT SELECT, INSERT, UPDATE, DELETE ON former_locations TO dialplane_tenant, dialplane_operator;
 
 -- Takes a number from its tenant, whose location is kept, and leaves it to the platform. It runs as the operators' role,
--- as a tenant can't give a row away: hence the look at whose transaction it is.
+-- as a tenant can't give a row away: hence the look at whose transaction it is. current_user is the owner in here; which
+-- role the transaction was set to, the setting `role` still says. A tenant's that doesn't say which tenant may nothing.
 --
 -- becomes: available, quarantined (for `rest`) or released. False: the tenant has no such number.
 CREATE FUNCTION phone_number_leave(holder uuid, leaving_id uuid, becomes text, rest interval)
@@ -272,10 +273,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
-    leaving  phone_numbers%ROWTYPE;
-    carrier  uuid;
+    asking     CONSTANT uuid := nullif(current_setting('dialplane.tenant_id', true), '')::uuid;
+    is_tenant  CONSTANT boolean := 'dialplane_tenant' IN (session_user, current_setting('role'));
+    leaving    phone_numbers%ROWTYPE;
+    carrier    uuid;
 BEGIN
-    IF holder IS DISTINCT FROM coalesce(nullif(current_setting('dialplane.tenant_id', true), '')::uuid, holder) THEN
+    IF holder IS DISTINCT FROM coalesce(asking, holder) OR (is_tenant AND asking IS NULL) THEN
         RETURN false;
     END IF;
     SELECT * INTO leaving FROM phone_numbers WHERE tenant_id = holder AND id = leaving_id FOR UPDATE;
@@ -315,7 +318,8 @@ END
 $$;
 
 -- Gives a number that the platform has to a tenant, with the location that the tenant had there, if it had one. Out of the
--- pool only operators' transactions give; a number that rests goes back to the tenant that had it last.
+-- pool only operators' transactions give; a number that rests goes back to the tenant that had it last. Whose transaction it
+-- is, it sees as phone_number_leave does.
 --
 -- The id; null: there is no such number to be had.
 CREATE FUNCTION phone_number_arrive(holder uuid, number text, block boolean, pooled boolean) RETURNS uuid
@@ -324,11 +328,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
-    asking    CONSTANT uuid := nullif(current_setting('dialplane.tenant_id', true), '')::uuid;
-    arriving  phone_numbers%ROWTYPE;
-    kept      former_locations%ROWTYPE;
+    asking     CONSTANT uuid := nullif(current_setting('dialplane.tenant_id', true), '')::uuid;
+    is_tenant  CONSTANT boolean := 'dialplane_tenant' IN (session_user, current_setting('role'));
+    arriving   phone_numbers%ROWTYPE;
+    kept       former_locations%ROWTYPE;
 BEGIN
-    IF holder IS DISTINCT FROM coalesce(asking, holder) THEN
+    IF holder IS DISTINCT FROM coalesce(asking, holder) OR (is_tenant AND asking IS NULL) THEN
         RETURN NULL;
     END IF;
     SELECT * INTO arriving FROM phone_numbers

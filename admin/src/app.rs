@@ -187,9 +187,9 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
-    let stopped = wait_until(parts.api.realtime.stopping.clone());
-    let serving = listener::serve(parts.api_listener, api::router(parts.api), stopped);
-    let serving = tokio::spawn(serving);
+    let realtime = parts.api.realtime.clone();
+    let stopped = async move { realtime.stops().await };
+    let serving = tokio::spawn(listener::serve(parts.api_listener, api::router(parts.api), stopped));
     // Not inside the log line, which evaluates nothing when its level is off.
     let name = signal.await;
     tracing::info!(signal = name, "stopping");
@@ -222,11 +222,6 @@ async fn let_in(gate: Arc<Gate>, store: Store, oidc: Option<Arc<Oidc>>, metrics:
         }
     };
     tokio::join!(gate.keys.listen(&store), gate.keys.write_uses(&store), keep_issuer_fresh);
-}
-
-async fn wait_until(mut stop: watch::Receiver<bool>) {
-    // A sender that is gone stops as well.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Resolves to the name of the signal that asks to stop.

@@ -8,7 +8,8 @@ use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use uuid::Uuid;
 
 use crate::Failure;
-use crate::config::RepublishSettings;
+use crate::commands;
+use crate::config::StoreSettings;
 use crate::store::accounts::{self, AccountFields};
 use crate::store::agents::AgentFilter;
 use crate::store::numbers::NumberFilter;
@@ -16,7 +17,6 @@ use crate::store::tenants::TenantFilter;
 use crate::store::{
     Origin, Scope, Store, StoreError, agents, api_keys, feed, numbers, settings, tenants, tool_servers,
 };
-use crate::telemetry;
 
 /// Rows a transaction: each holds the feed for a moment, and other writers wait no longer than that.
 const ROWS: i64 = 200;
@@ -26,10 +26,8 @@ const ORIGIN: Origin = Origin::system("republish");
 ///
 /// # Errors
 /// When Postgres can't be reached, or stored credentials don't open. What was written until then is complete.
-pub async fn run(settings: RepublishSettings) -> Result<(), Failure> {
-    telemetry::start(settings.log);
-    let store = Store::new(&settings.database_url, Arc::new(settings.seal_keys))
-        .map_err(|error| Failure::new("open the database", &error))?;
+pub async fn run(settings: StoreSettings) -> Result<(), Failure> {
+    let store = commands::open(settings)?;
     let records = all(&store).await.map_err(|error| Failure::new("republish", &error))?;
     #[expect(clippy::print_stdout, reason = "the one who ran the command reads it")]
     {

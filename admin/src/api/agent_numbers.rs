@@ -33,7 +33,7 @@ pub struct AgentNumbers {
 
 /// List the phone numbers that an agent answers where a rule names nobody.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers",
-    operation_id = "list_agent_numbers", tag = "Agents",
+    tag = "Agents",
     params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), PageQuery),
     responses((status = 200, body = Page<PhoneNumber>)))]
 pub async fn list(
@@ -51,7 +51,7 @@ pub async fn list(
 
 /// Let an agent answer phone numbers; those that it answers already, it goes on to. All of them, or none.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers",
-    operation_id = "attach_agent_numbers", tag = "Agents",
+    tag = "Agents",
     params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), WaitQuery), request_body = AgentNumbers,
     responses((status = 200, body = Page<PhoneNumber>)))]
 pub async fn attach(
@@ -85,7 +85,7 @@ pub async fn attach(
 
 /// Let an agent answer a phone number no more: nobody does then where a rule names nobody.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}/agents/{agent_id}/phone-numbers/{phone_number_id}",
-    operation_id = "detach_agent_number", tag = "Agents",
+    tag = "Agents",
     params(("tenant_id" = Uuid, Path), ("agent_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     responses((status = 204)))]
 pub async fn detach(

@@ -50,6 +50,14 @@ pub struct Realtime {
     pub stopping: watch::Receiver<bool>,
 }
 
+impl Realtime {
+    /// Resolves when the process begins to stop: every stream ends then, as the process waits for all that is under way.
+    pub async fn stops(&self) {
+        // A sender that is gone stops as well.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
 /// What a stream was asked for.
 #[derive(PartialEq, Eq, Debug)]
 struct Wanted {
@@ -240,11 +248,11 @@ impl Events {
 
     /// The next event; `None` when the stream ends: the process stops, the key is over, Postgres is away.
     async fn next(&mut self) -> Option<Arc<Event>> {
-        let mut stopping = self.key.api.realtime.stopping.clone();
+        let realtime = self.key.api.realtime.clone();
         loop {
             let event = tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return None,
+                () = realtime.stops() => return None,
                 () = self.key.due() => None,
                 event = self.reader.next() => Some(event.ok()?),
             };

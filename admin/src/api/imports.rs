@@ -439,15 +439,22 @@ pub async fn events(
     Ok(Sse::new(progress).keep_alive(KeepAlive::default()))
 }
 
-/// The import once it isn't as `before`; `None` when it can't be read: the client asks again.
+/// The import once it isn't as `before`; `None` when it can't be read or the process stops: the client asks again.
 async fn next_progress(api: &Api, id: Uuid, before: Option<&Import>) -> Option<Import> {
-    loop {
-        let mut tx = api.store.read(Scope::Operator).await.ok()?;
-        let import = imports::find(tx.conn(), id).await.ok()?;
-        drop(tx);
-        if before != Some(&import) {
-            return Some(import);
+    let changed = async {
+        loop {
+            let mut tx = api.store.read(Scope::Operator).await.ok()?;
+            let import = imports::find(tx.conn(), id).await.ok()?;
+            drop(tx);
+            if before != Some(&import) {
+                return Some(import);
+            }
+            tokio::time::sleep(PROGRESS_INTERVAL).await;
         }
-        tokio::time::sleep(PROGRESS_INTERVAL).await;
+    };
+    tokio::select! {
+        biased;
+        () = api.realtime.stops() => None,
+        import = changed => import,
     }
 }

@@ -193,7 +193,7 @@ fn patched<T: Listed>(item: &T, patch: Map<String, Value>) -> Result<T, Problem>
 }
 
 /// List a tenant's staff.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/staff", operation_id = "list_staff", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Page<PersonDocument>)))]
 pub async fn list_staff(
     State(api): State<Api>,
@@ -203,7 +203,7 @@ pub async fn list_staff(
 }
 
 /// Add somebody to a tenant's staff.
-#[utoipa::path(post, path = "/tenants/{tenant_id}/staff", operation_id = "add_person", tag = "Staff and services",
+#[utoipa::path(post, path = "/tenants/{tenant_id}/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = PersonDocument,
     responses((status = 201, body = PersonDocument)))]
 pub async fn add_person(
@@ -216,7 +216,7 @@ pub async fn add_person(
 }
 
 /// Get somebody of a tenant's staff.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/staff/{person_id}", operation_id = "get_person",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/staff/{person_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("person_id" = Uuid, Path)),
     responses((status = 200, body = PersonDocument)))]
 pub async fn get_person(
@@ -228,7 +228,7 @@ pub async fn get_person(
 }
 
 /// Change somebody of a tenant's staff: the fields that are given; null unsets one.
-#[utoipa::path(patch, path = "/tenants/{tenant_id}/staff/{person_id}", operation_id = "change_person",
+#[utoipa::path(patch, path = "/tenants/{tenant_id}/staff/{person_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("person_id" = Uuid, Path), WaitQuery),
     request_body = PersonDocument, responses((status = 200, body = PersonDocument)))]
 pub async fn change_person(
@@ -242,7 +242,7 @@ pub async fn change_person(
 }
 
 /// Remove somebody from a tenant's staff.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/staff/{person_id}", operation_id = "remove_person",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/staff/{person_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("person_id" = Uuid, Path), WaitQuery),
     responses((status = 204)))]
 pub async fn remove_person(
@@ -255,7 +255,7 @@ pub async fn remove_person(
 }
 
 /// List a tenant's services.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/services", operation_id = "list_services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/services",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path)),
     responses((status = 200, body = Page<ServiceDocument>)))]
 pub async fn list_services(
@@ -266,7 +266,7 @@ pub async fn list_services(
 }
 
 /// Add something to a tenant's services.
-#[utoipa::path(post, path = "/tenants/{tenant_id}/services", operation_id = "add_service",
+#[utoipa::path(post, path = "/tenants/{tenant_id}/services",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), WaitQuery), request_body = ServiceDocument,
     responses((status = 201, body = ServiceDocument)))]
 pub async fn add_service(
@@ -279,7 +279,7 @@ pub async fn add_service(
 }
 
 /// Get one of a tenant's services.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/services/{service_id}", operation_id = "get_service",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/services/{service_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("service_id" = Uuid, Path)),
     responses((status = 200, body = ServiceDocument)))]
 pub async fn get_service(
@@ -291,7 +291,7 @@ pub async fn get_service(
 }
 
 /// Change one of a tenant's services: the fields that are given; null unsets one.
-#[utoipa::path(patch, path = "/tenants/{tenant_id}/services/{service_id}", operation_id = "change_service",
+#[utoipa::path(patch, path = "/tenants/{tenant_id}/services/{service_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("service_id" = Uuid, Path), WaitQuery),
     request_body = ServiceDocument, responses((status = 200, body = ServiceDocument)))]
 pub async fn change_service(
@@ -305,7 +305,7 @@ pub async fn change_service(
 }
 
 /// Remove one of a tenant's services.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/services/{service_id}", operation_id = "remove_service",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/services/{service_id}",
     tag = "Staff and services", params(("tenant_id" = Uuid, Path), ("service_id" = Uuid, Path), WaitQuery),
     responses((status = 204)))]
 pub async fn remove_service(

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::auth::{InTenant, Operator, PathId, Viewer, operator_only};
+use super::auth::{InTenant, Operator, PathId, Viewer};
 use super::body::Body;
 use super::error::Problem;
 use super::order::{Order, WaitQuery};
@@ -80,7 +80,7 @@ impl Unheld {
 }
 
 /// List the numbers that no tenant has. Operators only.
-#[utoipa::path(get, path = "/pool", operation_id = "list_pool", tag = "Pool", params(PageQuery, PoolQuery),
+#[utoipa::path(get, path = "/pool", tag = "Pool", params(PageQuery, PoolQuery),
     responses((status = 200, body = Page<PooledNumber>)))]
 pub async fn list(
     State(api): State<Api>,
@@ -94,7 +94,7 @@ pub async fn list(
 }
 
 /// Add a number to the pool. Operators only.
-#[utoipa::path(post, path = "/pool", operation_id = "add_to_pool", tag = "Pool", params(WaitQuery),
+#[utoipa::path(post, path = "/pool", tag = "Pool", params(WaitQuery),
     request_body = NewPooledNumber, responses((status = 201, body = PooledNumberWhole)))]
 pub async fn add(
     State(api): State<Api>,
@@ -116,7 +116,7 @@ pub async fn add(
 }
 
 /// Get a number that no tenant has. Operators only.
-#[utoipa::path(get, path = "/pool/{phone_number_id}", operation_id = "get_pooled", tag = "Pool",
+#[utoipa::path(get, path = "/pool/{phone_number_id}", tag = "Pool",
     params(("phone_number_id" = Uuid, Path)), responses((status = 200, body = PooledNumberWhole)))]
 pub async fn get(
     State(api): State<Api>,
@@ -134,7 +134,7 @@ async fn whole(conn: &mut PgConnection, id: PhoneNumberId) -> Result<PooledNumbe
 
 /// Release a number that no tenant has, whether it rests or not: it is the platform's no more, and what tenants had set of
 /// it is forgotten. Operators only.
-#[utoipa::path(delete, path = "/pool/{phone_number_id}", operation_id = "remove_from_pool", tag = "Pool",
+#[utoipa::path(delete, path = "/pool/{phone_number_id}", tag = "Pool",
     params(("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn remove(
     State(api): State<Api>,
@@ -152,7 +152,7 @@ pub async fn remove(
 /// Give a tenant a number that no tenant has, with all that the tenant had set of it when it had it before. Operators
 /// only.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/assign",
-    operation_id = "assign_number", tag = "Pool",
+    tag = "Pool",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     responses((status = 200, body = PhoneNumber)))]
 pub async fn assign(
@@ -160,10 +160,8 @@ pub async fn assign(
     tenant: InTenant<Viewer>,
     PathId(id): PathId<PhoneNumberId>,
     order: Order,
+    _operator: Operator,
 ) -> Answered {
-    if !tenant.principal.is_operator() {
-        return Err(operator_only().into());
-    }
     let mut write = api.write_routing(order).await?;
     tenants::lock(write.tx.conn(), tenant.id).await?;
     pool::assign(write.tx.conn(), tenant.id, id).await?;
@@ -174,7 +172,7 @@ pub async fn assign(
 /// Take a number from its tenant to the pool. What the tenant has set of it is kept, for when it gets the number again;
 /// nobody else sees it. Operators only.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/unassign",
-    operation_id = "unassign_number", tag = "Pool",
+    tag = "Pool",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     responses((status = 200, body = PooledNumberWhole)))]
 pub async fn unassign(
@@ -182,10 +180,8 @@ pub async fn unassign(
     tenant: InTenant<Viewer>,
     PathId(id): PathId<PhoneNumberId>,
     order: Order,
+    _operator: Operator,
 ) -> Answered {
-    if !tenant.principal.is_operator() {
-        return Err(operator_only().into());
-    }
     let mut write = api.write_routing(order).await?;
     leave(&mut write, tenant.id, id, Leaving::Pool).await?;
     let pooled = whole(write.tx.conn(), id).await?;

@@ -15,7 +15,7 @@ use super::writes::Answered;
 use crate::people::ServicesDocument;
 
 /// Get the services of a number.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", operation_id = "get_number_services", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
     responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn get(
@@ -27,7 +27,7 @@ pub async fn get(
 }
 
 /// Set the services of a number. The list replaces what is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", operation_id = "put_number_services", tag = "Staff and services",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = ServicesDocument,
     responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn put(
@@ -41,7 +41,7 @@ pub async fn put(
 }
 
 /// Unset the services of a number: all is inherited.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", operation_id = "delete_number_services", tag = "Staff and services",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the services of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/services", operation_id = "get_tenant_services", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the services of a tenant. The list replaces what is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/services", operation_id = "put_tenant_services", tag = "Staff and services",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = ServicesDocument,
     responses((status = 200, body = Setting<ServicesDocument>)))]
 pub async fn put_of_tenant(
@@ -76,7 +76,7 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the services of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/services", operation_id = "delete_tenant_services", tag = "Staff and services",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/services", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
     documents::delete_of_tenant::<ServicesDocument>(&api, &tenant, order).await

@@ -16,7 +16,7 @@ use crate::store::agents as store;
 use crate::store::agents::Agent;
 
 /// List shared agents. Operators only.
-#[utoipa::path(get, path = "/agents", operation_id = "list_shared_agents", tag = "Agents", params(PageQuery, AgentQuery),
+#[utoipa::path(get, path = "/agents", tag = "Agents", params(PageQuery, AgentQuery),
     responses((status = 200, body = Page<Agent>)))]
 pub async fn list(
     State(api): State<Api>,
@@ -30,7 +30,7 @@ pub async fn list(
 }
 
 /// Create a shared agent, for tenants to whom it is granted. Operators only.
-#[utoipa::path(post, path = "/agents", operation_id = "create_shared_agent", tag = "Agents", params(WaitQuery),
+#[utoipa::path(post, path = "/agents", tag = "Agents", params(WaitQuery),
     request_body = NewAgent, responses((status = 201, body = Agent)))]
 pub async fn create(
     State(api): State<Api>,
@@ -42,7 +42,7 @@ pub async fn create(
 }
 
 /// Get a shared agent. Operators only.
-#[utoipa::path(get, path = "/agents/{agent_id}", operation_id = "get_shared_agent", tag = "Agents",
+#[utoipa::path(get, path = "/agents/{agent_id}", tag = "Agents",
     params(("agent_id" = Uuid, Path)), responses((status = 200, body = Agent)))]
 pub async fn get(
     State(api): State<Api>,
@@ -54,7 +54,7 @@ pub async fn get(
 }
 
 /// Change a shared agent. Operators only.
-#[utoipa::path(patch, path = "/agents/{agent_id}", operation_id = "change_shared_agent", tag = "Agents",
+#[utoipa::path(patch, path = "/agents/{agent_id}", tag = "Agents",
     params(("agent_id" = Uuid, Path), WaitQuery), request_body = AgentPatch,
     responses((status = 200, body = Agent)))]
 pub async fn change(
@@ -68,7 +68,7 @@ pub async fn change(
 }
 
 /// Delete a shared agent that no phone number and no routing rule uses. Operators only.
-#[utoipa::path(delete, path = "/agents/{agent_id}", operation_id = "delete_shared_agent", tag = "Agents",
+#[utoipa::path(delete, path = "/agents/{agent_id}", tag = "Agents",
     params(("agent_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
@@ -81,7 +81,7 @@ pub async fn delete(
 
 /// Make a shared agent's token, in place of the one it has. It reads the settings of all numbers that the agent answers,
 /// whosever they are. Operators only.
-#[utoipa::path(post, path = "/agents/{agent_id}/token", operation_id = "make_shared_agent_token", tag = "Agents",
+#[utoipa::path(post, path = "/agents/{agent_id}/token", tag = "Agents",
     params(("agent_id" = Uuid, Path), WaitQuery), responses((status = 201, body = AgentToken)))]
 pub async fn make_token(
     State(api): State<Api>,
@@ -93,7 +93,7 @@ pub async fn make_token(
 }
 
 /// Take back a shared agent's token. Operators only.
-#[utoipa::path(delete, path = "/agents/{agent_id}/token", operation_id = "delete_shared_agent_token", tag = "Agents",
+#[utoipa::path(delete, path = "/agents/{agent_id}/token", tag = "Agents",
     params(("agent_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_token(
     State(api): State<Api>,
@@ -105,7 +105,7 @@ pub async fn delete_token(
 }
 
 /// Let a tenant use a shared agent, which shows it to the tenant. Operators only.
-#[utoipa::path(put, path = "/agents/{agent_id}/grants/{tenant_id}", operation_id = "grant_shared_agent",
+#[utoipa::path(put, path = "/agents/{agent_id}/grants/{tenant_id}",
     tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path)),
     responses((status = 204)))]
 pub async fn grant(
@@ -122,7 +122,7 @@ pub async fn grant(
 }
 
 /// Take the use of a shared agent back from a tenant of which no number and no rule uses it. Operators only.
-#[utoipa::path(delete, path = "/agents/{agent_id}/grants/{tenant_id}", operation_id = "revoke_shared_agent",
+#[utoipa::path(delete, path = "/agents/{agent_id}/grants/{tenant_id}",
     tag = "Agents", params(("agent_id" = Uuid, Path), ("tenant_id" = Uuid, Path)),
     responses((status = 204)))]
 pub async fn revoke(

@@ -15,7 +15,7 @@ use super::writes::Answered;
 use crate::messages::SmsDocument;
 
 /// Get the text message settings of a number.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", operation_id = "get_number_sms", tag = "Settings",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
     responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn get(
@@ -27,7 +27,7 @@ pub async fn get(
 }
 
 /// Set the text message settings of a number. What the document leaves out is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", operation_id = "put_number_sms", tag = "Settings",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = SmsDocument,
     responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn put(
@@ -41,7 +41,7 @@ pub async fn put(
 }
 
 /// Unset the text message settings of a number: all is inherited.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", operation_id = "delete_number_sms", tag = "Settings",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/sms", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the text message settings of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/sms", operation_id = "get_tenant_sms", tag = "Defaults",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/sms", tag = "Defaults",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the text message settings of a tenant. What the document leaves out is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/sms", operation_id = "put_tenant_sms", tag = "Defaults",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/sms", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = SmsDocument,
     responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn put_of_tenant(
@@ -76,14 +76,14 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the text message settings of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/sms", operation_id = "delete_tenant_sms", tag = "Defaults",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/sms", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
     documents::delete_of_tenant::<SmsDocument>(&api, &tenant, order).await
 }
 
 /// Get the text message settings of the platform. Operators only.
-#[utoipa::path(get, path = "/defaults/sms", operation_id = "get_platform_sms", tag = "Defaults",
+#[utoipa::path(get, path = "/defaults/sms", tag = "Defaults",
     responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn get_of_platform(
     State(api): State<Api>,
@@ -93,7 +93,7 @@ pub async fn get_of_platform(
 }
 
 /// Set the text message settings of the platform. Operators only.
-#[utoipa::path(put, path = "/defaults/sms", operation_id = "put_platform_sms", tag = "Defaults", params(WaitQuery),
+#[utoipa::path(put, path = "/defaults/sms", tag = "Defaults", params(WaitQuery),
     request_body = SmsDocument, responses((status = 200, body = Setting<SmsDocument>)))]
 pub async fn put_of_platform(
     State(api): State<Api>,
@@ -105,7 +105,7 @@ pub async fn put_of_platform(
 }
 
 /// Unset the text message settings of the platform. Operators only.
-#[utoipa::path(delete, path = "/defaults/sms", operation_id = "delete_platform_sms", tag = "Defaults",
+#[utoipa::path(delete, path = "/defaults/sms", tag = "Defaults",
     params(WaitQuery), responses((status = 204)))]
 pub async fn delete_of_platform(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
     documents::delete_of_platform::<SmsDocument>(&api, order).await

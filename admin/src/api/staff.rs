@@ -15,7 +15,7 @@ use super::writes::Answered;
 use crate::people::StaffDocument;
 
 /// Get the staff of a number.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "get_number_staff", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
     responses((status = 200, body = Setting<StaffDocument>)))]
 pub async fn get(
@@ -27,7 +27,7 @@ pub async fn get(
 }
 
 /// Set the staff of a number. The list replaces what is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "put_number_staff", tag = "Staff and services",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = StaffDocument,
     responses((status = 200, body = Setting<StaffDocument>)))]
 pub async fn put(
@@ -41,7 +41,7 @@ pub async fn put(
 }
 
 /// Unset the staff of a number: all is inherited.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", operation_id = "delete_number_staff", tag = "Staff and services",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the staff of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/staff", operation_id = "get_tenant_staff", tag = "Staff and services",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<StaffDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the staff of a tenant. The list replaces what is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/staff", operation_id = "put_tenant_staff", tag = "Staff and services",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = StaffDocument,
     responses((status = 200, body = Setting<StaffDocument>)))]
 pub async fn put_of_tenant(
@@ -76,7 +76,7 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the staff of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/staff", operation_id = "delete_tenant_staff", tag = "Staff and services",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/staff", tag = "Staff and services",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
     documents::delete_of_tenant::<StaffDocument>(&api, &tenant, order).await

@@ -255,22 +255,29 @@ async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) 
 /// Suspend a tenant: calls for its numbers are rejected until it is resumed. Operators only.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/suspend", tag = "Tenants",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 200, body = Tenant)))]
-pub async fn suspend(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
-    set_status(&api, &tenant, order, TenantStatus::Suspended).await
+pub async fn suspend(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    order: Order,
+    _operator: Operator,
+) -> Answered {
+    set_status(&api, tenant.id, order, TenantStatus::Suspended).await
 }
 
 /// Resume a suspended tenant. Operators only.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/resume", tag = "Tenants",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 200, body = Tenant)))]
-pub async fn resume(State(api): State<Api>, tenant: InTenant<Admin>, order: Order) -> Answered {
-    set_status(&api, &tenant, order, TenantStatus::Active).await
+pub async fn resume(
+    State(api): State<Api>,
+    tenant: InTenant<Admin>,
+    order: Order,
+    _operator: Operator,
+) -> Answered {
+    set_status(&api, tenant.id, order, TenantStatus::Active).await
 }
 
-async fn set_status(api: &Api, tenant: &InTenant<Admin>, order: Order, status: TenantStatus) -> Answered {
-    if !tenant.principal.is_operator() {
-        return Err(operator_only().into());
-    }
+async fn set_status(api: &Api, id: TenantId, order: Order, status: TenantStatus) -> Answered {
     let operators =
         OperatorsChanges { status: Some(status.name().to_owned()), ..OperatorsChanges::default() };
-    update(api, tenant.id, order, &TenantChanges { operators, ..TenantChanges::default() }).await
+    update(api, id, order, &TenantChanges { operators, ..TenantChanges::default() }).await
 }

@@ -15,7 +15,7 @@ use super::writes::Answered;
 use crate::profile::VoiceDocument;
 
 /// Get the voice settings of a number.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", operation_id = "get_number_voice", tag = "Settings",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path)),
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn get(
@@ -27,7 +27,7 @@ pub async fn get(
 }
 
 /// Set the voice settings of a number. What the document leaves out is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", operation_id = "put_number_voice", tag = "Settings",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), request_body = VoiceDocument,
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put(
@@ -41,7 +41,7 @@ pub async fn put(
 }
 
 /// Unset the voice settings of a number: all is inherited.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", operation_id = "delete_number_voice", tag = "Settings",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/settings/voice", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete(
     State(api): State<Api>,
@@ -53,7 +53,7 @@ pub async fn delete(
 }
 
 /// Get the voice settings of a tenant.
-#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "get_tenant_voice", tag = "Defaults",
+#[utoipa::path(get, path = "/tenants/{tenant_id}/defaults/voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path)), responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn get_of_tenant(
     State(api): State<Api>,
@@ -63,7 +63,7 @@ pub async fn get_of_tenant(
 }
 
 /// Set the voice settings of a tenant. What the document leaves out is inherited.
-#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "put_tenant_voice", tag = "Defaults",
+#[utoipa::path(put, path = "/tenants/{tenant_id}/defaults/voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), request_body = VoiceDocument,
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put_of_tenant(
@@ -76,14 +76,14 @@ pub async fn put_of_tenant(
 }
 
 /// Unset the voice settings of a tenant.
-#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/voice", operation_id = "delete_tenant_voice", tag = "Defaults",
+#[utoipa::path(delete, path = "/tenants/{tenant_id}/defaults/voice", tag = "Defaults",
     params(("tenant_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn delete_of_tenant(State(api): State<Api>, tenant: InTenant<Editor>, order: Order) -> Answered {
     documents::delete_of_tenant::<VoiceDocument>(&api, &tenant, order).await
 }
 
 /// Get the voice settings of the platform. Operators only.
-#[utoipa::path(get, path = "/defaults/voice", operation_id = "get_platform_voice", tag = "Defaults",
+#[utoipa::path(get, path = "/defaults/voice", tag = "Defaults",
     responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn get_of_platform(
     State(api): State<Api>,
@@ -93,7 +93,7 @@ pub async fn get_of_platform(
 }
 
 /// Set the voice settings of the platform. Operators only.
-#[utoipa::path(put, path = "/defaults/voice", operation_id = "put_platform_voice", tag = "Defaults", params(WaitQuery),
+#[utoipa::path(put, path = "/defaults/voice", tag = "Defaults", params(WaitQuery),
     request_body = VoiceDocument, responses((status = 200, body = Setting<VoiceDocument>)))]
 pub async fn put_of_platform(
     State(api): State<Api>,
@@ -105,7 +105,7 @@ pub async fn put_of_platform(
 }
 
 /// Unset the voice settings of the platform. Operators only.
-#[utoipa::path(delete, path = "/defaults/voice", operation_id = "delete_platform_voice", tag = "Defaults",
+#[utoipa::path(delete, path = "/defaults/voice", tag = "Defaults",
     params(WaitQuery), responses((status = 204)))]
 pub async fn delete_of_platform(State(api): State<Api>, _operator: Operator, order: Order) -> Answered {
     documents::delete_of_platform::<VoiceDocument>(&api, order).await

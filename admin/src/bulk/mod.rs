@@ -22,19 +22,21 @@ pub mod tenants;
 pub mod upload;
 pub mod worker;
 
+use clap::ValueEnum;
+
 /// What lines are about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Kind {
     /// Phone numbers.
     Numbers,
     /// Tenants.
     Tenants,
-    /// Settings of numbers and of tenants.
+    /// Settings of numbers and tenants.
     Settings,
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Format {
     /// Comma-separated values with a header (RFC 4180).
     Csv,

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use reqwest::Method;
 
-use super::import::{FileFormat, FileKind, format_of};
+use super::import::format_of;
 use super::remote::{RemoteArguments, with_query};
 use crate::Failure;
+use crate::bulk::{Format, Kind};
 
 /// Settings of `export`.
 #[derive(Args)]
@@ -17,10 +18,10 @@ pub struct ExportArguments {
     file: PathBuf,
     /// What lines are about.
     #[arg(long)]
-    kind: FileKind,
+    kind: Kind,
     /// How it is written; absent: by the file's ending.
     #[arg(long)]
-    format: Option<FileFormat>,
+    format: Option<Format>,
     /// This tenant's alone, by its id.
     #[arg(long)]
     tenant: Option<String>,

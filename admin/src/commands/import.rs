@@ -8,13 +8,14 @@ use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::remote::{Remote, RemoteArguments, RemoteError, with_query};
 use super::table;
 use crate::Failure;
+use crate::bulk::{Format, Kind};
 
 const PART_BYTES: u64 = 8 << 20;
 const ATTEMPTS_MAX: u32 = 10;
@@ -32,10 +33,10 @@ pub struct ImportArguments {
     file: PathBuf,
     /// What its lines are about.
     #[arg(long)]
-    kind: FileKind,
+    kind: Kind,
     /// How it is written; absent: by the file's ending.
     #[arg(long)]
-    format: Option<FileFormat>,
+    format: Option<Format>,
     /// Apply nothing unless all lines are good; else good lines are applied and bad ones reported.
     #[arg(long)]
     all_or_nothing: bool,
@@ -55,57 +56,14 @@ pub struct ImportArguments {
     remote: RemoteArguments,
 }
 
-/// What lines are about.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum FileKind {
-    /// Phone numbers.
-    Numbers,
-    /// Tenants.
-    Tenants,
-    /// Settings of numbers and tenants.
-    Settings,
-}
-
-/// How a file is written.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum FileFormat {
-    /// Comma-separated values with a header.
-    Csv,
-    /// A JSON object a line.
-    Jsonl,
-}
-
-impl FileKind {
-    /// Its name in the API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Numbers => "numbers",
-            Self::Tenants => "tenants",
-            Self::Settings => "settings",
-        }
-    }
-}
-
-impl FileFormat {
-    /// Its name in the API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Jsonl => "jsonl",
-        }
-    }
-}
-
 /// The format that is said, else the file's ending's.
 ///
 /// # Errors
 /// When neither says it.
-pub fn format_of(said: Option<FileFormat>, file: &Path) -> Result<FileFormat, Failure> {
+pub fn format_of(said: Option<Format>, file: &Path) -> Result<Format, Failure> {
     let by_ending = match file.extension().and_then(|ending| ending.to_str()) {
-        Some("csv") => Some(FileFormat::Csv),
-        Some("jsonl" | "ndjson") => Some(FileFormat::Jsonl),
+        Some("csv") => Some(Format::Csv),
+        Some("jsonl" | "ndjson") => Some(Format::Jsonl),
         _ => None,
     };
     said.or(by_ending)
@@ -357,7 +315,7 @@ mod tests {
 
     #[test]
     fn formats_follow_the_files_ending() {
-        let name = |file: &str| format_of(None, Path::new(file)).map(FileFormat::name).ok();
+        let name = |file: &str| format_of(None, Path::new(file)).map(Format::name).ok();
         assert_eq!((name("a.csv"), name("a.jsonl"), name("-")), (Some("csv"), Some("jsonl"), None));
     }
 }

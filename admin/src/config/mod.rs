@@ -75,7 +75,7 @@ pub enum Command {
     Openapi,
     /// The same as feed republish.
     #[command(hide = true)]
-    Republish(RepublishArguments),
+    Republish(StoreArguments),
     /// Say whether the settings of serve are good, and what they name can be reached.
     Check(Box<CheckArguments>),
     /// Make, list and revoke keys of the API, directly in Postgres.
@@ -114,7 +114,7 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum FeedCommand {
     /// Encode and seal every record anew with the first keys, and begin a new epoch of the feed.
-    Republish(RepublishArguments),
+    Republish(StoreArguments),
 }
 
 /// What to do with the audit log.
@@ -170,17 +170,6 @@ pub struct ServeArguments {
 pub struct MigrateArguments {
     #[command(flatten)]
     database: DatabaseArguments,
-    #[command(flatten)]
-    log: LogArguments,
-}
-
-/// Settings of `republish`.
-#[derive(Args)]
-pub struct RepublishArguments {
-    #[command(flatten)]
-    database: DatabaseArguments,
-    #[command(flatten)]
-    keys: KeyArguments,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -340,16 +329,6 @@ pub struct MigrateSettings {
     pub log: LogSettings,
 }
 
-/// What `republish` needs, checked.
-pub struct RepublishSettings {
-    /// Postgres, as a URL.
-    pub database_url: String,
-    /// The keys that seal.
-    pub seal_keys: SealKeys,
-    /// How to log.
-    pub log: LogSettings,
-}
-
 /// What commands that work in Postgres need, checked.
 pub struct StoreSettings {
     /// Postgres, as a URL.
@@ -416,20 +395,6 @@ impl MigrateArguments {
     /// The first setting that can't be used.
     pub fn settings(self) -> Result<MigrateSettings, SettingError> {
         Ok(MigrateSettings { database_url: self.database.settings()?, log: self.log.settings()? })
-    }
-}
-
-impl RepublishArguments {
-    /// Checks all settings.
-    ///
-    /// # Errors
-    /// The first setting that can't be used.
-    pub fn settings(self) -> Result<RepublishSettings, SettingError> {
-        Ok(RepublishSettings {
-            database_url: self.database.settings()?,
-            seal_keys: self.keys.settings()?,
-            log: self.log.settings()?,
-        })
     }
 }
 

@@ -131,16 +131,7 @@ mod tests {
     const TENANT: &str = "018f0000-0000-7000-8000-000000000001";
 
     fn identity(changes: Value) -> Result<Identity, ClaimError> {
-        let settings = OidcSettings {
-            issuer: "https://issuer.example".into(),
-            audience: "dialplane".into(),
-            jwks_url: None,
-            algorithms: Vec::new(),
-            tenant_claim: "tenant_id".into(),
-            role_claim: "realm.roles".into(),
-            operators: false,
-        };
-        identity_with(&settings, changes)
+        identity_with(&OidcSettings::example(), changes)
     }
 
     fn identity_with(settings: &OidcSettings, changes: Value) -> Result<Identity, ClaimError> {
@@ -169,15 +160,7 @@ mod tests {
         let both = json!({"realm": {"roles": ["operator", "viewer"]}});
         assert_eq!(identity(both.clone()).unwrap().role, Role::Viewer);
         assert!(identity(json!({"realm": {"roles": "operator"}})).is_err());
-        let settings = OidcSettings {
-            issuer: "https://issuer.example".into(),
-            audience: "dialplane".into(),
-            jwks_url: None,
-            algorithms: Vec::new(),
-            tenant_claim: "tenant_id".into(),
-            role_claim: "realm.roles".into(),
-            operators: true,
-        };
+        let settings = OidcSettings { operators: true, ..OidcSettings::example() };
         let operator = identity_with(&settings, both).unwrap();
         assert_eq!((operator.role, operator.tenant), (Role::Operator, None));
     }

@@ -4,9 +4,11 @@
 //! [`claims`] says who a verified token speaks for. What a token says of its own key (`jwk`, `jku`, `x5c`, `x5u`) is never
 //! looked at, and its algorithm only chooses among those that are configured and that the key is for.
 //!
-//! Written on ring, which the programs have already, rather than with the jsonwebtoken crate: its one backend needs a C
-//! tool chain, and the other the rsa crate with an advisory that has no remedy (RUSTSEC-2023-0071). Without either, what
-//! is left of it is JSON.
+//! Written on ring, which the programs have already, rather than with the jsonwebtoken crate. That one (11.1) comes with
+//! two backends: aws-lc-rs, a second cryptographic library in C beside ring, and RustCrypto's crates, among them rsa,
+//! for which RUSTSEC-2023-0071 names no version that is fixed (2026-09). The advisory is about private keys, and whoever
+//! verifies has none; but `deny.toml` has no exceptions, and this would be the first. Without either, what is left of
+//! the crate is JSON.
 
 pub mod claims;
 pub mod issuer;
@@ -40,6 +42,22 @@ pub struct OidcSettings {
     pub role_claim: String,
     /// Whether a token can make somebody an operator.
     pub operators: bool,
+}
+
+#[cfg(test)]
+impl OidcSettings {
+    /// An issuer of tests, whose tokens make nobody an operator.
+    pub(crate) fn example() -> Self {
+        Self {
+            issuer: "https://issuer.example".into(),
+            audience: "dialplane".into(),
+            jwks_url: None,
+            algorithms: Vec::new(),
+            tenant_claim: "tenant_id".into(),
+            role_claim: "realm.roles".into(),
+            operators: false,
+        }
+    }
 }
 
 /// Why a token opens nothing.

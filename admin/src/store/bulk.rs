@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
 use sqlx::types::Json;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Postgres, Row};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -19,6 +20,9 @@ use super::tenants::Tenant;
 
 /// A number's documents by kind, or a tenant's.
 pub type Documents = HashMap<String, Value>;
+
+/// A statement whose arguments are being bound.
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// Whether rows are held against changes until the transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -342,26 +346,19 @@ pub async fn insert_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO phone_numbers (id, tenant_id, phone_number, is_range, display_name, address, timezone, status,
-            source, agent_id, calls_max, address_parts)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::uuid[], $11::integer[], $12::jsonb[])",
-    )
-    .bind(column(rows, |row| row.id))
-    .bind(column(rows, |row| row.tenant_id))
-    .bind(column(rows, |row| row.phone_number.clone()))
-    .bind(column(rows, |row| row.is_range))
-    .bind(column(rows, |row| row.display_name.clone()))
-    .bind(column(rows, |row| row.address.clone()))
-    .bind(column(rows, |row| row.timezone.clone()))
-    .bind(column(rows, |row| row.status.clone()))
-    .bind(column(rows, |row| row.source.clone()))
-    .bind(column(rows, |row| row.agent_id))
-    .bind(column(rows, |row| row.calls_max))
-    .bind(column(rows, |row| row.address_parts.clone()))
-    .execute(&mut *conn)
-    .await?;
+    let query = sqlx::query(
+        "INSERT INTO phone_numbers (id, display_name, address, timezone, status, agent_id, calls_max, address_parts,
+            tenant_id, phone_number, is_range, source)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[],
+            $8::jsonb[], $9::uuid[], $10::text[], $11::boolean[], $12::text[])",
+    );
+    bind_numbers(query, rows)
+        .bind(column(rows, |row| row.tenant_id))
+        .bind(column(rows, |row| row.phone_number.clone()))
+        .bind(column(rows, |row| row.is_range))
+        .bind(column(rows, |row| row.source.clone()))
+        .execute(&mut *conn)
+        .await?;
     insert_bindings(conn, rows).await
 }
 
@@ -373,25 +370,29 @@ pub async fn update_numbers(conn: &mut PgConnection, rows: &[NumberRow]) -> Resu
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE phone_numbers AS n SET display_name = changed.display_name, address = changed.address,
             timezone = changed.timezone, status = changed.status, agent_id = changed.agent_id,
             calls_max = changed.calls_max, address_parts = changed.address_parts, updated_at = now()
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::integer[], $8::jsonb[])
             AS changed (id, display_name, address, timezone, status, agent_id, calls_max, address_parts)
          WHERE n.id = changed.id",
-    )
-    .bind(column(rows, |row| row.id))
-    .bind(column(rows, |row| row.display_name.clone()))
-    .bind(column(rows, |row| row.address.clone()))
-    .bind(column(rows, |row| row.timezone.clone()))
-    .bind(column(rows, |row| row.status.clone()))
-    .bind(column(rows, |row| row.agent_id))
-    .bind(column(rows, |row| row.calls_max))
-    .bind(column(rows, |row| row.address_parts.clone()))
-    .execute(conn)
-    .await?;
+    );
+    bind_numbers(query, rows).execute(conn).await?;
     Ok(())
+}
+
+/// Binds what an update sets of numbers as `$1` to `$8`; an insert takes the rest behind it.
+fn bind_numbers<'q>(query: Statement<'q>, rows: &[NumberRow]) -> Statement<'q> {
+    query
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.display_name.clone()))
+        .bind(column(rows, |row| row.address.clone()))
+        .bind(column(rows, |row| row.timezone.clone()))
+        .bind(column(rows, |row| row.status.clone()))
+        .bind(column(rows, |row| row.agent_id))
+        .bind(column(rows, |row| row.calls_max))
+        .bind(column(rows, |row| row.address_parts.clone()))
 }
 
 /// Makes locked numbers whose calls are routed their tenants' primary ones, one a tenant.
@@ -460,25 +461,13 @@ pub async fn insert_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO tenants (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
             profile, integrations, provisioning)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
             $8::integer[], $9::jsonb[], $10::jsonb[], $11::jsonb[])",
-    )
-    .bind(column(rows, |row| row.id))
-    .bind(column(rows, |row| row.external_id.clone()))
-    .bind(column(rows, |row| row.name.clone()))
-    .bind(column(rows, |row| row.timezone.clone()))
-    .bind(column(rows, |row| row.status.clone()))
-    .bind(column(rows, |row| row.calls_max))
-    .bind(column(rows, |row| row.phone_numbers_max))
-    .bind(column(rows, |row| row.agents_max))
-    .bind(column(rows, |row| row.profile.clone()))
-    .bind(column(rows, |row| row.integrations.clone()))
-    .bind(column(rows, |row| row.provisioning.clone()))
-    .execute(conn)
-    .await?;
+    );
+    bind_tenants(query, rows).execute(conn).await?;
     Ok(())
 }
 
@@ -490,7 +479,7 @@ pub async fn update_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE tenants AS t SET external_id = changed.external_id, name = changed.name,
             timezone = changed.timezone, status = changed.status, calls_max = changed.calls_max,
             phone_numbers_max = changed.phone_numbers_max, agents_max = changed.agents_max, profile = changed.profile,
@@ -500,21 +489,25 @@ pub async fn update_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
             AS changed (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
                 profile, integrations, provisioning)
          WHERE t.id = changed.id",
-    )
-    .bind(column(rows, |row| row.id))
-    .bind(column(rows, |row| row.external_id.clone()))
-    .bind(column(rows, |row| row.name.clone()))
-    .bind(column(rows, |row| row.timezone.clone()))
-    .bind(column(rows, |row| row.status.clone()))
-    .bind(column(rows, |row| row.calls_max))
-    .bind(column(rows, |row| row.phone_numbers_max))
-    .bind(column(rows, |row| row.agents_max))
-    .bind(column(rows, |row| row.profile.clone()))
-    .bind(column(rows, |row| row.integrations.clone()))
-    .bind(column(rows, |row| row.provisioning.clone()))
-    .execute(conn)
-    .await?;
+    );
+    bind_tenants(query, rows).execute(conn).await?;
     Ok(())
+}
+
+/// Binds tenants as `$1` to `$11`: an insert and an update take the same columns in the same order.
+fn bind_tenants<'q>(query: Statement<'q>, rows: &[Tenant]) -> Statement<'q> {
+    query
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.external_id.clone()))
+        .bind(column(rows, |row| row.name.clone()))
+        .bind(column(rows, |row| row.timezone.clone()))
+        .bind(column(rows, |row| row.status.clone()))
+        .bind(column(rows, |row| row.calls_max))
+        .bind(column(rows, |row| row.phone_numbers_max))
+        .bind(column(rows, |row| row.agents_max))
+        .bind(column(rows, |row| row.profile.clone()))
+        .bind(column(rows, |row| row.integrations.clone()))
+        .bind(column(rows, |row| row.provisioning.clone()))
 }
 
 /// A setting to set, or to unset.

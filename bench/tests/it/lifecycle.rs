@@ -5,9 +5,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use dialplane_bench::http;
-use dialplane_bench::operator::Salon;
+use dialplane_bench::operator::{Operator, Salon};
 use dialplane_bench::signing::twilio;
-use dialplane_bench::system::{Admin, ENCRYPTION_KEY, OPERATOR_KEY, Router, TempDir, wait_for};
+use dialplane_bench::system::{
+    Admin, Database, ENCRYPTION_KEY, OPERATOR_KEY, Redis, Router, TempDir, wait_for,
+};
 use dialplane_bench::workload::form;
 use serde_json::{Value, json};
 
@@ -229,6 +231,50 @@ fn check_metrics(text: &str, prefix: &str) {
         own += usize::from(family.starts_with(prefix));
     }
     assert!(own > 10, "{own} series of {prefix}");
+}
+
+/// Opens a stream of events, and reads its first one.
+fn follow(admin: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = connect(admin);
+    let head = format!(
+        "GET /api/v2{path} HTTP/1.1\r\nHost: {admin}\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let (mut read, mut buffer) = (Vec::new(), [0; 4 << 10]);
+    while !read.windows(2).any(|two| two == b"\n\n") {
+        let bytes = stream.read(&mut buffer).expect("an event");
+        assert_ne!(bytes, 0, "{path} ended: {}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&buffer[..bytes]);
+    }
+    assert!(read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&read));
+    stream
+}
+
+#[test]
+fn told_to_end_the_admin_plane_ends_its_streams_and_cuts_nothing_off() {
+    let (redis, database) = (Redis::start(), Database::create());
+    let mut admin = Admin::start(&database, &redis);
+    let operator = Operator::new(admin.address);
+    let tenant = operator.create("/tenants", &json!({"name": "Sparkle Nails"}));
+    // An import whose file hasn't come whole goes no further by itself, and neither does what is told of it.
+    let headers = [("Authorization", &*format!("Bearer {OPERATOR_KEY}")), ("Upload-Complete", "?0")];
+    let path = "/api/v2/imports?kind=numbers&format=csv";
+    let import = http::request(admin.address, "POST", path, &headers, b"").expect("an answer");
+    let import: Value = serde_json::from_str(&import.body).expect("JSON");
+    assert_eq!(import["state"], "uploading", "{import}");
+    let import = import["id"].as_str().expect("an id");
+    let streams = [format!("/tenants/{tenant}/events"), format!("/imports/{import}/events")]
+        .map(|path| follow(admin.address, &path));
+    admin.process.signal("TERM");
+    for mut stream in streams {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("an end, not a break");
+        // The last chunk: the stream ended, where a connection that is cut off just closes.
+        assert!(rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
+    }
+    assert_eq!(admin.process.wait().code(), Some(0));
+    let log = admin.process.log();
+    assert!(log.contains("stopping") && !log.contains("cut off"), "{log}");
 }
 
 #[test]

@@ -203,6 +203,33 @@ fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
     }
 }
 
+#[test]
+fn with_no_tenant_set_a_tenants_role_moves_no_number() {
+    let two = TwoTenants::create();
+    let [salon, other] = &two.salons;
+    let (tenant, phone) = (&salon.tenant, &salon.phone);
+    // Those who ask for it as operators move the one and the other: what is refused could be done.
+    let calls = [
+        format!("select phone_number_leave('{tenant}', '{phone}', 'available', '0')"),
+        format!("select phone_number_arrive('{tenant}', '+14155550001', false, true) is not null"),
+        format!(
+            "select phone_number_arrive('{}', '{}', false, true) is not null",
+            other.tenant, salon.number
+        ),
+    ];
+    let holders = "select string_agg(phone_number || coalesce(tenant_id::text, ''), ' ' order by id) from phone_numbers";
+    let before = two.query("dialplane_operator", None, holders);
+    for call in &calls {
+        for unset in [None, Some("")] {
+            assert_eq!(two.query("dialplane_tenant", unset, call), "f", "{call} {unset:?}");
+        }
+    }
+    assert_eq!(two.query("dialplane_operator", None, holders), before);
+    for call in &calls {
+        assert_eq!(two.query("dialplane_operator", None, call), "t", "{call}");
+    }
+}
+
 /// Checks that Postgres refuses SQL of the tenants' role for want of privilege.
 fn refused(two: &TwoTenants, tenant: Option<&str>, sql: &str) {
     let sql = format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dialplane_common::e164::E164;
+use dialplane_common::e164::{E164, Prefix};
 use dialplane_common::feed::frame::{Frame, FrameError, Frames, RawKey, RecordKey, Unreadable};
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::Delta;
@@ -36,6 +36,23 @@ pub enum ApplyError {
     /// The records don't add up to what the feed says.
     #[error("digest differs from the feed's")]
     Digest,
+}
+
+/// A number, or a block of them: kept alike, in tables of their own. Only numbers are found by providers' names.
+#[derive(Clone, Copy)]
+enum Address {
+    Number(E164),
+    Range(Prefix),
+}
+
+impl Address {
+    /// Its key in its table.
+    const fn key(self) -> u64 {
+        match self {
+            Self::Number(number) => number.to_u64(),
+            Self::Range(prefix) => prefix.to_u64(),
+        }
+    }
 }
 
 impl Snapshot {
@@ -82,24 +99,21 @@ impl Snapshot {
                 }
             }
             RecordKey::Agent(id) => copy_slot(&mut self.agents, &from.agents, id),
-            RecordKey::Number(number) => {
-                if let Some(found) = from.numbers.get(number.to_u64()) {
-                    let (record, hash) = (Number::new(from, found).record(), found.0.hash());
-                    // It was prepared before, so it can be again.
-                    let _ = self.set_number(number, record, hash);
-                }
-            }
-            RecordKey::Range(prefix) => {
-                if let Some(found) = from.ranges.get(prefix.to_u64()) {
-                    let (record, hash) = (Number::new(from, found).record(), found.0.hash());
-                    let _ = self.set_range(prefix.to_u64(), record, hash);
-                }
-            }
+            RecordKey::Number(number) => self.copy_number(Address::Number(number), from),
+            RecordKey::Range(prefix) => self.copy_number(Address::Range(prefix), from),
             RecordKey::Token(hash) => {
                 if let Some(token) = from.tokens.get(&hash) {
                     self.tokens.insert(hash, token.clone());
                 }
             }
+        }
+    }
+
+    fn copy_number(&mut self, address: Address, from: &Self) {
+        if let Some(found) = from.table(address).get(address.key()) {
+            let (record, hash) = (Number::new(from, found).record(), found.0.hash());
+            // It was prepared before, so it can be again.
+            let _ = self.set_number(address, record, hash);
         }
     }
 
@@ -138,14 +152,14 @@ impl Snapshot {
     }
 
     fn hash(&self, key: RecordKey) -> Option<RecordHash> {
-        let entry = |numbers: &Numbers, key| numbers.get(key).map(|(entry, _)| entry.hash());
+        let entry = |address: Address| self.table(address).get(address.key()).map(|(entry, _)| entry.hash());
         match key {
             RecordKey::Platform => self.platform.as_ref().map(|(hash, _)| *hash),
             RecordKey::Tenant(id) => self.tenants.hash(&id),
             RecordKey::Account(id) => self.accounts.hash(&id),
             RecordKey::Agent(id) => self.agents.hash(&id),
-            RecordKey::Number(number) => entry(&self.numbers, number.to_u64()),
-            RecordKey::Range(prefix) => entry(&self.ranges, prefix.to_u64()),
+            RecordKey::Number(number) => entry(Address::Number(number)),
+            RecordKey::Range(prefix) => entry(Address::Range(prefix)),
             RecordKey::Token(hash) => self.tokens.get(&hash).map(|(hash, _)| *hash),
         }
     }
@@ -159,15 +173,8 @@ impl Snapshot {
                 self.accounts.clear(&id);
             }
             RecordKey::Agent(id) => self.agents.clear(&id),
-            RecordKey::Number(number) => {
-                self.unlink_number(number);
-                release_plan(self, |snapshot| &snapshot.numbers, number.to_u64());
-                self.numbers.remove(number.to_u64());
-            }
-            RecordKey::Range(prefix) => {
-                release_plan(self, |snapshot| &snapshot.ranges, prefix.to_u64());
-                self.ranges.remove(prefix.to_u64());
-            }
+            RecordKey::Number(number) => self.remove_number(Address::Number(number)),
+            RecordKey::Range(prefix) => self.remove_number(Address::Range(prefix)),
             RecordKey::Token(hash) => self.tokens.remove(&hash),
         }
     }
@@ -189,29 +196,59 @@ impl Snapshot {
             Some(Record::Agent(id, record)) => {
                 self.agents.set(id, hash, Arc::new(record)).ok_or(Unreadable::Malformed)?;
             }
-            Some(Record::Number(number, record)) => self.set_number(number, record, hash)?,
-            Some(Record::Range(prefix, record)) => self.set_range(prefix.to_u64(), record, hash)?,
+            Some(Record::Number(number, record)) => {
+                self.set_number(Address::Number(number), record, hash)?;
+            }
+            Some(Record::Range(prefix, record)) => self.set_number(Address::Range(prefix), record, hash)?,
             Some(Record::Token(token, record)) => self.tokens.insert(token, (hash, Arc::new(record))),
         }
         Ok(())
     }
 
-    fn set_number(&mut self, number: E164, record: NumberRecord, hash: RecordHash) -> Result<(), Unreadable> {
+    fn set_number(
+        &mut self,
+        address: Address,
+        record: NumberRecord,
+        hash: RecordHash,
+    ) -> Result<(), Unreadable> {
         let mut parts = Parts::of(record);
-        let (fields, plan) = self.settle(number.to_u64(), &mut parts, hash)?;
-        self.unlink_number(number);
-        release_plan(self, |snapshot| &snapshot.numbers, number.to_u64());
-        self.numbers.insert(fields, Own { plan: plan.as_ref(), place: &parts.text });
-        self.link_number(number);
+        let (fields, plan) = self.settle(address.key(), &mut parts, hash)?;
+        self.let_go(address);
+        self.table_mut(address).insert(fields, Own { plan: plan.as_ref(), place: &parts.text });
+        if let Address::Number(number) = address {
+            self.link_number(number);
+        }
         Ok(())
     }
 
-    fn set_range(&mut self, prefix: u64, record: NumberRecord, hash: RecordHash) -> Result<(), Unreadable> {
-        let mut parts = Parts::of(record);
-        let (fields, plan) = self.settle(prefix, &mut parts, hash)?;
-        release_plan(self, |snapshot| &snapshot.ranges, prefix);
-        self.ranges.insert(fields, Own { plan: plan.as_ref(), place: &parts.text });
-        Ok(())
+    fn remove_number(&mut self, address: Address) {
+        self.let_go(address);
+        self.table_mut(address).remove(address.key());
+    }
+
+    /// What is replaced or removed isn't known by its providers' names any more, and doesn't have its plan.
+    fn let_go(&mut self, address: Address) {
+        if let Address::Number(number) = address {
+            self.unlink_number(number);
+        }
+        let plan = self.table(address).get(address.key()).and_then(|(_, own)| own.plan).cloned();
+        if let Some(plan) = plan {
+            self.plans.release(&plan);
+        }
+    }
+
+    const fn table(&self, address: Address) -> &Numbers {
+        match address {
+            Address::Number(_) => &self.numbers,
+            Address::Range(_) => &self.ranges,
+        }
+    }
+
+    const fn table_mut(&mut self, address: Address) -> &mut Numbers {
+        match address {
+            Address::Number(_) => &mut self.numbers,
+            Address::Range(_) => &mut self.ranges,
+        }
     }
 
     /// Finds slots and plan for a number.
@@ -287,14 +324,6 @@ fn copy_slot<K: MapKey, V>(to: &mut Slots<K, V>, from: &Slots<K, V>, key: K) {
     let slot = from.find(&key).and_then(|index| from.slot(index));
     if let Some((hash, value)) = slot.and_then(|slot| Some((slot.hash()?, slot.value.clone()?))) {
         to.set(key, hash, value);
-    }
-}
-
-/// The number that is replaced or removed doesn't have its plan any more.
-fn release_plan(snapshot: &mut Snapshot, numbers: fn(&Snapshot) -> &Numbers, key: u64) {
-    let plan = numbers(snapshot).get(key).and_then(|(_, own)| own.plan).cloned();
-    if let Some(plan) = plan {
-        snapshot.plans.release(&plan);
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime};
 
-pub use body::LargeBodies;
+pub use body::{BodyError, LargeBodies};
 use bytes::Bytes;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::provider::headers::Headers;
@@ -100,14 +100,13 @@ impl Webhooks {
             return self.other_path(request).await;
         };
         let (parts, body) = request.into_parts();
-        let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
-        if parts.method != Method::POST && !(parts.method == Method::GET && endpoint.kind.get) {
-            metrics.ended(Outcome::Method);
+        if !endpoint.takes(&parts.method) {
+            self.ended(&endpoint, Outcome::Method);
             return method_not_allowed(endpoint.kind.get);
         }
         let body = match body::read(body, endpoint.kind.size, self.body_timeout, &self.large_bodies).await {
             Ok(body) => body,
-            Err(error) => return self.unread(&endpoint, error),
+            Err(error) => return closing(self.refused(&endpoint, error)),
         };
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let authority = parts.uri.authority().map(Authority::as_str);
@@ -143,7 +142,7 @@ impl Webhooks {
     /// Answers when the tenant's own server has.
     pub async fn finish(&self, endpoint: &Endpoint, work: Box<ToolWork>) -> Answer {
         let answer = work.finish(&self.outbound).await;
-        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(answer.outcome);
+        self.ended(endpoint, answer.outcome);
         answer
     }
 
@@ -199,18 +198,16 @@ impl Webhooks {
         response
     }
 
-    /// What is said of a webhook whose body didn't come whole in time; counts it.
+    /// What is said of a webhook whose body wasn't read whole; counts it.
     #[must_use]
-    pub fn incomplete(&self, endpoint: &Endpoint) -> Answer {
-        let error = body::BodyError::Incomplete;
-        self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(error.outcome());
+    pub fn refused(&self, endpoint: &Endpoint, error: BodyError) -> Answer {
+        self.ended(endpoint, error.outcome());
         Answer::refusal(error.outcome(), error.to_string())
     }
 
-    fn unread(&self, endpoint: &Endpoint, error: body::BodyError) -> Response<Full<Bytes>> {
-        let outcome = error.outcome();
+    /// Counts how a webhook ended.
+    pub fn ended(&self, endpoint: &Endpoint, outcome: Outcome) {
         self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(outcome);
-        closing(Answer::refusal(outcome, error.to_string()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use dialplane_common::ids::AccountId;
 use dialplane_common::provider::{Body, Kind, PROVIDERS, Provider};
+use hyper::Method;
 
 /// What a path names.
 #[derive(Clone, Copy)]
@@ -18,6 +19,14 @@ pub struct Endpoint {
     pub account: Option<AccountId>,
     /// What its bodies are: the kind's, or wider under a second name.
     pub body: Body,
+}
+
+impl Endpoint {
+    /// Whether it takes requests of this method.
+    #[must_use]
+    pub fn takes(&self, method: &Method) -> bool {
+        *method == Method::POST || (self.kind.get && *method == Method::GET)
+    }
 }
 
 /// A second name of Twilio's voice webhook, which also takes JSON.
@@ -59,6 +68,22 @@ mod tests {
             endpoint(CALL_INCOMING)
                 .is_some_and(|call| call.body == Body::FormOrJson && call.kind.name == "voice")
         );
+    }
+
+    #[test]
+    fn post_is_taken_everywhere_and_get_where_the_kind_takes_it() {
+        let mut taken = [0, 0];
+        for (provider, kind) in PROVIDERS.iter().flat_map(|of| of.kinds().iter().map(move |kind| (of, kind)))
+        {
+            let endpoint = endpoint(&format!("/webhooks/{}/{}", provider.name(), kind.name)).unwrap();
+            assert!(endpoint.takes(&Method::POST), "{} {}", provider.name(), kind.name);
+            assert_eq!(endpoint.takes(&Method::GET), kind.get, "{} {}", provider.name(), kind.name);
+            assert!(
+                ![Method::HEAD, Method::PUT, Method::OPTIONS].iter().any(|method| endpoint.takes(method))
+            );
+            taken[usize::from(kind.get)] += 1;
+        }
+        assert!(!taken.contains(&0), "{taken:?}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::store::{Actor, Store};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const KEY_NOT_GOOD: &str = "the key isn't known, or is no longer good";
 /// Operators' programs work for all tenants.
 const OPERATOR_FACTOR: u32 = 10;
 
@@ -71,39 +72,33 @@ impl Gate {
         }
         match self.keys.ask(store, &hash).await? {
             Some(principal) => Ok(principal),
-            None => Err(self.failed(address, "the key isn't known, or is no longer good")),
+            None => Err(self.failed(address, KEY_NOT_GOOD)),
         }
     }
 
     /// A token costs a signature's verification and no more, so that a good one is let in whatever others do from its
     /// address.
     async fn admit_token(&self, oidc: &Oidc, token: &str, address: IpAddr) -> Result<Principal, Problem> {
-        match oidc.verify(token).await {
-            Ok(identity) => {
-                let actor = Actor::Subject(identity.subject);
-                Ok(Principal { actor, role: identity.role, tenant: identity.tenant })
-            }
-            Err(error @ TokenError::NoKeys) => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                Err(Problem::new(status, "issuer_unavailable", error.to_string()))
-            }
+        match identify(oidc, token).await {
+            Ok(principal) => Ok(principal),
+            // The issuer's failure, not the sender's.
+            Err(error @ TokenError::NoKeys) => Err(error.into()),
             Err(error) => Err(self.failed(address, &error.to_string())),
         }
     }
 
-    /// Who asks, looked at anew while what it asked for lasts. Neither counts for a rate nor trusts what was good lately.
+    /// Who asks, looked at anew while what it asked for lasts. Counts neither for a rate nor as a failure, and doesn't
+    /// trust what was good lately.
     ///
     /// # Errors
     /// When it isn't let in any more.
     pub async fn admit_again(&self, store: &Store, headers: &HeaderMap) -> Result<Principal, Problem> {
         let bearer = bearer(headers)?;
         match &self.oidc {
-            Some(oidc) if is_token(bearer) => {
-                self.admit_token(oidc, bearer, IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await
-            }
+            Some(oidc) if is_token(bearer) => Ok(identify(oidc, bearer).await?),
             _ => {
                 let principal = self.keys.ask(store, &hash(bearer)).await?;
-                principal.ok_or_else(|| Problem::unauthorized("the key isn't known, or is no longer good"))
+                principal.ok_or_else(|| Problem::unauthorized(KEY_NOT_GOOD))
             }
         }
     }
@@ -130,6 +125,24 @@ impl Gate {
         let rate = self.rates.requests?;
         let rate = if principal.is_operator() { rate.times(OPERATOR_FACTOR) } else { rate };
         Some((rate, self.principals.take(&principal.actor, rate, Instant::now())))
+    }
+}
+
+/// Who a token speaks for.
+async fn identify(oidc: &Oidc, token: &str) -> Result<Principal, TokenError> {
+    let identity = oidc.verify(token).await?;
+    let actor = Actor::Subject(identity.subject);
+    Ok(Principal { actor, role: identity.role, tenant: identity.tenant })
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::NoKeys => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "issuer_unavailable", error.to_string())
+            }
+            error => Self::unauthorized(&error.to_string()),
+        }
     }
 }
 
@@ -190,7 +203,35 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use dialplane_common::feed::keyring::Keyring;
+
     use super::*;
+    use crate::config::SealKeys;
+    use crate::oidc::OidcSettings;
+
+    #[tokio::test]
+    async fn a_token_that_is_looked_at_anew_counts_as_no_failure() {
+        let seal = |domain| Keyring::parse(domain, "a-key-for-tests-that-is-long-enough").unwrap();
+        let seal_keys = SealKeys { at_rest: seal("admin"), feed: seal("feed") };
+        let store = Store::new("postgres://nobody@127.0.0.1/nothing", Arc::new(seal_keys)).unwrap();
+        let oidc = Arc::new(Oidc::new(OidcSettings::example(), crate::outbound::client().unwrap()));
+        let rate = Rate::per_second(1, 1);
+        let rates = RateSettings { requests: None, failures: Some(rate) };
+        let gate = Gate::new(rates, Some(oidc), Arc::new(Metrics::new().unwrap()));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer e30.e30.e30"));
+        for _ in 0..3 {
+            let again = gate.admit_again(&store, &headers).await;
+            assert_eq!(again.unwrap_err().status(), StatusCode::UNAUTHORIZED);
+        }
+        let address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        assert_eq!(gate.failures.wait(&address, rate, Instant::now()), None);
+        // At the door it does.
+        for expected in [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS] {
+            let admitted = gate.admit(&store, &headers, address).await;
+            assert_eq!(admitted.unwrap_err().status(), expected);
+        }
+    }
 
     #[test]
     fn headers_say_the_policy_and_how_it_stands() {

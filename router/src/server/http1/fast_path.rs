@@ -18,7 +18,7 @@ use super::request::{self, BYTES_MAX, Found, HEADERS_MAX, Request};
 use super::rewound::Rewound;
 use super::{Progress, Shared, response};
 use crate::outcome::{Answer, Outcome};
-use crate::webhook::{Endpoint, Peer, Reaction, Received, ToolWork, endpoint};
+use crate::webhook::{BodyError, Endpoint, Peer, Reaction, Received, ToolWork, endpoint};
 
 /// How much room there is for each reading of what isn't whole.
 const MORE_BYTES: usize = 4 << 10;
@@ -94,7 +94,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
             match turn {
                 Some(Turn::Answered { last: false } | Turn::Head) => {}
                 Some(Turn::Body { endpoint, length }) => {
-                    if !self.read_body(&endpoint, length).await? {
+                    if self.read_body(&endpoint, length).await? {
                         break;
                     }
                 }
@@ -195,7 +195,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     fn answer_request(&self, endpoint: Endpoint, request: &Request<'_>, output: &mut Vec<u8>) -> Turn {
         let webhooks = &self.shared.webhooks;
         if self.shared.lag.excessive() {
-            webhooks.metrics.of_kind(endpoint.provider_index, endpoint.kind_index).ended(Outcome::Overloaded);
+            webhooks.ended(&endpoint, Outcome::Overloaded);
             output.extend_from_slice(response::OVERLOADED);
             return Turn::Answered { last: true };
         }
@@ -229,7 +229,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
         Ok(last)
     }
 
-    /// Reads until `length` bytes are there. Too late, it says so to the client, and returns false.
+    /// Reads until `length` bytes are there. Too late, it says so to the client, and that is the connection's last answer.
+    /// Says whether it was.
     async fn read_body(&mut self, endpoint: &Endpoint, length: usize) -> io::Result<bool> {
         self.progress.step();
         let whole = tokio::time::timeout(self.shared.webhooks.body_timeout, async {
@@ -241,17 +242,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
         let read = whole.await;
         self.progress.step();
         if let Ok(read) = read {
-            return read.map(|()| true);
+            return read.map(|()| false);
         }
         let mut output = Vec::new();
-        response::write(&self.shared.webhooks.incomplete(endpoint), true, &mut output);
+        let answer = self.shared.webhooks.refused(endpoint, BodyError::Incomplete);
+        response::write(&answer, true, &mut output);
         self.send(&output).await?;
-        Ok(false)
+        Ok(true)
     }
 }
 
 /// The webhook at a target, if it takes the method.
 fn endpoint_of(target: &str, method: &Method) -> Option<Endpoint> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    endpoint(path).filter(|endpoint| *method == Method::POST || endpoint.kind.get)
+    endpoint(path).filter(|endpoint| endpoint.takes(method))
 }

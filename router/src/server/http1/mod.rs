@@ -193,8 +193,7 @@ impl Shared {
     /// Refuses before anything is read or checked, and ends the connection: see [`Lag`].
     fn overloaded(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if let Some(endpoint) = endpoint(request.uri().path()) {
-            let kind = self.webhooks.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
-            kind.ended(Outcome::Overloaded);
+            self.webhooks.ended(&endpoint, Outcome::Overloaded);
         }
         let mut response = Answer::refusal(Outcome::Overloaded, "overloaded\n").into_response();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
