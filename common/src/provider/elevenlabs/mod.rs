@@ -2,9 +2,13 @@
 //!
 //! Sources, read 2026-11: <https://elevenlabs.io/docs/eleven-agents/customization/personalization/twilio-personalization>,
 //! <https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks>, and the types of ElevenLabs's Python SDK
-//! 2.78.0.
+//! 2.78.0; <https://api.elevenlabs.io/openapi.json> for the REST API.
 
+mod agents;
+mod api;
 mod credentials;
+mod listing;
+mod numbers;
 mod parse;
 mod render;
 mod variables;
@@ -18,6 +22,8 @@ use super::reply::{Action, Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::rest::agents::Agents;
+use crate::rest::numbers::Numbers;
 use crate::route::Prompt;
 
 /// The provider.
@@ -94,6 +100,14 @@ impl Provider for ElevenLabs {
     /// The number has to be imported at ElevenLabs: its agent takes the call.
     fn entry(&self, carrier: &str) -> Option<&'static str> {
         (carrier == "twilio").then_some("https://api.elevenlabs.io/twilio/inbound_call")
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::ElevenLabsNumbers)
+    }
+
+    fn agents(&self) -> Option<&'static dyn Agents> {
+        Some(&agents::ElevenLabsAgents)
     }
 }
 

@@ -121,7 +121,7 @@ fn first_message<'a>(voice: &EffectiveVoice<'a>, action: Action<'a>) -> Option<&
 }
 
 /// ElevenLabs names languages without a region, but for Brazilian Portuguese.
-fn language(tag: &str) -> String {
+pub fn language(tag: &str) -> String {
     let tag = tag.to_ascii_lowercase();
     match tag.split('-').next() {
         _ if tag == "pt-br" => tag,

@@ -36,6 +36,11 @@ const NAMES: [&str; 8] = [
     "refusal_reason",
 ];
 
+/// The names that every answer has.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLE_NAMES.into_iter().filter(|name| !NAMES.contains(name)).chain(NAMES)
+}
+
 impl<'a> Task<'a> {
     pub fn of(reply: &Reply<'a>, prompt: Option<&'a str>) -> Self {
         let (route_action, route_text, route_to) = match reply.action {

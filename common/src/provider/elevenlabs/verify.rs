@@ -19,7 +19,7 @@ use crate::time::{UnixMillis, UnixSeconds};
 static SIGNATURE: HeaderName = HeaderName::from_static("elevenlabs-signature");
 
 /// Where the initiation webhook's secret stands, unless an account says otherwise.
-const DEFAULT_HEADER: &str = "x-dialplane-secret";
+pub const DEFAULT_HEADER: &str = "x-dialplane-secret";
 
 /// How long ago a webhook may be signed, in seconds, inclusive: as in ElevenLabs's SDKs. They don't limit the future; here
 /// it is the same, so that a clock may be wrong and no signature is good for ever.
