@@ -5,12 +5,13 @@
 //! A request's way: [`server`] takes it, finds the [`api`] of its first path segment and that API's route, draws a
 //! fault ([`faults`]) and lets the route's handler change the [`world`] (accounts, numbers, things, the [`ledger`]). A
 //! handler is a function of world and request: it waits for nothing, so that what a fault means is said in one place.
-//! [`control`] is how tests and people look at all that and interfere.
+//! Only [`calls`] ask others: our webhooks. [`control`] is how tests and people look at all that and interfere.
 //!
-//! A provider is one folder and its line in [`api::APIS`].
+//! A provider is one folder and its lines in [`api::APIS`] and [`calls::place`].
 
 mod account;
 mod api;
+mod calls;
 mod clock;
 mod control;
 mod draw;

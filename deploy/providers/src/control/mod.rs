@@ -1,6 +1,7 @@
 //! How tests and people look at the simulated providers, and interfere. None of it meets faults.
 
 mod accounts;
+mod calls;
 mod faults;
 mod numbers;
 
@@ -27,6 +28,7 @@ pub async fn answer(simulator: &Simulator, base: &str, request: &Request) -> Rep
         ("control", ["numbers", provider, number]) => numbers::change(simulator, request, provider, number),
         ("control", ["faults"]) => faults::plan(simulator, request),
         ("control", ["next"]) => faults::next(simulator, request),
+        ("control", ["calls"]) => calls::make(simulator, request).await,
         ("control", ["operations"]) if get => Ok(operations()),
         _ => Err(refused(404, "there is nothing here; GET / tells what there is")),
     };

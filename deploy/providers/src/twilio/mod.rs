@@ -3,6 +3,7 @@
 
 mod addresses;
 mod buy;
+pub mod call;
 pub mod dialect;
 pub mod errors;
 mod fields;
@@ -10,7 +11,9 @@ mod list;
 mod numbers;
 mod pricing;
 mod search;
+pub mod signature;
 mod subaccounts;
+pub mod twiml;
 
 use http::Method;
 use serde_json::{Value, json};

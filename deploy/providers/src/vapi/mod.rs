@@ -1,9 +1,11 @@
 //! Vapi's REST API: assistants and what they use, and phone numbers.
 
 mod buy;
+pub mod call;
 mod import;
 mod numbers;
 mod resources;
+mod server;
 
 use http::Method;
 use serde_json::{Map, Value, json};
