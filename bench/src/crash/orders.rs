@@ -28,7 +28,7 @@ impl Orders {
         };
         account("/accounts", "ACplatform");
         let credentials = json!({"api_key": "vapi-key", "secret": "vapi-secret"});
-        operator
+        let _ = operator
             .create("/accounts", &json!({"provider": "vapi", "label": "vapi", "credentials": credentials}));
         let tenant = |index: usize| {
             let id = operator.create("/tenants", &json!({"name": format!("Tenant {index}")}));

@@ -22,6 +22,7 @@ mod personalisation;
 mod pressure;
 mod propagation;
 mod providers;
+mod provisioning;
 mod published;
 mod rest_refusals;
 mod rivals;
