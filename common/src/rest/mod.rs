@@ -7,6 +7,7 @@
 
 pub mod agents;
 pub mod fault;
+pub mod incoming_phone_numbers;
 pub mod numbers;
 pub mod reply;
 pub mod request;

@@ -3,7 +3,9 @@
 //! Sources, read 2026-11: <https://www.twilio.com/docs/voice/twiml>,
 //! <https://www.twilio.com/docs/usage/security>, <https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys>.
 
+mod api;
 mod credentials;
+mod numbers;
 mod parse;
 mod render;
 mod verify;
@@ -17,6 +19,7 @@ use super::request::{ParseError, WebhookRequest};
 use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
+use crate::rest::numbers::Numbers;
 
 /// The provider.
 pub struct Twilio;
@@ -71,6 +74,10 @@ impl Provider for Twilio {
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {
         render::acknowledgement(kind.name)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::NUMBERS)
     }
 }
 
