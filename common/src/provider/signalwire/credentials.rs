@@ -17,12 +17,20 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
     }
     // For the REST API: the token, and the space below whose name the API stands.
     fields.api_secret("api_token")?;
-    fields.text("space")?;
+    if fields.text("space")?.is_some_and(|space| !is_space(space)) {
+        return Err(fields
+            .error("space", "wanted the space's name: acme, where the dashboard is acme.signalwire.com"));
+    }
     let read = fields.finish()?;
     match read.credentials.iter().any(|key| key.value.expose().starts_with(b"PT")) {
         true => Err(CredentialError::new("signing_key", "wanted the signing key (PSK_…), not the API token")),
         false => Ok(read),
     }
+}
+
+/// A label of a host name: requests to the REST API go to the host of this name below signalwire.com.
+pub fn is_space(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -53,6 +61,8 @@ mod tests {
         check(r#","signing_key":"""#, "signing_key");
         check(r#","signing_key":"PT0123456789""#, "signing_key");
         check(r#","signing_key":"PSK_a","auth_token":"b""#, "auth_token");
+        check(r#","signing_key":"PSK_a","space":"acme.signalwire.com""#, "space");
+        check(r#","signing_key":"PSK_a","space":"evil.example/""#, "space");
         let missing = read(&serde_json::from_str(r#"{"signing_key":"PSK_a"}"#).unwrap()).unwrap_err();
         assert_eq!(missing.field, "project_id");
     }

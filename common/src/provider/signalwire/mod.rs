@@ -5,8 +5,10 @@
 //! <https://signalwire.com/docs/swml/reference/calling>,
 //! <https://signalwire.com/docs/apis/rest/swml-webhook/webhooks/inbound-call-webhook>.
 
+mod api;
 mod credentials;
 mod cxml;
+mod numbers;
 mod parse;
 mod swml;
 mod verify;
@@ -20,6 +22,7 @@ use super::request::{ParseError, WebhookRequest};
 use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
+use crate::rest::numbers::Numbers;
 
 /// The provider.
 pub struct SignalWire;
@@ -86,6 +89,10 @@ impl Provider for SignalWire {
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {
         cxml::acknowledgement(kind.name)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::NUMBERS)
     }
 }
 

@@ -73,7 +73,12 @@ pub trait Dialect: Copy + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// How a number that can't be given back answers, beside those that say so by their status.
+    /// What an answer to a purchase means that is no success.
+    fn purchase_fault(self, reply: &Reply) -> Fault {
+        self.fault(reply)
+    }
+
+    /// What an answer to a release means that is no success.
     fn release_fault(self, reply: &Reply) -> Fault {
         self.fault(reply)
     }
@@ -132,7 +137,10 @@ impl<D: Dialect> Numbers for IncomingPhoneNumbers<D> {
         form.extend(dialect.purchase(account));
         let request = self.numbers(account, D::OPERATIONS.buy, Method::POST)?.form(pairs(&form));
         Ok(Exchange::last(request, move |reply| {
-            let held: Held = resource::read::<D>(&success(dialect, &reply)?.json()?)?;
+            if !reply.is_success() {
+                return Err(dialect.purchase_fault(&reply));
+            }
+            let held: Held = resource::read::<D>(&reply.json()?)?;
             match held.number == Some(number) {
                 true => Ok(held),
                 false => {
