@@ -6,6 +6,7 @@
 //! and repetition for all providers alike.
 
 pub mod agents;
+pub mod application;
 pub mod fault;
 pub mod incoming_phone_numbers;
 pub mod numbers;
@@ -59,9 +60,39 @@ impl Account<'_> {
     }
 }
 
+impl Account<'_> {
+    /// This account, for a later request of an exchange.
+    #[must_use]
+    pub fn keep(&self) -> KeptAccount {
+        KeptAccount { id: self.id, credentials: self.credentials.clone(), now: self.now }
+    }
+}
+
+/// An account that a later request of an exchange is made with.
+#[derive(Clone)]
+pub struct KeptAccount {
+    id: AccountId,
+    credentials: Map<String, Value>,
+    now: UnixSeconds,
+}
+
+impl KeptAccount {
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> Account<'_> {
+        Account { id: self.id, credentials: &self.credentials, now: self.now }
+    }
+}
+
 impl fmt::Debug for Account<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeptAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.account().fmt(f)
     }
 }
 
@@ -121,6 +152,20 @@ impl<T: 'static> Exchange<T> {
             Step::Done(value) => then(value),
             Step::Next(next) => Ok(Step::Next(next.then(then))),
             Step::Later(wait, next) => Ok(Step::Later(wait, next.then(then))),
+        })
+    }
+
+    /// This exchange, which asked for what is so already where the thing isn't there: a release, say.
+    pub fn or_gone(self, value: T) -> Self
+    where
+        T: Send,
+    {
+        let read = self.read;
+        Exchange::new(self.request, move |reply| match read(reply) {
+            Ok(Step::Next(next)) => Ok(Step::Next(next.or_gone(value))),
+            Ok(Step::Later(wait, next)) => Ok(Step::Later(wait, next.or_gone(value))),
+            Err(Fault::Gone { .. }) => Ok(Step::Done(value)),
+            done => done,
         })
     }
 

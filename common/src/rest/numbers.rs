@@ -220,7 +220,9 @@ pub trait Numbers: Sync {
     fn search(&self, account: &Account<'_>, wanted: &Wanted) -> Result<Exchange<Vec<Offer>>, Fault>;
 
     /// Buys a number and, where the provider can in one request, points it at us. The number may be
-    /// [pending](HeldState::Pending).
+    /// [pending](HeldState::Pending), and [`Held::id`] may be another when it isn't any more: [`Numbers::get`] tells.
+    ///
+    /// The purchase is the exchange's last request: a fault of one behind it would be taken for the purchase's own.
     ///
     /// # Errors
     /// As [`Numbers::search`].
