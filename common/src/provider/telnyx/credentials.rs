@@ -27,6 +27,8 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
         return Err(fields.error(PUBLIC_KEY, "wanted the account's public key, from Account → Keys"));
     }
     fields.secret(API_KEY)?;
+    // For the REST API: what numbers that are bought take messages by.
+    fields.text("messaging_profile_id")?;
     let read = fields.finish()?;
     let keys = read.credentials.iter().filter(|credential| credential.kind == PUBLIC_KEY);
     for (index, credential) in keys.enumerate() {

@@ -5,9 +5,11 @@
 //! <https://developers.telnyx.com/api/call-control/>,
 //! <https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks>.
 
+mod api;
 mod call_control;
 mod credentials;
 mod message;
+mod numbers;
 mod texml;
 mod verify;
 
@@ -21,6 +23,7 @@ use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Api, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
+use crate::rest::numbers::Numbers;
 
 /// The provider.
 pub struct Telnyx;
@@ -94,7 +97,11 @@ impl Provider for Telnyx {
     }
 
     fn api(&self) -> Option<Api> {
-        Some(Api { base_setting: "TELNYX_API_BASE", base: "https://api.telnyx.com/v2" })
+        Some(api::API)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::TelnyxNumbers)
     }
 }
 
