@@ -45,6 +45,12 @@ impl Xml {
         Rendered::document(MEDIA_TYPE, self.0)
     }
 
+    /// The document as text, for who sends it as something else than an answer.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
     /// Markup, as it is.
     pub fn raw(&mut self, markup: &str) -> &mut Self {
         self.0.push_str(markup);

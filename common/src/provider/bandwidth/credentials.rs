@@ -28,6 +28,16 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
         }
         None => {}
     }
+    // For the REST API: a user of the dashboard, and where numbers are put.
+    user_id(&mut fields, "api_user")?;
+    fields.api_secret("api_password")?;
+    for field in ["site_id", "location_id"] {
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if fields.text(field)?.is_some_and(|text| !is_digits(text)) {
+            return Err(fields.error(field, "wanted digits only"));
+        }
+    }
+    fields.text("application_id")?;
     fields.finish()
 }
 
@@ -84,6 +94,14 @@ mod tests {
         check(r#"{"account_id":"5","callback_password":"p"}"#, "callback_user_id");
         check(r#"{"account_id":"5","callback_user_id":"u:v","callback_password":"p"}"#, "callback_user_id");
         check(r#"{"account_id":"5","callback_user_id":"u"}"#, "callback_password");
+        check(
+            r#"{"account_id":"5","callback_user_id":"u","callback_password":"p","api_user":"a:b"}"#,
+            "api_user",
+        );
+        check(
+            r#"{"account_id":"5","callback_user_id":"u","callback_password":"p","site_id":"x"}"#,
+            "site_id",
+        );
         check(r#"{"account_id":"5","callback_user_id":"u","callback_password":""}"#, "callback_password");
         check(
             r#"{"account_id":"5","callback_user_id":"u","callback_password":"p","callback_user_id_secondary":"v"}"#,

@@ -4,8 +4,10 @@
 //! <https://dev.bandwidth.com/docs/voice/programmable-voice/bxml/>,
 //! <https://dev.bandwidth.com/docs/messaging/webhooks/>, <https://dev.bandwidth.com/docs/account/applications>.
 
+mod api;
 mod credentials;
 mod locale;
+mod numbers;
 mod parse;
 mod render;
 mod verify;
@@ -18,6 +20,7 @@ use super::reply::{Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{AFTER, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::rest::numbers::Numbers;
 
 /// The kind of webhook that messages come by.
 const SMS: &str = "sms";
@@ -74,6 +77,10 @@ impl Provider for Bandwidth {
 
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         Rendered::empty(204)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::BandwidthNumbers)
     }
 }
 

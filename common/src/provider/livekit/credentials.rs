@@ -13,6 +13,10 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
     let key = fields.external_id("api_key", |_| Ok(()))?;
     let secret = fields.wanted("api_secret")?;
     fields.add(pair(key, secret), "api_secret");
+    if let Some(url) = fields.text("url")? {
+        base(url)
+            .ok_or_else(|| fields.error("url", "wanted the project's URL: wss://my-project.livekit.cloud"))?;
+    }
     let second = (fields.text("api_key_secondary")?, fields.text("api_secret_secondary")?);
     match second {
         (None, None) => {}
@@ -28,6 +32,14 @@ pub fn read(document: &Map<String, Value>) -> Result<AccountCredentials, Credent
         }
     }
     fields.finish()
+}
+
+/// The base URL of a project's REST API, by the URL that participants join at; `None` when it isn't such a URL.
+pub fn base(url: &str) -> Option<String> {
+    let host = url.strip_prefix("wss://").or_else(|| url.strip_prefix("https://"))?;
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    (!host.is_empty() && host.bytes().all(plain)).then(|| format!("https://{host}"))
 }
 
 fn pair(key: &str, secret: &str) -> Credential {
@@ -57,9 +69,27 @@ mod tests {
                 r#"{"api_key":"a","api_secret":"s","api_key_secondary":"a","api_secret_secondary":"t"}"#,
                 "api_key_secondary",
             ),
-            (r#"{"api_key":"a","api_secret":"s","url":"wss://x"}"#, "url"),
+            (r#"{"api_key":"a","api_secret":"s","urls":"wss://x"}"#, "urls"),
+            (r#"{"api_key":"a","api_secret":"s","url":"x.livekit.cloud"}"#, "url"),
+            (r#"{"api_key":"a","api_secret":"s","url":"wss://u:p@x"}"#, "url"),
         ] {
             assert_eq!(read(json).unwrap_err().field, field, "{json}");
+        }
+        assert!(read(r#"{"api_key":"a","api_secret":"s","url":"wss://x.livekit.cloud"}"#).is_ok());
+    }
+
+    #[test]
+    fn the_api_is_where_participants_join() {
+        for (url, expected) in [
+            ("wss://x.livekit.cloud", Some("https://x.livekit.cloud")),
+            ("https://livekit.example:7443/", Some("https://livekit.example:7443")),
+            ("ws://x", None),
+            ("wss://", None),
+            ("wss://x/path", None),
+            ("wss://x?a=b", None),
+            ("wss://x#a", None),
+        ] {
+            assert_eq!(base(url).as_deref(), expected, "{url}");
         }
     }
 }

@@ -2,8 +2,11 @@
 //! its rooms.
 //!
 //! Sources, read 2026-11: <https://docs.livekit.io/home/server/webhooks/>, <https://docs.livekit.io/sip/>, and
-//! `livekit_webhook.proto`, `livekit_models.proto` and `livekit/attrs.go` in <https://github.com/livekit/protocol>.
+//! `livekit_webhook.proto`, `livekit_models.proto`, `livekit_sip.proto` and `livekit/attrs.go` in
+//! <https://github.com/livekit/protocol>.
 
+mod agents;
+mod api;
 mod credentials;
 mod parse;
 mod verify;
@@ -16,6 +19,7 @@ use super::reply::{Action, JSON, Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::rest::agents::Agents;
 
 /// The provider.
 pub struct LiveKit;
@@ -69,6 +73,10 @@ impl Provider for LiveKit {
 
     fn is_over(&self, status: &str) -> bool {
         matches!(status, "participant_left" | "participant_connection_aborted")
+    }
+
+    fn agents(&self) -> Option<&'static dyn Agents> {
+        Some(&agents::LiveKitAgents)
     }
 }
 

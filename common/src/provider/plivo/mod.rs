@@ -4,8 +4,10 @@
 //! <https://www.plivo.com/docs/voice/concepts/signature-validation>,
 //! <https://www.plivo.com/docs/messaging/concepts/signature-validation>.
 
+mod api;
 mod credentials;
 mod language;
+mod numbers;
 mod parse;
 mod render;
 mod verify;
@@ -19,6 +21,7 @@ use super::request::{ParseError, WebhookRequest};
 use super::{AFTER, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
+use crate::rest::numbers::Numbers;
 
 /// The kind of webhook that messages come by.
 const SMS: &str = "sms";
@@ -74,6 +77,10 @@ impl Provider for Plivo {
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {
         render::acknowledgement(kind.name)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::PlivoNumbers)
     }
 }
 

@@ -2,10 +2,15 @@
 //!
 //! Sources, read 2026-11: <https://docs.retellai.com/features/inbound-call-webhook>,
 //! <https://docs.retellai.com/features/webhook-overview>, <https://docs.retellai.com/features/secure-webhook>,
-//! <https://docs.retellai.com/build/conversation-flow/custom-function>, and the types of Retell's Python SDK 6.2.13.
+//! <https://docs.retellai.com/build/conversation-flow/custom-function>, and the types of Retell's Python SDK 6.2.13,
+//! which also has the REST API.
 
+mod agents;
+mod api;
 mod credentials;
 mod language;
+mod listing;
+mod numbers;
 mod parse;
 mod render;
 mod verify;
@@ -18,6 +23,8 @@ use super::reply::{Action, Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::rest::agents::Agents;
+use crate::rest::numbers::Numbers;
 
 /// The provider.
 pub struct Retell;
@@ -25,6 +32,7 @@ pub struct Retell;
 const NAME: &str = "retell";
 const INBOUND: &str = "inbound";
 const FUNCTIONS: &str = "functions";
+const EVENTS: &str = "events";
 
 impl Provider for Retell {
     fn name(&self) -> &'static str {
@@ -33,7 +41,7 @@ impl Provider for Retell {
 
     fn kinds(&self) -> &'static [Kind] {
         // A function's body holds the conversation so far.
-        const KINDS: [Kind; 3] = [Kind::json(INBOUND), Kind::event(FUNCTIONS), Kind::event("events")];
+        const KINDS: [Kind; 3] = [Kind::json(INBOUND), Kind::event(FUNCTIONS), Kind::event(EVENTS)];
         &KINDS
     }
 
@@ -83,6 +91,14 @@ impl Provider for Retell {
 
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {
         render::tool_results(results)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::RetellNumbers)
+    }
+
+    fn agents(&self) -> Option<&'static dyn Agents> {
+        Some(&agents::RetellAgents)
     }
 }
 

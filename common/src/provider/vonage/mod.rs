@@ -5,9 +5,11 @@
 //! <https://developer.vonage.com/en/getting-started/concepts/webhooks>,
 //! <https://developer.vonage.com/en/getting-started/concepts/signing-messages>.
 
+mod api;
 mod carried;
 mod credentials;
 mod ncco;
+mod numbers;
 mod parameters;
 mod parse;
 mod render;
@@ -22,6 +24,7 @@ use super::reply::{Action, Refusal, Rendered, Reply};
 use super::request::{ParseError, WebhookRequest};
 use super::{AFTER, Body, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
+use crate::rest::numbers::Numbers;
 
 /// The provider.
 pub struct Vonage;
@@ -76,6 +79,10 @@ impl Provider for Vonage {
 
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         Rendered::empty(204)
+    }
+
+    fn numbers(&self) -> Option<&'static dyn Numbers> {
+        Some(&numbers::VonageNumbers)
     }
 
     fn is_over(&self, status: &str) -> bool {
