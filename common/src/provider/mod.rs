@@ -42,6 +42,8 @@ mod conformance;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod rest_conformance;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
 mod well_formed;
