@@ -31,5 +31,8 @@ mod thing;
 mod turn;
 mod world;
 
+mod plivo;
+mod signalwire;
+mod telnyx;
 mod twilio;
 mod vapi;

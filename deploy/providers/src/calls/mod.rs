@@ -58,7 +58,9 @@ pub async fn place(simulator: &Simulator, asked: Asked) -> Option<Value> {
     let mut call = Call::new(simulator, asked, number, account);
     let provider = call.number.provider.clone();
     let answered_by = match provider.as_str() {
-        "twilio" => crate::twilio::call::run(&mut call).await,
+        "twilio" | "signalwire" => crate::twilio::call::run(&mut call).await,
+        "telnyx" => crate::telnyx::call::run(&mut call).await,
+        "plivo" => crate::plivo::call::run(&mut call).await,
         provider => hosted::answer(&mut call, provider).await,
     };
     Some(json!({

@@ -3,7 +3,10 @@
 mod calls;
 mod faults;
 mod harness;
+mod plivo;
+mod signalwire;
 mod state;
+mod telnyx;
 mod twilio;
 mod vapi;
 mod webhooks;
