@@ -10,12 +10,18 @@ use crate::turn::{Outcome, Turn};
 
 /// All of them.
 pub static APIS: &[&Api] = &[
+    &crate::bandwidth::API,
+    &crate::elevenlabs::API,
+    &crate::livekit::API,
     &crate::plivo::API,
+    &crate::retell::API,
     &crate::signalwire::API,
     &crate::telnyx::API,
     &crate::twilio::API,
     &crate::twilio::PRICING,
     &crate::vapi::API,
+    &crate::vonage::API,
+    &crate::vonage::REST,
 ];
 
 /// One API.
