@@ -91,6 +91,4 @@ pub enum Denied {
     Credentials,
     /// The account is suspended or closed.
     Inactive,
-    /// The credentials are good, but not for this account.
-    Elsewhere,
 }

@@ -9,7 +9,20 @@ use crate::request::Request;
 use crate::turn::{Outcome, Turn};
 
 /// All of them.
-pub static APIS: &[&Api] = &[&crate::twilio::API, &crate::twilio::PRICING, &crate::vapi::API];
+pub static APIS: &[&Api] = &[
+    &crate::bandwidth::API,
+    &crate::elevenlabs::API,
+    &crate::livekit::API,
+    &crate::plivo::API,
+    &crate::retell::API,
+    &crate::signalwire::API,
+    &crate::telnyx::API,
+    &crate::twilio::API,
+    &crate::twilio::PRICING,
+    &crate::vapi::API,
+    &crate::vonage::API,
+    &crate::vonage::REST,
+];
 
 /// One API.
 pub struct Api {
@@ -99,9 +112,23 @@ impl Api {
     /// The route of a request, and what stands in its path's places.
     pub fn route(&self, request: &Request) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
         let segments = request.segments();
-        let fits = |route: &'static Route| route.matches(&segments).map(|params| (route, params));
-        self.routes.iter().filter(|route| route.method == request.method).find_map(fits)
+        let find = |segments: &[String]| {
+            let fits = |route: &'static Route| route.matches(segments).map(|params| (route, params));
+            self.routes.iter().filter(|route| route.method == request.method).find_map(fits)
+        };
+        find(&segments).or_else(|| find(&without_suffix(&segments)))
     }
+}
+
+/// The same path without the `.json` that some may leave out.
+fn without_suffix(segments: &[String]) -> Vec<String> {
+    let mut segments = segments.to_vec();
+    if let Some(last) = segments.last_mut()
+        && let Some(bare) = last.strip_suffix(".json")
+    {
+        *last = bare.to_owned();
+    }
+    segments
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ async fn befall(simulator: Arc<Simulator>, asked: Asked, fault: Option<Fault>) -
             Ok(reply)
         }
         Fault::Duplicate => {
-            simulator.perform(&asked, None);
+            simulator.perform(&asked, fault);
             Ok(simulator.perform(&asked, fault))
         }
         Fault::Late => {

@@ -29,6 +29,8 @@ pub fn of_target(target: &Target) -> Option<&'static str> {
     match host {
         "sip.vapi.ai" => Some("vapi"),
         "sip.rtc.elevenlabs.io" => Some("elevenlabs"),
+        "sip.retellai.com" => Some("retell"),
+        host if host.ends_with(".sip.livekit.cloud") => Some("livekit"),
         _ => None,
     }
 }
@@ -39,6 +41,9 @@ pub async fn answer(call: &mut Call<'_>, provider: &str) -> Value {
         return json!({"failed": format!("{provider} doesn't know {}", call.to)});
     };
     match provider {
+        "elevenlabs" => crate::elevenlabs::call::answer(call, &number).await,
+        "livekit" => crate::livekit::call::answer(call),
+        "retell" => crate::retell::call::answer(call, &number).await,
         "vapi" => crate::vapi::call::answer(call, &number).await,
         _ => json!({"failed": format!("{provider} takes no calls here")}),
     }
@@ -50,6 +55,9 @@ fn known(call: &Call<'_>, provider: &str) -> Option<Number> {
         return Some(call.number.clone());
     }
     let world = call.simulator.world();
+    if provider == "livekit" {
+        return crate::livekit::call::taken(&world, &call.to).map(|(number, _)| number);
+    }
     let carrier = &call.number;
     let is_it = |number: &&Number| {
         let sid = number.text("twilioAccountSid").or_else(|| number.text("sid"));

@@ -58,7 +58,11 @@ pub async fn place(simulator: &Simulator, asked: Asked) -> Option<Value> {
     let mut call = Call::new(simulator, asked, number, account);
     let provider = call.number.provider.clone();
     let answered_by = match provider.as_str() {
-        "twilio" => crate::twilio::call::run(&mut call).await,
+        "twilio" | "signalwire" => crate::twilio::call::run(&mut call).await,
+        "telnyx" => crate::telnyx::call::run(&mut call).await,
+        "vonage" => crate::vonage::call::run(&mut call).await,
+        "bandwidth" => crate::bandwidth::call::run(&mut call).await,
+        "plivo" => crate::plivo::call::run(&mut call).await,
         provider => hosted::answer(&mut call, provider).await,
     };
     Some(json!({
@@ -76,7 +80,9 @@ fn holder(simulator: &Simulator, asked: &Asked) -> Option<(Number, Account)> {
         address && asked.provider.as_ref().is_none_or(|provider| number.provider == *provider)
     };
     let rank = |number: &&Number| ORDER.iter().position(|provider| *provider == number.provider);
-    let number = world.numbers.iter().filter(is_meant).min_by_key(rank)?;
+    let Some(number) = world.numbers.iter().filter(is_meant).min_by_key(rank) else {
+        return crate::livekit::call::taken(&world, &asked.to);
+    };
     let account = world.account(&number.provider, &number.account)?;
     Some((number.clone(), account.clone()))
 }

@@ -8,7 +8,8 @@ use crate::calls::documents::{Action, Speaker, Step, walk};
 use crate::calls::{Answer, Call, Outgoing, Patience};
 use crate::clock;
 
-struct Twiml;
+/// How long an answer may take, and how often it is tried again.
+struct Twiml(Patience);
 
 /// Asks the number's voice URL, goes on from there, and tells the status callback how it ended.
 pub async fn run(call: &mut Call<'_>) -> Value {
@@ -23,7 +24,9 @@ pub async fn run(call: &mut Call<'_>) -> Value {
     }
     let Some(url) = field(call, "voice_url") else { return json!({"failed": "no voice_url"}) };
     let fallback = field(call, "voice_fallback_url");
-    let answered_by = walk(call, &Twiml, &url, fallback).await;
+    let speaker =
+        Twiml(if call.number.provider == NAME { Patience::new(15_000, 1) } else { Patience::new(5_000, 0) });
+    let answered_by = walk(call, &speaker, &url, fallback).await;
     if let Some(url) = field(call, "status_callback") {
         let status = status(&answered_by);
         let mut form = form(call, status);
@@ -73,7 +76,7 @@ impl Speaker for Twiml {
     }
 
     fn patience(&self) -> Patience {
-        Patience::new(15_000, 1)
+        self.0.clone()
     }
 }
 
@@ -108,6 +111,10 @@ fn signed(call: &Call<'_>, url: &str, form: Vec<(String, String)>) -> Outgoing {
     let content_type = "application/x-www-form-urlencoded; charset=UTF-8".to_owned();
     let headers = vec![("content-type".to_owned(), content_type)];
     let request = Outgoing { method: "POST", url: url.to_owned(), headers, body: body.finish() };
+    if call.number.provider != NAME {
+        let key = crate::signalwire::signing_key(&call.account);
+        return request.with("x-signalwire-signature", signature::sign(&key, url, &form));
+    }
     match call.account.secret.as_deref() {
         Some(secret) => request.with("x-twilio-signature", signature::sign(secret, url, &form)),
         None => request,

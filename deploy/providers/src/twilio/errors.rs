@@ -21,10 +21,9 @@ pub fn not_found(provider: &str, request: &Request) -> Reply {
 /// Somebody isn't let in.
 pub fn denied(provider: &str, why: Denied) -> Reply {
     let message = if provider == super::NAME { "Authenticate" } else { "Authentication failed" };
-    match why {
-        Denied::Credentials | Denied::Inactive => error(provider, 401, 20003, message),
-        Denied::Elsewhere => error(provider, 404, 20404, "The requested resource was not found"),
-    }
+    // A suspended account's credentials are as bad as wrong ones.
+    let (Denied::Credentials | Denied::Inactive) = why;
+    error(provider, 401, 20003, message)
 }
 
 /// The account has as many numbers as it may have.

@@ -1,18 +1,18 @@
 //! Twilio's REST API, 2010-04-01, and its prices. SignalWire's Compatibility API has the same shape and the same handlers
 //! here; where they differ, [`dialect`] says so.
 
-mod addresses;
-mod buy;
+pub mod addresses;
+pub mod buy;
 pub mod call;
 pub mod dialect;
 pub mod errors;
 mod fields;
-mod list;
-mod numbers;
+pub mod list;
+pub mod numbers;
 mod pricing;
-mod search;
+pub mod search;
 pub mod signature;
-mod subaccounts;
+pub mod subaccounts;
 pub mod twiml;
 
 use http::Method;

@@ -56,7 +56,7 @@ const HINT: &str =
 fn admit(turn: &mut Turn<'_>) -> Result<String, Reply> {
     let key = turn.request.bearer().unwrap_or_default();
     turn.world.admit_key(NAME, key).map_err(|why| match why {
-        Denied::Credentials | Denied::Elsewhere => error(401, HINT),
+        Denied::Credentials => error(401, HINT),
         Denied::Inactive => error(403, "Your organization is suspended."),
     })
 }

@@ -41,7 +41,7 @@ async fn each_fault_answers_and_acts_as_it_says() {
         faults["entries"].as_array().unwrap().iter().map(|entry| entry["fault"].as_str()).collect();
     let expected = [Some("500-after"), Some("timeout-after"), Some("slow"), Some("broken-json")];
     assert_eq!(faults[..4], expected);
-    assert_eq!(faults[4..], [None, Some("duplicate"), None]);
+    assert_eq!(faults[4..], [Some("duplicate"), Some("duplicate"), None]);
 }
 
 #[tokio::test]
