@@ -76,7 +76,7 @@ DECLARE
     appended  bigint;
     total     numeric;
 BEGIN
-    SELECT * INTO STRICT before FROM feed_state FOR UPDATE;
+    SELECT * INTO STRICT before FROM feed_state WHERE one FOR UPDATE;
     appended := before.revision + 1;
 
     SELECT coalesce(sum(stored.hash), 0) INTO gone
@@ -100,7 +100,7 @@ BEGIN
 
     INSERT INTO feed_entries (revision, frames, digest, committed_at)
     VALUES (appended, feed_append.frames, total, clock_timestamp());
-    UPDATE feed_state SET revision = appended, digest = total;
+    UPDATE feed_state SET revision = appended, digest = total WHERE one;
     PERFORM pg_notify('dialplane_feed', appended::text);
     RETURN appended;
 END

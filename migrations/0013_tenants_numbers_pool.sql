@@ -32,7 +32,6 @@ DROP INDEX phone_numbers_phone_number_key;
 CREATE UNIQUE INDEX phone_numbers_phone_number_key ON phone_numbers (phone_number text_pattern_ops, is_range)
     WHERE lifecycle <> 'released';
 CREATE UNIQUE INDEX phone_numbers_primary_key ON phone_numbers (tenant_id) WHERE is_primary;
-CREATE INDEX phone_numbers_tenant_idx ON phone_numbers (tenant_id, id);
 CREATE INDEX phone_numbers_unheld_idx ON phone_numbers (lifecycle, id) WHERE tenant_id IS NULL;
 
 -- As in 0007, with the new index. A number that no tenant has overlaps nobody's: it is taken as such, and lies in the
@@ -75,7 +74,8 @@ BEGIN
 END
 $$;
 
--- Where a number has been in its life. A tenant sees the part of it that was its own.
+-- Where a number has been in its life. A tenant sees the part of it that was its own. A number's first step is written with
+-- its second: until then its own row says it.
 CREATE TABLE phone_number_history (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     tenant_id        uuid,
@@ -105,10 +105,13 @@ GRANT SELECT, INSERT ON phone_number_history TO dialplane_operator;
 -- where every writer passes.
 --
 -- Both take the tenant's row, in the order of ids, so that no two writers miss each other. Who locks a number and then
--- changes whether its calls are routed locks its tenant first.
+-- changes whether its calls are routed locks its tenant first. Plans are made once: making one takes longer than what it
+-- is for, and one for a small table would read the whole of it when it is large.
 CREATE FUNCTION phone_numbers_keep_primary(tenants_changed uuid[], grows boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     PERFORM FROM tenants WHERE id = ANY (tenants_changed) ORDER BY id FOR NO KEY UPDATE;
@@ -136,15 +139,42 @@ BEGIN
 END
 $$;
 
+-- Whether tenants' new numbers are but some more: each has a primary one already, and no limit.
+CREATE FUNCTION phone_numbers_are_but_more(gaining uuid[]) RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM tenants WHERE id = ANY (gaining) AND phone_numbers_max IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM unnest(gaining) AS tenant (id)
+            WHERE NOT EXISTS (SELECT FROM phone_numbers WHERE tenant_id = tenant.id AND is_primary)
+        );
+END
+$$;
+
+-- Writers who but add more share the tenants' rows: they wait for those alone who may take a primary number away or set a
+-- limit, and make those wait. What was so before the rows were taken is looked at again; where it isn't so any more, two
+-- such writers may meet in a deadlock. Who makes a new number the primary one takes its tenant's row beforehand.
 CREATE FUNCTION phone_numbers_inserted() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+    gaining CONSTANT uuid[] := ARRAY(SELECT DISTINCT tenant_id FROM new_rows WHERE tenant_id IS NOT NULL);
 BEGIN
-    INSERT INTO phone_number_history (tenant_id, phone_number_id, lifecycle)
-    SELECT tenant_id, id, lifecycle FROM new_rows ORDER BY id;
-    PERFORM phone_numbers_keep_primary(
-        ARRAY(SELECT DISTINCT tenant_id FROM new_rows WHERE tenant_id IS NOT NULL), true);
+    IF phone_numbers_are_but_more(gaining) THEN
+        PERFORM FROM tenants WHERE id = ANY (gaining) ORDER BY id FOR SHARE;
+        IF phone_numbers_are_but_more(gaining) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    PERFORM phone_numbers_keep_primary(gaining, true);
     RETURN NULL;
 END
 $$;
@@ -158,23 +188,31 @@ AS $$
 DECLARE
     changed uuid[];
     grows   boolean;
+    moves   boolean;
 BEGIN
-    SELECT array_agg(DISTINCT tenant) FILTER (WHERE tenant IS NOT NULL),
-        coalesce(bool_or(arrives), false)
-    INTO changed, grows
+    SELECT array_agg(DISTINCT tenant) FILTER (WHERE tenant IS NOT NULL), coalesce(bool_or(arrives), false), bool_or(steps)
+    INTO changed, grows, moves
     FROM (
         SELECT unnest(ARRAY[before.tenant_id, after.tenant_id]) AS tenant,
-            after.tenant_id IS NOT NULL AND before.tenant_id IS DISTINCT FROM after.tenant_id AS arrives
+            after.tenant_id IS NOT NULL AND before.tenant_id IS DISTINCT FROM after.tenant_id AS arrives,
+            (before.tenant_id, before.lifecycle) IS DISTINCT FROM (after.tenant_id, after.lifecycle) AS steps
         FROM old_rows AS before JOIN new_rows AS after USING (id)
         WHERE (before.tenant_id, before.status, before.lifecycle)
             IS DISTINCT FROM (after.tenant_id, after.status, after.lifecycle)
     ) AS changes;
-    -- Whoever loses a number sees what became of it then.
-    INSERT INTO phone_number_history (tenant_id, phone_number_id, lifecycle)
-    SELECT coalesce(after.tenant_id, before.tenant_id), after.id, after.lifecycle
-    FROM old_rows AS before JOIN new_rows AS after USING (id)
-    WHERE (before.tenant_id, before.lifecycle) IS DISTINCT FROM (after.tenant_id, after.lifecycle)
-    ORDER BY after.id;
+    IF moves THEN
+        -- Whoever loses a number sees what became of it then.
+        INSERT INTO phone_number_history (tenant_id, phone_number_id, lifecycle, at)
+        SELECT step.tenant_id, after.id, step.lifecycle, step.at
+        FROM old_rows AS before JOIN new_rows AS after USING (id)
+        CROSS JOIN LATERAL (VALUES
+            (true, before.tenant_id, before.lifecycle, before.created_at),
+            (false, coalesce(after.tenant_id, before.tenant_id), after.lifecycle, now())
+        ) AS step (is_first, tenant_id, lifecycle, at)
+        WHERE (before.tenant_id, before.lifecycle) IS DISTINCT FROM (after.tenant_id, after.lifecycle)
+            AND NOT (step.is_first AND EXISTS (SELECT FROM phone_number_history WHERE phone_number_id = after.id))
+        ORDER BY after.id, step.is_first DESC;
+    END IF;
     IF changed IS NOT NULL THEN
         PERFORM phone_numbers_keep_primary(changed, grows);
     END IF;

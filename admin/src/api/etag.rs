@@ -11,7 +11,6 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 
 use super::error::Problem;
 
@@ -23,9 +22,8 @@ impl ETag {
     /// The tag of a representation.
     #[must_use]
     pub fn of(representation: &[u8]) -> Self {
-        let hash = Sha256::digest(representation);
-        let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("\"{digits}\""))
+        let digits = blake3::hash(representation).to_hex();
+        Self(format!("\"{}\"", &digits[..32]))
     }
 
     /// With its quotation marks.

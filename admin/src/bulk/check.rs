@@ -435,13 +435,21 @@ async fn existing(
     rows.into_iter().map(|row| Ok((numbers::key(row.address()?), row))).collect()
 }
 
+/// What lines meet of what is there.
+struct Met {
+    /// Numbers that came again while they rested.
+    taken_back: HashSet<u128>,
+    /// Whether there may be any that a tenant has. One that is created from now on is refused as taken when it is written.
+    any_held: bool,
+}
+
 /// Locks the tenants whose primary numbers lines may change, and gives back the numbers that come again while they rest:
 /// those are theirs then, as they left them.
-async fn take_back(
+async fn meet(
     conn: &mut PgConnection,
     lines: &[Line<NumberChange>],
     references: &References,
-) -> Result<HashSet<u128>, StoreError> {
+) -> Result<Met, StoreError> {
     let wanted: HashMap<(Uuid, String, bool), Address> = lines
         .iter()
         .filter_map(|line| {
@@ -452,8 +460,10 @@ async fn take_back(
     let digits = digits(lines.iter().map(|line| line.item.address));
     let former = bulk::former(conn, &digits).await?;
     let resting: Vec<_> = former.iter().filter_map(|place| Some((place.0, *wanted.get(place)?))).collect();
-    let concerns_primary = lines.iter().any(|line| line.item.concerns_primary());
-    if !resting.is_empty() || (concerns_primary && bulk::any_held(conn, &digits).await?) {
+    let makes_primary = lines.iter().any(|line| line.item.makes_primary());
+    let sets_status = lines.iter().any(|line| line.item.sets_status());
+    let any_held = !resting.is_empty() || bulk::any_held(conn, &digits).await?;
+    if makes_primary || !resting.is_empty() || (sets_status && any_held) {
         let tenants: HashSet<Uuid> = wanted.keys().map(|(tenant, ..)| *tenant).collect();
         bulk::lock_tenants(conn, &tenants.into_iter().collect::<Vec<_>>()).await?;
     }
@@ -463,7 +473,7 @@ async fn take_back(
             taken_back.insert(numbers::key(address));
         }
     }
-    Ok(taken_back)
+    Ok(Met { taken_back, any_held })
 }
 
 async fn plan_numbers(
@@ -477,11 +487,14 @@ async fn plan_numbers(
     let agents: Vec<_> = changes().filter_map(|change| change.agent.as_ref()?.as_ref()).collect();
     let with_accounts = changes().any(|change| matches!(change.accounts, Some(Some(_))));
     let references = References::load(conn, own, &tenants, &agents, with_accounts).await?;
-    let taken_back = match hold {
-        Hold::Yes => take_back(conn, lines, &references).await?,
-        Hold::No => HashSet::new(),
+    let Met { taken_back, any_held } = match hold {
+        Hold::Yes => meet(conn, lines, &references).await?,
+        Hold::No => Met { taken_back: HashSet::new(), any_held: true },
     };
-    let existing = existing(conn, changes().map(|change| change.address), hold).await?;
+    let existing = match any_held {
+        true => existing(conn, changes().map(|change| change.address), hold).await?,
+        false => HashMap::new(),
+    };
     let unheld = unheld(conn, changes().map(|change| change.address)).await?;
     let mut plan = Plan::default();
     let mut created = Vec::new();

@@ -247,10 +247,16 @@ fn accounts(
 }
 
 impl NumberChange {
-    /// It may change whether the number's calls are routed, or which is the primary one: what the tenant's lock is for.
+    /// It makes the number its tenant's primary one, whether it is there already or not.
     #[must_use]
-    pub const fn concerns_primary(&self) -> bool {
-        self.is_to_be_primary || self.status.is_some()
+    pub const fn makes_primary(&self) -> bool {
+        self.is_to_be_primary
+    }
+
+    /// It may change whether the number's calls are routed.
+    #[must_use]
+    pub const fn sets_status(&self) -> bool {
+        self.status.is_some()
     }
 
     /// Tells lines apart: two of one file are about different numbers.

@@ -47,9 +47,10 @@ use dialplane_common::feed::record::Record;
 use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX};
 use dialplane_common::ids::TenantId;
 pub use error::StoreError;
+use futures_util::TryFutureExt;
 pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Executor, Postgres, Transaction};
 use tokio::sync::Notify;
 
 use crate::config::SealKeys;
@@ -58,6 +59,8 @@ use crate::config::SealKeys;
 const CONNECTIONS_MAX: u32 = 16;
 /// Longer than any wait that a load within reason makes; shorter than a request's own limit.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection is tried when it comes back; whoever takes it so soon afterwards doesn't try it again.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A frame's operation, kind, version and lengths, and the longest key.
 const FRAME_OVERHEAD_BYTES: usize = 8 + 255;
 
@@ -118,6 +121,17 @@ struct Change {
 pub fn open(url: &str) -> Result<PgPool, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(StoreError::Database)?;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = pool.test_before_acquire(false).before_acquire(|conn, connection| {
+        Box::pin(async move {
+            if connection.idle_for >= TRUSTED_FOR {
+                conn.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    // Where a statement that is to use no sequential scan has to, it counts as so dear that Postgres would compile it first:
+    // tens of milliseconds each time, and nothing that is asked here is worth them.
+    let pool = pool.after_connect(|conn, _| Box::pin(conn.execute("SET jit TO off").map_ok(drop)));
     Ok(pool.connect_lazy_with(options))
 }
 

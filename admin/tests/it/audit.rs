@@ -263,6 +263,20 @@ async fn nobody_changes_the_log() {
     refused("dialplane_sealer", "UPDATE audit_log SET seq = NULL, hash = NULL").await;
 }
 
+#[tokio::test]
+async fn every_column_but_the_seal_is_guarded() {
+    let Some(admin) = Admin::start().await else { return };
+    let open: Vec<String> = sqlx::query_scalar(
+        "SELECT attname::text FROM pg_attribute JOIN pg_trigger ON tgrelid = attrelid
+         WHERE tgname = 'audit_log_refuse_change' AND attnum > 0 AND NOT attisdropped AND attnum <> ALL (tgattr)
+         ORDER BY attnum",
+    )
+    .fetch_all(&mut connect(&admin).await)
+    .await
+    .unwrap();
+    assert_eq!(open, ["seq", "hash"]);
+}
+
 /// Writers at once, none of whom waits for another: all is there, each row's changes in their order.
 #[tokio::test]
 async fn many_writers_leave_a_whole_chain() {

@@ -2,6 +2,8 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::harness::{Admin, OPERATOR};
 
@@ -104,4 +106,73 @@ async fn whoever_writes_at_once_leaves_exactly_one() {
     assert!(
         futures_util::future::join_all(going).await.iter().all(|status| *status == StatusCode::NO_CONTENT)
     );
+}
+
+/// A transaction of an operator's, which gives up where it has to wait.
+struct Writer(PgConnection);
+
+impl Writer {
+    async fn begin(admin: &Admin) -> Self {
+        let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
+        let begin = "SET ROLE dialplane_operator; SET lock_timeout TO '200ms'; BEGIN";
+        sqlx::raw_sql(begin).execute(&mut connection).await.unwrap();
+        Self(connection)
+    }
+
+    /// Whether it goes on without waiting; if not, it is rolled back.
+    async fn does(&mut self, sql: String) -> bool {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0).await;
+        let Err(error) = done else { return true };
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        assert_eq!(code.as_deref(), Some("55P03"), "{error}");
+        sqlx::raw_sql("ROLLBACK; BEGIN").execute(&mut self.0).await.unwrap();
+        false
+    }
+
+    async fn commit(mut self) {
+        sqlx::raw_sql("COMMIT").execute(&mut self.0).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn new_numbers_wait_only_for_whoever_takes_the_primary_one_away() {
+    let Some(admin) = Admin::start().await else { return };
+    let id = admin.create("/tenants", json!({"name": "Salon"})).await;
+    let tenant = format!("/tenants/{id}");
+    let insert = |last: u8| {
+        format!(
+            "INSERT INTO phone_numbers (id, tenant_id, phone_number, display_name, source)
+             VALUES (gen_random_uuid(), '{id}', '+1212555000{last}', 'A number', 'manual')"
+        )
+    };
+    // Without a primary number, a new one may become it.
+    let (mut one, mut other) = (Writer::begin(&admin).await, Writer::begin(&admin).await);
+    assert!(one.does(insert(1)).await);
+    assert!(!other.does(insert(2)).await);
+    one.commit().await;
+    let first = primaries(&admin, &tenant).await.0;
+    // With one, writers don't wait for each other; whoever takes it away waits for them,
+    let mut one = Writer::begin(&admin).await;
+    assert!(one.does(insert(3)).await && other.does(insert(4)).await);
+    let take_away = format!("UPDATE phone_numbers SET status = 'inactive' WHERE id = '{}'", first[0]);
+    let mut taking = Writer::begin(&admin).await;
+    assert!(!taking.does(take_away.clone()).await);
+    one.commit().await;
+    other.commit().await;
+    assert!(taking.does(take_away).await);
+    // and they for it.
+    let mut late = Writer::begin(&admin).await;
+    assert!(!late.does(insert(5)).await);
+    taking.commit().await;
+    assert!(late.does(insert(5)).await);
+    late.commit().await;
+    let (primary, active) = primaries(&admin, &tenant).await;
+    assert_eq!((primary.len(), active), (1, 3));
+    assert_ne!(primary, first);
+    // Where there is a limit, they wait for each other.
+    let limit = json!({"phone_numbers_max": 5});
+    admin.expect(StatusCode::OK, Method::PATCH, &tenant, limit).await;
+    let (mut one, mut other) = (Writer::begin(&admin).await, Writer::begin(&admin).await);
+    assert!(one.does(insert(6)).await);
+    assert!(!other.does(insert(7)).await);
 }
