@@ -55,8 +55,8 @@ fn build(also: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<reqwest::C
 #[error("its name leads to no address of the public internet")]
 pub struct NotPublic;
 
-/// Names as the system knows them, without addresses that aren't the public internet's. What is connected to is what was
-/// checked: a name that leads elsewhere the next time gains nothing.
+/// Names as the system knows them, without addresses that aren't the public internet's. What is connected to is what
+/// was checked: a name that leads elsewhere the next time gains nothing.
 struct PublicNames;
 
 impl Resolve for PublicNames {

@@ -1,6 +1,6 @@
-//! Which addresses are the public internet's. A tenant names servers that we ask, so a name of its could lead inside: to a
-//! metadata service, a database, another tenant. What isn't an address of the public internet is refused, as the registries
-//! list them: <https://www.iana.org/assignments/iana-ipv4-special-registry>,
+//! Which addresses are the public internet's. A tenant names servers that we ask, so a name of its could lead inside:
+//! to a metadata service, a database, another tenant. What isn't an address of the public internet is refused, as the
+//! registries list them: <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

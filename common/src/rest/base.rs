@@ -45,8 +45,8 @@ pub fn bases(
     Ok(bases)
 }
 
-/// Reads an absolute `https` or `http` URL; `None` when it is none that can be asked. One with a user's name or password
-/// is none: HTTP has headers for them, and they end up in logs.
+/// Reads an absolute `https` or `http` URL; `None` when it is none that can be asked. One with a user's name or
+/// password is none: HTTP has headers for them, and they end up in logs.
 #[must_use]
 pub fn http_url(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;

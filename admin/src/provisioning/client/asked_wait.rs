@@ -5,16 +5,17 @@ use std::time::{Duration, SystemTime};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 
-/// Longer isn't believed: whoever waits asks again after an hour. It also keeps sums of times within what clocks can say.
+/// Longer isn't believed: whoever waits asks again after an hour. It also keeps sums of times within what clocks can
+/// say.
 pub const WAIT_MAX: Duration = Duration::from_secs(3_600);
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-/// Some providers tell seconds to wait there, some a moment in seconds or milliseconds since 1970: the former are never as
-/// many as these, nor the seconds as many as the milliseconds.
+/// Some providers tell seconds to wait there, some a moment in seconds or milliseconds since 1970: the former are never
+/// as many as these, nor the seconds as many as the milliseconds.
 const EPOCH_S_MIN: u64 = 1_000_000_000;
 const EPOCH_MS_MIN: u64 = 1_000_000_000_000;
 
-/// How long the provider asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), else, when there
-/// were too many requests, `x-ratelimit-reset`. That one stands in other replies too, where it asks for nothing.
+/// How long the provider asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), else, when
+/// there were too many requests, `x-ratelimit-reset`. That one stands in other replies too, where it asks for nothing.
 ///
 /// `now` is what our clock says; where the reply tells the provider's (`Date`), a date is compared with that.
 #[must_use]

@@ -4,8 +4,8 @@ use dialplane_common::provider::{Api, PROVIDERS};
 use dialplane_common::rest::Request;
 use dialplane_common::rest::base::{Base, BaseError, bases};
 
-/// Where providers' APIs are: where the settings say, else at an account's own host where its provider gives it one, else
-/// at their usual place.
+/// Where providers' APIs are: where the settings say, else at an account's own host where its provider gives it one,
+/// else at their usual place.
 #[derive(Clone, Debug, Default)]
 pub struct Bases(Vec<Base>);
 

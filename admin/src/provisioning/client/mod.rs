@@ -1,8 +1,9 @@
-//! Who sends providers' REST requests: drives an [`Exchange`] from request to request to its end, within a time, at the pace
-//! that the provider allows each account, and without doing anything twice that may cost.
+//! Who sends providers' REST requests: drives an [`Exchange`] from request to request to its end, within a time, at the
+//! pace that the provider allows each account, and without doing anything twice that may cost.
 //!
-//! Whether a request is sent again is decided by its reply's status alone ([`retry`]), before its exchange reads it: reading
-//! uses the exchange up. So the last reply is the one that is read, and a success that can't be read isn't asked for again here.
+//! Whether a request is sent again is decided by its reply's status alone (`retry.rs`), before its exchange reads it:
+//! reading uses the exchange up. So the last reply is the one that is read, and a success that can't be read isn't
+//! asked for again here.
 //!
 //! There is no circuit breaker: who waits long for a provider is a job, whose own delays grow.
 
@@ -29,8 +30,8 @@ use crate::rate::{Limiter, Rate};
 
 /// Providers answer reads within a second or two; a slower one is asked again sooner than it would answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// What may cost is waited for longer: once we don't wait any more, somebody has to find out what came of it. Some providers
-/// ask carriers while they buy.
+/// What may cost is waited for longer: once we don't wait any more, somebody has to find out what came of it. Some
+/// providers ask carriers while they buy.
 const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What may cost isn't sent with less time than this to hear of it, as purchases take seconds.
 const ONCE_TIME_MIN: Duration = Duration::from_secs(5);
@@ -74,8 +75,8 @@ impl Ended {
 }
 
 impl Client {
-    /// `http` is [`outbound::client`](crate::outbound::client), and `public_http`, for hosts that tenants may have named,
-    /// [`outbound::public_client`](crate::outbound::public_client).
+    /// `http` is [`outbound::client`](crate::outbound::client), and `public_http`, for hosts that tenants may have
+    /// named, [`outbound::public_client`](crate::outbound::public_client).
     #[must_use]
     pub fn new(
         http: reqwest::Client,
@@ -88,14 +89,14 @@ impl Client {
 
     /// Drives an exchange to its end, by `deadline` at the latest. The account sends so many requests a second, evenly.
     ///
-    /// What is [`Effect::Repeatable`] is sent up to five times. What is [`Effect::Once`] is sent again after a 429 alone, and
-    /// not sent at all with less than five seconds left. Whoever drops the future before its end knows as little as after
-    /// [`Fault::Unclear`].
+    /// What is [`Effect::Repeatable`] is sent up to five times. What is [`Effect::Once`] is sent again after a 429
+    /// alone, and not sent at all with less than five seconds left. Whoever drops the future before its end knows as
+    /// little as after [`Fault::Unclear`].
     ///
     /// # Errors
-    /// What the exchange reads, or [`Fault::Retry`] when nothing was done and may be done later, or [`Fault::Unclear`] when
-    /// something that may cost was sent and it isn't known what came of it: also when a later request of the same exchange
-    /// is refused, or isn't answered in time.
+    /// What the exchange reads, or [`Fault::Retry`] when nothing was done and may be done later, or [`Fault::Unclear`]
+    /// when something that may cost was sent and it isn't known what came of it: also when a later request of the same
+    /// exchange is refused, or isn't answered in time.
     pub async fn run<T: 'static>(
         &self,
         account: AccountId,
@@ -194,7 +195,8 @@ impl Client {
         }
     }
 
-    /// Counts and logs what came of one request that was sent. No words of the provider's: they may repeat what it was sent.
+    /// Counts and logs what came of one request that was sent. No words of the provider's: they may repeat what it was
+    /// sent.
     fn note(
         &self,
         caller: &Caller,

@@ -43,8 +43,8 @@ fn backoff(attempts: u32, random: u32) -> Duration {
     most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
-/// What a fault is that was read in a reply which [passes](is_passing): a request that may be repeated wasn't done as far as
-/// its caller is concerned, who may repeat it, too. What a provider's own codes say more exactly stays.
+/// What a fault is that was read in a reply which [passes](is_passing): a request that may be repeated wasn't done as
+/// far as its caller is concerned, who may repeat it, too. What a provider's own codes say more exactly stays.
 #[must_use]
 pub fn given_up(effect: Effect, fault: Fault, after: Option<Duration>) -> Fault {
     match fault {
@@ -53,10 +53,11 @@ pub fn given_up(effect: Effect, fault: Fault, after: Option<Duration>) -> Fault 
     }
 }
 
-/// What a request's fault is behind another one of the same exchange that may have cost something. Whoever took "not done"
-/// for all of it would pay twice, so only who knows of the effect has a say: the reply to a request that has an effect itself,
-/// and what a success tells of how it went (an order that failed). A refusal to look, or a thing that isn't there (yet), says
-/// nothing. Asked again, such an exchange finds what was made before, and the fault is said as it is.
+/// What a request's fault is behind another one of the same exchange that may have cost something. Whoever took "not
+/// done" for all of it would pay twice, so only who knows of the effect has a say: the reply to a request that has an
+/// effect itself, and what a success tells of how it went (an order that failed). A refusal to look, or a thing that
+/// isn't there (yet), says nothing. Asked again, such an exchange finds what was made before, and the fault is said as
+/// it is.
 #[must_use]
 pub fn behind_an_effect(effect: Effect, status: Option<u16>, fault: Fault) -> Fault {
     let is_success = matches!(status, Some(200..=299));

@@ -143,8 +143,8 @@ fn own(base: &str) -> Result<&str, Fault> {
     if is_good { Ok(base) } else { Err(Fault::stop(HOST_REFUSED, reason)) }
 }
 
-/// The URL of what is below a base. A parser of URLs takes `..` in a path for a way up: ids that people wrote lead nowhere
-/// else.
+/// The URL of what is below a base. A parser of URLs takes `..` in a path for a way up: ids that people wrote lead
+/// nowhere else.
 fn url(base: &str, target: &str) -> Result<Url, Fault> {
     let url = Url::parse(&format!("{base}{target}")).ok();
     let url = url.filter(|url| target.starts_with('/') && url.as_str().ends_with(target));

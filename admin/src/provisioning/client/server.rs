@@ -1,8 +1,8 @@
-//! A provider for tests, on 127.0.0.1 in the test's own runtime: says byte by byte what a test wants said, one answer for
-//! each connection.
+//! A provider for tests, on 127.0.0.1 in the test's own runtime: says byte by byte what a test wants said, one answer
+//! for each connection.
 //!
-//! Time is paused, and passes by the millisecond only while nobody waits for bytes: from where a client has read all that
-//! it is going to get, to its next connection. So waits take no time, and no timeout comes too early.
+//! Time is paused, and passes by the millisecond only while nobody waits for bytes: from where a client has read all
+//! that it is going to get, to its next connection. So waits take no time, and no timeout comes too early.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
