@@ -57,7 +57,6 @@ impl Reply {
         let code = if code.is_empty() { self.status.to_string() } else { code.to_owned() };
         match self.status {
             429 => Fault::Retry { reason, after: self.retry_after },
-            503 if self.retry_after.is_some() => Fault::Retry { reason, after: self.retry_after },
             408 | 500..=599 => Fault::Unclear { reason },
             404 | 410 => Fault::Gone { reason },
             200..=299 => Fault::Unclear { reason },
@@ -86,9 +85,12 @@ mod tests {
         assert_eq!([400, 401, 402, 403, 422].map(label), ["stop"; 5]);
         assert_eq!([404, 410].map(label), ["gone"; 2]);
         assert_eq!([200, 204].map(label), ["unclear"; 2]);
+        // A gateway may say so of what was done behind it.
         let wait = Some(Duration::from_secs(7));
         let busy = Reply { retry_after: wait, ..Reply::new(503, "") };
-        assert!(matches!(busy.fault("", ""), Fault::Retry { after, .. } if after == wait));
+        assert_eq!(busy.fault("", "").label(), "unclear");
+        let many = Reply { retry_after: wait, ..Reply::new(429, "") };
+        assert!(matches!(many.fault("", ""), Fault::Retry { after, .. } if after == wait));
     }
 
     #[test]
