@@ -27,6 +27,7 @@ use crate::ops::{self, Ops};
 use crate::outbound;
 use crate::provisioning::Provisioner;
 use crate::provisioning::client::Client;
+use crate::provisioning::watch::Watch;
 use crate::publisher::Publisher;
 use crate::quarantine;
 use crate::realtime::hub::Hub;
@@ -84,6 +85,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         settings: Arc::new(settings.provisioning),
         wake: Arc::clone(&wake),
         bell: Arc::new(Notify::new()),
+        metrics: Arc::clone(&metrics),
     };
     let (stop_api, stopping) = watch::channel(false);
     let oidc = match settings.oidc {
@@ -124,6 +126,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         is_publishing: Arc::clone(&api.is_publishing),
         keep_answers: settings.keep_answers,
     };
+    let watch = Watch {
+        provisioner: provisioner.clone(),
+        metrics: Arc::clone(&metrics),
+        is_publishing: Arc::clone(&api.is_publishing),
+    };
     // Before anybody knows that it runs: a signal that came earlier would kill it.
     let signal = stop_signal().map_err(|error| Failure::new("wait for signals", &error))?;
     announce(&api_listener, &ops_listener)?;
@@ -140,6 +147,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         sealer,
         relaying,
         sweep,
+        watch,
         store,
         metrics,
         wake,
@@ -159,6 +167,7 @@ struct Parts {
     sealer: Sealer,
     relaying: JoinHandle<()>,
     sweep: Sweep,
+    watch: Watch,
     store: Store,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
@@ -184,6 +193,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     ));
     let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
     let sweeping = tokio::spawn(parts.sweep.run());
+    let watching = tokio::spawn(parts.watch.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -209,6 +219,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     tailing.abort();
     letting_in.abort();
     sweeping.abort();
+    watching.abort();
     serving_ops.abort();
     Ok(())
 }

@@ -80,6 +80,23 @@ pub fn amount(field: &str, text: &str) -> Result<(), Invalid> {
     Err(Invalid::new(field, "wanted an amount such as 50.00"))
 }
 
+/// The most that may be spent for one tenant in a month, in units of the platform's currency.
+const SPEND_UNITS_MAX: u32 = 1_000_000;
+
+/// Checks how much may be spent, and writes it with two places: `7.5` is `7.50`.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn spend_max(field: &str, text: &str) -> Result<String, Invalid> {
+    let wanted = || Invalid::new(field, format!("wanted an amount from 0.00 to {SPEND_UNITS_MAX}.00"));
+    amount(field, text).map_err(|_| wanted())?;
+    let (units, cents) = text.split_once('.').unwrap_or((text, "0"));
+    let units: u32 = units.parse().map_err(|_| wanted())?;
+    let written = format!("{units}.{cents:0<2}");
+    let is_more = units > SPEND_UNITS_MAX || (units == SPEND_UNITS_MAX && !written.ends_with(".00"));
+    if is_more { Err(wanted()) } else { Ok(written) }
+}
+
 /// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, no control characters, not blank.
 ///
 /// # Errors
@@ -176,6 +193,18 @@ mod tests {
         assert!(line("address", "1 Main St\u{2028}New York", 300).is_err());
         assert!(spoken("say", "Hello.\nBye.", 20).is_ok());
         assert!(spoken("say", "Hello\0", 20).is_err());
+    }
+
+    #[test]
+    fn what_may_be_spent_has_two_places_and_an_end() {
+        for (text, expected) in
+            [("0", "0.00"), ("7.5", "7.50"), ("007.25", "7.25"), ("50", "50.00"), ("1000000", "1000000.00")]
+        {
+            assert_eq!(spend_max("spend_max", text).unwrap(), expected);
+        }
+        for text in ["", "-1", "1.", ".5", "1.234", "1e3", "1000000.01", "1000001", "USD 5", " 5"] {
+            assert_eq!(spend_max("spend_max", text).unwrap_err().field, "spend_max", "{text:?}");
+        }
     }
 
     #[test]

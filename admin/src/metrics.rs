@@ -5,11 +5,12 @@ use std::time::Duration;
 use dialplane_common::provider::PROVIDERS;
 use dialplane_common::rest::Fault;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::store::audit::Backlog;
+use crate::store::holdings::FreeNumbers;
 
 /// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
 const DURATION_BUCKETS_S: [f64; 14] =
@@ -42,8 +43,28 @@ pub struct Metrics {
     provider_requests: IntCounterVec,
     provider_request: HistogramVec,
     provider_waits: IntCounterVec,
+    provisioning_steps: IntCounterVec,
+    provisioning_jobs: IntGaugeVec,
+    provisioning_spent: Gauge,
+    provisioning_spend_limit: Gauge,
+    free_numbers: IntGaugeVec,
+    free_numbers_limit: IntGaugeVec,
     database_connections: IntGauge,
     database_connections_idle: IntGauge,
+}
+
+/// How provisioning stands.
+pub struct ProvisioningGauges<'a> {
+    /// How many jobs there are in each state that isn't an end.
+    pub jobs: &'a [(String, i64)],
+    /// The free numbers of the accounts that have, or could have, any.
+    pub free: &'a [FreeNumbers],
+    /// How many of them an account may have.
+    pub free_limit: i64,
+    /// What was spent this month.
+    pub spent: f64,
+    /// What may be.
+    pub spend_limit: f64,
 }
 
 /// What the publisher failed at.
@@ -120,11 +141,16 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             Ok(counter)
         };
-        let audit_lag = Gauge::new(
-            "audit_seal_lag_seconds",
-            "Since the oldest change that isn't sealed yet began, where this process seals; 0 when all is.",
-        )?;
-        registry.register(Box::new(audit_lag.clone()))?;
+        let amount = |name: &str, help: &str| -> prometheus::Result<Gauge> {
+            let amount = Gauge::new(name, help)?;
+            registry.register(Box::new(amount.clone()))?;
+            Ok(amount)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
         let request_duration = HistogramVec::new(
             HistogramOpts::new(
                 "http_request_duration_seconds",
@@ -190,7 +216,10 @@ impl Metrics {
                 "audit_unsealed_entries",
                 "Entries of the audit log that aren't sealed yet, where this process seals.",
             )?,
-            audit_lag,
+            audit_lag: amount(
+                "audit_seal_lag_seconds",
+                "Since the oldest change that isn't sealed yet began, where this process seals; 0 when all is.",
+            )?,
             audit_sealed: counter("audit_sealed_entries_total", "Entries of the audit log sealed.")?,
             events_unsent: counter(
                 "events_unsent_total",
@@ -207,6 +236,35 @@ impl Metrics {
                 "provider_waits_total",
                 "Requests that waited as the provider takes only so many of an account, or asked for a pause.",
                 &["provider"],
+            )?,
+            provisioning_steps: counters(
+                "provisioning_steps_total",
+                "Steps of provisioning jobs, by what was done and what came of it.",
+                &["stage", "outcome"],
+            )?,
+            provisioning_jobs: gauges(
+                "provisioning_jobs",
+                "Provisioning jobs that aren't over, by state, told by the process that publishes.",
+                &["state"],
+            )?,
+            provisioning_spent: amount(
+                "provisioning_spent",
+                "Spent on numbers in this calendar month (UTC), in PROVISIONING_CURRENCY, told by the process that \
+                 publishes.",
+            )?,
+            provisioning_spend_limit: amount(
+                "provisioning_spend_limit",
+                "What may be spent on numbers in a calendar month, told by the process that publishes.",
+            )?,
+            free_numbers: gauges(
+                "free_numbers",
+                "Free numbers of an account of the platform's, told by the process that publishes.",
+                &["account"],
+            )?,
+            free_numbers_limit: gauges(
+                "free_numbers_limit",
+                "How many free numbers the account may have, told by the process that publishes.",
+                &["account"],
             )?,
             database_connections: gauge("database_connections", "Connections of the pool.")?,
             database_connections_idle: gauge(
@@ -328,6 +386,30 @@ impl Metrics {
     /// A request to a provider had to wait for its turn.
     pub fn provider_waited(&self, operation: &str) {
         self.provider_waits.with_label_values(&[provider(operation)]).inc();
+    }
+
+    /// A step of a provisioning job was committed.
+    pub fn provisioning_step(&self, stage: &str, outcome: &str) {
+        self.provisioning_steps.with_label_values(&[stage, outcome]).inc();
+    }
+
+    /// How provisioning stands; absent: another process tells.
+    pub fn provisioning(&self, gauges: Option<&ProvisioningGauges<'_>>) {
+        self.free_numbers.reset();
+        self.free_numbers_limit.reset();
+        self.provisioning_jobs.reset();
+        self.provisioning_spent.set(gauges.map_or(0.0, |gauges| gauges.spent));
+        self.provisioning_spend_limit.set(gauges.map_or(0.0, |gauges| gauges.spend_limit));
+        let Some(gauges) = gauges else { return };
+        for state in ["pending", "running", "confirming", "manual"] {
+            let jobs = gauges.jobs.iter().find(|(name, _)| name == state).map_or(0, |(_, jobs)| *jobs);
+            self.provisioning_jobs.with_label_values(&[state]).set(jobs);
+        }
+        for account in gauges.free {
+            let id = account.account_id.to_string();
+            self.free_numbers.with_label_values(&[&id]).set(account.total);
+            self.free_numbers_limit.with_label_values(&[&id]).set(gauges.free_limit);
+        }
     }
 
     /// All metrics as Prometheus's text; the pool's are read now.

@@ -15,12 +15,15 @@ use super::Api;
 use super::auth::{Admin, Editor, InTenant, PathId, Viewer, operator_only};
 use super::body::{Body, present};
 use super::error::Problem;
-use super::jobs::{self, NewWish, admin_only};
+use super::jobs::{self, DryRunQuery, NewWish, admin_only};
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
 use crate::business::integrations;
+use crate::business::provisioning::Strategy;
 use crate::invalid::{self, Invalid};
+use crate::provisioning::plan::Plan;
+use crate::provisioning::request::Kind;
 use crate::store::agents::{self, Agent, AgentFields, AgentFilter, AgentOwner};
 use crate::store::api_keys::token_hash;
 use crate::store::{StoreError, WriteTx, intents, tenants};
@@ -46,10 +49,26 @@ pub struct NewAgent {
     /// Whether it gets a number, by the same job. Admins only, as it may cost something.
     #[serde(default)]
     provision_phone: bool,
-    /// Which number; absent: as the tenant's `provisioning` says, else the platform's settings.
-    #[serde(flatten)]
+    /// Of the number: ISO 3166-1 alpha-2. What is absent here, the tenant's `provisioning` says, else the platform's
+    /// settings.
+    country: Option<String>,
+    /// Of the number: what it begins with behind the country's code, 2 to 5 digits. A preference, unless it is required.
+    area_code: Option<String>,
+    /// Of the number: whether none is better than one with another area code.
+    area_code_required: Option<bool>,
+    /// Of the number: what it has somewhere, 2 to 10 digits.
+    contains: Option<String>,
+    /// Of the number: its kind; absent: `local`.
     #[schema(inline)]
-    wish: NewWish,
+    number_type: Option<Kind>,
+    /// Of the number: whether it takes text messages, too.
+    sms: Option<bool>,
+    /// Of the number: where it may come from, in this order, each once.
+    #[schema(inline)]
+    strategies: Option<Vec<Strategy>>,
+    /// Of the number: the most that it may cost, at once and a month together, without anybody being asked: a decimal such
+    /// as `2.00`.
+    cost_max: Option<String>,
     /// Its first sentence, where its location sets none.
     greeting: Option<String>,
     /// Its system prompt, where its location sets none.
@@ -67,6 +86,22 @@ pub struct NewAgent {
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>)]
     intent_ids: Vec<IntentId>,
+}
+
+impl NewAgent {
+    /// Which number is wanted: taken out of the body's fields.
+    fn wish(&mut self) -> NewWish {
+        NewWish {
+            country: self.country.take(),
+            area_code: self.area_code.take(),
+            area_code_required: self.area_code_required.take(),
+            contains: self.contains.take(),
+            number_type: self.number_type.take(),
+            sms: self.sms.take(),
+            strategies: self.strategies.take(),
+            cost_max: self.cost_max.take(),
+        }
+    }
 }
 
 /// Fields of an agent to change; those absent stay.
@@ -168,21 +203,37 @@ pub async fn list(
     Ok(Json(list.window.page(rows, |agent| agent.id, |agent| agent)))
 }
 
-/// Create an agent.
+/// Create an agent: where it says how a call reaches it, it is there at once; else a job makes it at its provider.
+///
+/// With `provision_phone`, a job gets it a number as well; `dry_run=true` says which, from where and at what price.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/agents", tag = "Agents",
-    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = NewAgent,
-    responses((status = 201, body = Agent)))]
+    params(("tenant_id" = Uuid, Path), DryRunQuery, WaitQuery), request_body = NewAgent,
+    responses((status = 201, body = Agent), (status = 200, body = Plan)))]
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    order: Order,
+    order: Order<DryRunQuery>,
     Body(new): Body<NewAgent>,
 ) -> Answered {
-    insert(&api, Some(tenant.id), order, new).await
+    let dry_run = order.query.dry_run;
+    if dry_run && !new.provision_phone {
+        return Err(Invalid::new("provision_phone", "wanted true with dry_run").into());
+    }
+    insert(&api, Some(tenant.id), order, new, dry_run).await
 }
 
-/// Creates an agent of its owner's.
-pub(super) async fn insert(api: &Api, owner: AgentOwner, order: Order, new: NewAgent) -> Answered {
+/// Creates an agent of its owner's; in a dry run, says what its job would do.
+pub(super) async fn insert<Q>(
+    api: &Api,
+    owner: AgentOwner,
+    order: Order<Q>,
+    mut new: NewAgent,
+    dry_run: bool,
+) -> Answered {
+    let wish = new.wish();
+    if !new.provision_phone {
+        wish.refuse_any("provision_phone")?;
+    }
     let provider = match (&new.provider, &new.target) {
         (Some(provider), _) => provider.as_str(),
         (None, Some(_)) => target::CUSTOM,
@@ -211,7 +262,11 @@ pub(super) async fn insert(api: &Api, owner: AgentOwner, order: Order, new: NewA
     let mut agent = agents::insert(write.tx.conn(), owner, provider, &fields).await?;
     if let Some(tenant) = owner.filter(|_| makes_agent || new.provision_phone) {
         let kind = if new.provision_phone { "number" } else { "agent" };
-        let job = jobs::ask(&mut write, tenant, kind, Some(&agent), new.wish).await?;
+        let request = jobs::resolve_request(&mut write, tenant, kind, wish, jobs::Place::default()).await?;
+        if dry_run {
+            return jobs::plan(write, tenant, Some(&agent), &request).await;
+        }
+        let job = jobs::ask(&mut write, tenant, kind, Some(&agent), &request).await?;
         agent = agents::set_job(write.tx.conn(), AgentId(agent.id), job.id).await?;
     }
     write.tx.record_agent(&agent)?;

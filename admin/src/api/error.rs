@@ -219,7 +219,7 @@ impl From<StoreError> for Problem {
             .at("credentials"),
             StoreError::AccountInUse => conflict(
                 "account_in_use",
-                "a phone number is bound to this account: bind it to another first",
+                "a phone number is bound to this account or held there, or an agent was made there: see to that first",
             ),
             StoreError::AgentInUse => conflict(
                 "agent_in_use",

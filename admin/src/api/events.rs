@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::Api;
-use super::auth::{InTenant, Principal, Role, Viewer};
+use super::auth::{InTenant, Operator, Principal, Role, Viewer};
 use super::error::Problem;
 use crate::metrics::Metrics;
 use crate::realtime::channel::Channel;
@@ -89,8 +89,46 @@ pub async fn follow(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = wanted(tenant.id, query.as_deref().unwrap_or_default(), &headers)?;
+    let wanted = wanted(Channel::Business(tenant.id), query.as_deref().unwrap_or_default(), &headers)?;
     check(&api, &tenant, &wanted.channels).await?;
+    stream_of(api, Some(tenant.id), tenant.principal, wanted, &headers).await
+}
+
+/// Follow changes of what is no tenant's, as server-sent events: the pool, the platform's accounts, shared agents, free
+/// numbers that run out. Operators only.
+///
+/// As the events of a tenant, on the channel `platform`.
+#[utoipa::path(get, path = "/events", tag = "Events",
+    params(
+        ("after" = Option<u64>, Query, description = "As the header `Last-Event-ID`, which goes before it."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The id of the last event that was seen; absent: the \
+            stream begins now."),
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = EventDocument<'static>),
+    ))]
+pub async fn follow_platform(
+    State(api): State<Api>,
+    Operator(principal): Operator,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = wanted(Channel::Platform, query.as_deref().unwrap_or_default(), &headers)?;
+    if wanted.channels != [Channel::Platform] {
+        let detail = "channel: wanted platform, or none";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail));
+    }
+    stream_of(api, None, principal, wanted, &headers).await
+}
+
+/// The stream of an owner's events.
+async fn stream_of(
+    api: Api,
+    owner: Option<TenantId>,
+    principal: Principal,
+    wanted: Wanted,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let end = reader::end(&api.store).await?;
     let position = wanted.after.unwrap_or(end);
     if position > end {
@@ -100,11 +138,10 @@ pub async fn follow(
     }
     let authorization = headers.get(header::AUTHORIZATION).cloned();
     let authorization = authorization.into_iter().map(|value| (header::AUTHORIZATION, value)).collect();
-    let open = open(&api, &tenant.principal)?;
+    let open = open(&api, &principal)?;
     let (store, hub) = (api.store.clone(), api.realtime.hub.clone());
-    let reader = Reader::new(store, hub.clone(), tenant.principal.scope(), tenant.id, position);
-    let key =
-        Key { api, authorization, principal: tenant.principal, changed: hub.watch_keys(), next: next_look() };
+    let reader = Reader::new(store, hub.clone(), principal.scope(), owner, position);
+    let key = Key { api, authorization, principal, changed: hub.watch_keys(), next: next_look() };
     let stream = Events { reader, channels: wanted.channels, key, _open: open };
     Ok(answer(position, stream))
 }
@@ -117,7 +154,8 @@ fn answer(position: u64, events: Events) -> Response {
     response
 }
 
-fn wanted(tenant: TenantId, query: &str, headers: &HeaderMap) -> Result<Wanted, Problem> {
+/// What a query and its headers ask for; without a channel, `all` of the owner's.
+fn wanted(all: Channel, query: &str, headers: &HeaderMap) -> Result<Wanted, Problem> {
     let refuse = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
     let id = |name: &str, text: &str| {
         let id = text.parse::<u64>().ok().filter(|id| i64::try_from(*id).is_ok());
@@ -141,7 +179,7 @@ fn wanted(tenant: TenantId, query: &str, headers: &HeaderMap) -> Result<Wanted, 
         return Err(refuse(format!("channel: wanted at most {CHANNELS_MAX}")));
     }
     if channels.is_empty() {
-        channels.push(Channel::Business(tenant));
+        channels.push(all);
     }
     if let Some(last) = headers.get(LAST_EVENT_ID) {
         after = Some(id("Last-Event-ID", last.to_str().unwrap_or_default())?);
@@ -151,7 +189,11 @@ fn wanted(tenant: TenantId, query: &str, headers: &HeaderMap) -> Result<Wanted, 
 
 /// A channel of what isn't this tenant's leads nowhere.
 async fn check(api: &Api, tenant: &InTenant<Viewer>, channels: &[Channel]) -> Result<(), Problem> {
-    let is_foreign = |channel: &Channel| matches!(channel, Channel::Business(id) if *id != tenant.id);
+    let is_foreign = |channel: &Channel| match channel {
+        Channel::Business(id) => *id != tenant.id,
+        Channel::Platform => true,
+        Channel::Settings(_) | Channel::Voice(_) | Channel::Hours(_) => false,
+    };
     if channels.iter().any(is_foreign) {
         return Err(Problem::not_found());
     }
@@ -280,7 +322,7 @@ mod tests {
 
     fn ask(query: &str, last: Option<&'static str>) -> Result<Wanted, Problem> {
         let headers = last.map(|last| (LAST_EVENT_ID, HeaderValue::from_static(last))).into_iter().collect();
-        wanted(TENANT, query, &headers)
+        wanted(Channel::Business(TENANT), query, &headers)
     }
 
     #[test]

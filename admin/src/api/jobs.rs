@@ -24,7 +24,7 @@ use crate::business::provisioning::Strategy;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
 use crate::provisioning::request::{JobRequest, Kind, Wish};
-use crate::provisioning::workflow::{Course, Progress, State as JobState};
+use crate::provisioning::workflow::{Course, Progress, Stage, State as JobState};
 use crate::role::Role;
 use crate::store::agents::{self, Agent};
 use crate::store::jobs::{self, Job, JobFilter, NewJob, StepRow};
@@ -35,34 +35,38 @@ const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(
 const BATCH_MAX: usize = 10_000;
 
 /// Which number is wanted. What is absent, the tenant's `provisioning` says, else the platform's settings.
+///
+/// Where it stands among other fields of a body, they are named there one by one: flattened, what is wrong in them would
+/// be refused without its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewWish {
     /// ISO 3166-1 alpha-2.
-    country: Option<String>,
+    pub(super) country: Option<String>,
     /// What it begins with behind the country's code: 2 to 5 digits. A preference, unless it is required.
-    area_code: Option<String>,
+    pub(super) area_code: Option<String>,
     /// Whether none is better than one with another area code.
-    area_code_required: Option<bool>,
+    pub(super) area_code_required: Option<bool>,
     /// What it has somewhere: 2 to 10 digits.
-    contains: Option<String>,
+    pub(super) contains: Option<String>,
     /// What kind it is; absent: `local`.
     #[schema(inline)]
-    number_type: Option<Kind>,
+    pub(super) number_type: Option<Kind>,
     /// Whether it takes text messages, too.
-    sms: Option<bool>,
+    pub(super) sms: Option<bool>,
     /// Where it may come from: in this order, each once.
     #[schema(inline)]
-    strategies: Option<Vec<Strategy>>,
+    pub(super) strategies: Option<Vec<Strategy>>,
     /// The most that it may cost, at once and a month together, without anybody being asked: a decimal such as `2.00`.
-    cost_max: Option<String>,
+    pub(super) cost_max: Option<String>,
 }
 
 impl NewWish {
-    /// Refuses a wish where none is granted.
+    /// Refuses a wish where none is granted: it goes `with` something else alone.
     ///
     /// # Errors
     /// The first field that is set.
-    pub fn refuse_any(&self) -> Result<(), Invalid> {
+    pub fn refuse_any(&self, with: &str) -> Result<(), Invalid> {
         let set = [
             ("country", self.country.is_some()),
             ("area_code", self.area_code.is_some()),
@@ -74,7 +78,7 @@ impl NewWish {
             ("cost_max", self.cost_max.is_some()),
         ];
         match set.into_iter().find(|(_, is_set)| *is_set) {
-            Some((field, _)) => Err(Invalid::new(field, "wanted with source provision alone")),
+            Some((field, _)) => Err(Invalid::new(field, format!("wanted with {with} alone"))),
             None => Ok(()),
         }
     }
@@ -126,35 +130,45 @@ pub(super) fn admin_only(principal: &Principal) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-/// Writes a job for a tenant.
+/// Whether to ask for something or only what would come of it.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DryRunQuery {
+    /// Only say what a job would do now, as a plan (200): searches are asked of providers, nothing is written or bought.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// Writes a job of a resolved request for a tenant.
 pub(super) async fn ask(
     write: &mut Write<'_>,
     tenant: TenantId,
     kind: &str,
     agent: Option<&Agent>,
-    wish: NewWish,
+    request: &JobRequest,
 ) -> Result<Job, Stop> {
-    ask_at(write, tenant, kind, agent, wish, Place::default()).await
-}
-
-/// Writes a job for a tenant, of which more is known.
-pub(super) async fn ask_at(
-    write: &mut Write<'_>,
-    tenant: TenantId,
-    kind: &str,
-    agent: Option<&Agent>,
-    wish: NewWish,
-    place: Place,
-) -> Result<Job, Stop> {
-    let request = resolve_request(write, tenant, kind, wish, place).await?;
     let origin = write.origin().clone();
-    let job = insert(write.tx.conn(), tenant, kind, agent, &request, None, &origin).await?;
+    let job = insert(write.tx.conn(), tenant, kind, agent, request, None, &origin).await?;
     write.ring();
     Ok(job)
 }
 
+/// Says what a job of a resolved request would do, in place of writing it.
+pub(super) async fn plan(
+    write: Write<'_>,
+    tenant: TenantId,
+    agent: Option<&Agent>,
+    request: &JobRequest,
+) -> Answered {
+    let is_operator = write.is_operator();
+    let api = write.abandon()?;
+    let plan = api.provisioner.plan(tenant, agent, request, is_operator).await?;
+    Ok(Json(plan).into_response())
+}
+
 /// What is asked for, with what the tenant and the platform prefer where it says nothing.
-async fn resolve_request(
+pub(super) async fn resolve_request(
     write: &mut Write<'_>,
     tenant: TenantId,
     kind: &str,
@@ -167,7 +181,7 @@ async fn resolve_request(
     }
     let timezone = place.timezone.map(|zone| invalid::timezone("timezone", &zone)).transpose()?;
     if kind != "number" && kind != "agent" {
-        wish.refuse_any()?;
+        wish.refuse_any("source provision")?;
         if place.number.is_none() {
             return Err(Invalid::new("phone_number", "wanted: which number").into());
         }
@@ -377,7 +391,7 @@ fn of(job: Job, tenant: Option<TenantId>) -> Result<Job, StoreError> {
     }
 }
 
-/// Call a provisioning job off: what it did is undone. Operators only.
+/// Call a provisioning job off: what it did is undone, and it ends as `canceled`. Operators only.
 ///
 /// A purchase whose outcome isn't known is settled first. What a person is to see to is undone as well.
 #[utoipa::path(post, path = "/provisioning/{job_id}/cancel", tag = "Provisioning",
@@ -411,9 +425,13 @@ async fn call_off(api: &Api, tenant: Option<TenantId>, id: Uuid, order: Order) -
     }
     jobs::ask_to_cancel(write.tx.conn(), id).await?;
     if job.progress.rests() {
-        // Nobody works on it: it goes on to undo what it did.
+        // Nobody works on it: it goes on to undo what it did, or to settle what has to be settled first.
         match job.progress.cancel() {
-            Some(progress) => jobs::resume(write.tx.conn(), id, &progress, &job.request).await?,
+            Some(progress) if progress.stage == Stage::End => {
+                jobs::end(write.tx.conn(), id, &progress).await?;
+                return answer(write, id).await;
+            }
+            Some(progress) => jobs::resume(write.tx.conn(), id, &progress.again(), &job.request).await?,
             None => jobs::resume(write.tx.conn(), id, &job.progress.again(), &job.request).await?,
         }
         jobs::ask_to_cancel(write.tx.conn(), id).await?;
@@ -625,8 +643,8 @@ pub async fn create_batch(
 /// Follow a provisioning job: an event `progress` with the job and its steps whenever it went on, the last once it rests.
 /// Operators only.
 #[utoipa::path(get, path = "/provisioning/{job_id}/events", tag = "Provisioning", params(("job_id" = Uuid, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = String,
-        description = "Server-sent events `progress`, each with the job as `/provisioning/{job_id}` shows it.")))]
+    responses((status = 200, content((String = "text/event-stream",
+        example = json!("event: progress\ndata: {\"state\":\"done\",...}\n\n"))))))]
 pub async fn events(
     State(api): State<Api>,
     _operator: Operator,

@@ -44,6 +44,7 @@ pub mod staff;
 pub mod tenant_deletion;
 pub mod tenants;
 pub mod tool_server;
+pub mod usage;
 pub mod voice;
 pub mod writes;
 
@@ -170,6 +171,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(explain::get))
         .routes(routes!(explain::get_of_tenant))
         .routes(routes!(events::follow))
+        .routes(routes!(events::follow_platform))
         .routes(routes!(audit::list))
         .routes(routes!(audit::list_of_tenant))
         .routes(routes!(feed::get))
@@ -182,6 +184,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(imports::events))
         .routes(routes!(exports::get))
         .routes(routes!(jobs::list, jobs::create_batch))
+        .routes(routes!(usage::spending))
+        .routes(routes!(usage::free_numbers))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))

@@ -16,13 +16,16 @@ use super::auth::{Editor, InTenant, PathId, Principal, Viewer, operator_only};
 use super::bindings::{self, NewBinding};
 use super::body::{Body, present};
 use super::error::Problem;
-use super::jobs::{self, NewWish, admin_only};
+use super::jobs::{self, DryRunQuery, NewWish, admin_only};
 use super::order::{Order, WaitQuery};
 use super::page::{List, Page, PageQuery, Search};
 use super::writes::{Answered, Stop, Write};
 use crate::business::address::LocationAddress;
+use crate::business::provisioning::Strategy;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
+use crate::provisioning::plan::Plan;
+use crate::provisioning::request::Kind;
 use crate::store::bindings::Binding;
 use crate::store::instant::Instant;
 use crate::store::jobs::Job;
@@ -114,10 +117,42 @@ pub struct NewPhoneNumber {
     calls_max: Option<u32>,
     /// Whether it is to be the tenant's primary one; the first whose calls are routed is anyway.
     primary: Option<bool>,
-    /// Of `provision`: which number.
-    #[serde(flatten)]
+    /// Of `provision`: ISO 3166-1 alpha-2. What is absent here, the tenant's `provisioning` says, else the platform's
+    /// settings.
+    country: Option<String>,
+    /// Of `provision`: what it begins with behind the country's code, 2 to 5 digits. A preference, unless it is required.
+    area_code: Option<String>,
+    /// Of `provision`: whether none is better than one with another area code.
+    area_code_required: Option<bool>,
+    /// Of `provision`: what it has somewhere, 2 to 10 digits.
+    contains: Option<String>,
+    /// Of `provision`: its kind; absent: `local`.
     #[schema(inline)]
-    wish: NewWish,
+    number_type: Option<Kind>,
+    /// Of `provision`: whether it takes text messages, too.
+    sms: Option<bool>,
+    /// Of `provision`: where it may come from, in this order, each once.
+    #[schema(inline)]
+    strategies: Option<Vec<Strategy>>,
+    /// Of `provision`: the most that it may cost, at once and a month together, without anybody being asked: a decimal such
+    /// as `2.00`.
+    cost_max: Option<String>,
+}
+
+impl NewPhoneNumber {
+    /// Which number is wanted: taken out of the body's fields.
+    fn wish(&mut self) -> NewWish {
+        NewWish {
+            country: self.country.take(),
+            area_code: self.area_code.take(),
+            area_code_required: self.area_code_required.take(),
+            contains: self.contains.take(),
+            number_type: self.number_type.take(),
+            sms: self.sms.take(),
+            strategies: self.strategies.take(),
+            cost_max: self.cost_max.take(),
+        }
+    }
 }
 
 /// A phone number as a whole: what is absent is unset.
@@ -336,21 +371,27 @@ pub async fn list(
     Ok(Json(list.window.page(rows, |row| row.id, view)))
 }
 
-/// Create a phone number.
+/// Create a phone number, or ask for one by a job.
+///
+/// `dry_run=true` with `source` `provision` says which number a job would get, from where and at what price.
 #[utoipa::path(post, path = "/tenants/{tenant_id}/phone-numbers", tag = "Phone numbers",
-    params(("tenant_id" = Uuid, Path), WaitQuery), request_body = NewPhoneNumber,
-    responses((status = 201, body = PhoneNumber), (status = 202, body = Job)))]
+    params(("tenant_id" = Uuid, Path), DryRunQuery, WaitQuery), request_body = NewPhoneNumber,
+    responses((status = 201, body = PhoneNumber), (status = 202, body = Job), (status = 200, body = Plan)))]
 pub async fn create(
     State(api): State<Api>,
     tenant: InTenant<Editor>,
-    order: Order,
-    Body(new): Body<NewPhoneNumber>,
+    order: Order<DryRunQuery>,
+    Body(mut new): Body<NewPhoneNumber>,
 ) -> Answered {
     let source = source(&new.source)?;
-    if source == Source::Job {
-        return ask(&api, &tenant, order, new).await;
+    if order.query.dry_run && new.source != "provision" {
+        return Err(Invalid::new("source", "wanted provision with dry_run").into());
     }
-    new.wish.refuse_any()?;
+    let wish = new.wish();
+    if source == Source::Job {
+        return ask(&api, &tenant, order, new, wish).await;
+    }
+    wish.refuse_any("source provision")?;
     if source == Source::Pool && !tenant.principal.is_operator() {
         return Err(operator_only().into());
     }
@@ -384,9 +425,16 @@ pub async fn create(
 }
 
 /// Asks for a number by a job.
-async fn ask(api: &Api, tenant: &InTenant<Editor>, order: Order, new: NewPhoneNumber) -> Answered {
+async fn ask(
+    api: &Api,
+    tenant: &InTenant<Editor>,
+    order: Order<DryRunQuery>,
+    new: NewPhoneNumber,
+    wish: NewWish,
+) -> Answered {
     admin_only(&tenant.principal)?;
     let kind = if new.source == "provision" { "number" } else { new.source.as_str() };
+    let dry_run = order.query.dry_run;
     let mut write = api.write_routing(order).await?;
     let agent = match new.agent_id {
         Some(id) => {
@@ -416,7 +464,11 @@ async fn ask(api: &Api, tenant: &InTenant<Editor>, order: Order, new: NewPhoneNu
         display_name: new.display_name,
         timezone: new.timezone,
     };
-    let job = jobs::ask_at(&mut write, tenant.id, kind, agent.as_ref(), new.wish, place).await?;
+    let request = jobs::resolve_request(&mut write, tenant.id, kind, wish, place).await?;
+    if dry_run {
+        return jobs::plan(write, tenant.id, agent.as_ref(), &request).await;
+    }
+    let job = jobs::ask(&mut write, tenant.id, kind, agent.as_ref(), &request).await?;
     write.accepted(format!("{}/tenants/{}/provisioning/{}", super::BASE, tenant.id, job.id), &job).await
 }
 

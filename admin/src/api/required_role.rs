@@ -16,7 +16,7 @@ pub fn required_role(method: &str, path: &str) -> Role {
         _ if of_tenant.ends_with("/assign") || of_tenant.ends_with("/unassign") => Role::Operator,
         (_, "api-keys" | "audit") => Role::Admin,
         ("get", _) => Role::Viewer,
-        (_, "" | "accounts" | "tool-server") => Role::Admin,
+        (_, "" | "accounts" | "tool-server" | "provisioning") => Role::Admin,
         (_, "agents") if of_tenant.ends_with("/token") => Role::Admin,
         _ => Role::Editor,
     }

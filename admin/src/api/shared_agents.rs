@@ -38,7 +38,7 @@ pub async fn create(
     order: Order,
     Body(new): Body<NewAgent>,
 ) -> Answered {
-    agents::insert(&api, None, order, new).await
+    agents::insert(&api, None, order, new, false).await
 }
 
 /// Get a shared agent. Operators only.

@@ -47,6 +47,9 @@ pub struct NewTenant {
     phone_numbers_max: Option<u32>,
     /// How many agents it may have, 0 to 1000000; absent: any number.
     agents_max: Option<u32>,
+    /// How much may be spent on its numbers in a calendar month (UTC), in the platform's currency: a decimal such as
+    /// `10.00`, at most 1000000.00; absent: the platform's default.
+    spend_max: Option<String>,
 }
 
 /// Fields of a tenant to change; those absent stay.
@@ -88,6 +91,11 @@ pub struct TenantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     agents_max: Option<Option<u32>>,
+    /// How much may be spent on its numbers in a calendar month (UTC): a decimal such as `10.00`; null: the platform's
+    /// default. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    spend_max: Option<Option<String>>,
 }
 
 /// Whether a tenant's calls are routed.
@@ -151,6 +159,7 @@ pub async fn create(
     invalid::name("name", &new.name)?;
     let timezone = invalid::timezone("timezone", new.timezone.as_deref().unwrap_or("UTC"))?;
     check(Some(&new.profile), Some(&new.integrations), Some(&new.provisioning), new.external_id.as_deref())?;
+    let spend_max = spend_max(new.spend_max)?;
     let tenant = tenants::NewTenant {
         name: &new.name,
         timezone: &timezone,
@@ -161,6 +170,7 @@ pub async fn create(
         calls_max: calls_max(new.calls_max)?,
         phone_numbers_max: count_max("phone_numbers_max", new.phone_numbers_max)?,
         agents_max: count_max("agents_max", new.agents_max)?,
+        spend_max: spend_max.as_deref(),
     };
     let id = TenantId(Uuid::now_v7());
     let mut write = api.write_routing(order).await?;
@@ -175,6 +185,10 @@ fn calls_max(calls: Option<u32>) -> Result<Option<i32>, Invalid> {
 
 fn count_max(field: &str, most: Option<u32>) -> Result<Option<i32>, Invalid> {
     most.map(|most| invalid::count_max(field, most)).transpose()
+}
+
+fn spend_max(most: Option<String>) -> Result<Option<String>, Invalid> {
+    most.map(|most| invalid::spend_max("spend_max", &most)).transpose()
 }
 
 /// Refuses documents that aren't what they say they are.
@@ -219,6 +233,7 @@ pub async fn change(
         calls_max: patch.calls_max.map(calls_max).transpose()?,
         phone_numbers_max: count("phone_numbers_max", patch.phone_numbers_max)?,
         agents_max: count("agents_max", patch.agents_max)?,
+        spend_max: patch.spend_max.map(spend_max).transpose()?,
     };
     if operators != OperatorsChanges::default() && !tenant.principal.is_operator() {
         return Err(operator_only().into());

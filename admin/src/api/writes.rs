@@ -107,7 +107,7 @@ impl Api {
     }
 }
 
-impl Write<'_> {
+impl<'a> Write<'a> {
     /// Whether `If-Match` was sent and [`Write::expect`] is still to look at it.
     #[must_use]
     pub const fn is_conditional(&self) -> bool {
@@ -120,10 +120,24 @@ impl Write<'_> {
         &self.terms.origin
     }
 
+    /// Whether an operator asks.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.terms.principal.is_operator()
+    }
+
     /// What the platform wants of provisioning.
     #[must_use]
     pub fn provisioning(&self) -> &ProvisioningSettings {
         &self.api.provisioner.settings
+    }
+
+    /// Ends a write that was only tried: nothing of it stays, and a repetition is tried anew.
+    ///
+    /// # Errors
+    /// `precondition_not_supported`.
+    pub fn abandon(self) -> Result<&'a Api, Stop> {
+        if self.terms.if_match.is_some() { Err(Problem::no_precondition().into()) } else { Ok(self.api) }
     }
 
     /// Wakes the workers of jobs once this is committed.

@@ -32,6 +32,7 @@ pub const COLUMNS: &[&str] = &[
     "calls_max",
     "phone_numbers_max",
     "agents_max",
+    "spend_max",
     "profile",
     "integrations",
     "provisioning",
@@ -48,6 +49,7 @@ pub const EXPORTED: &[&str] = &[
     "calls_max",
     "phone_numbers_max",
     "agents_max",
+    "spend_max",
     "profile",
     "integrations",
     "provisioning",
@@ -76,6 +78,8 @@ pub struct TenantLine {
     #[serde(default, deserialize_with = "given")]
     agents_max: Given<u32>,
     #[serde(default, deserialize_with = "given")]
+    spend_max: Given<String>,
+    #[serde(default, deserialize_with = "given")]
     profile: Given<Value>,
     #[serde(default, deserialize_with = "given")]
     integrations: Given<Value>,
@@ -97,6 +101,7 @@ pub struct TenantChange {
     calls_max: Given<i32>,
     phone_numbers_max: Given<i32>,
     agents_max: Given<i32>,
+    spend_max: Given<String>,
     profile: Option<ProfileDocument>,
     integrations: Option<Integrations>,
     provisioning: Option<ProvisioningDocument>,
@@ -138,6 +143,8 @@ impl TenantLine {
         }
         let limit =
             |calls: Option<u32>| calls.map(|calls| invalid::calls_max("calls_max", calls)).transpose();
+        let spend =
+            |most: Option<String>| most.map(|most| invalid::spend_max("spend_max", &most)).transpose();
         let timezone =
             self.timezone.flatten().map(|zone| invalid::timezone("timezone", &zone)).transpose()?;
         let number = self.phone_number.as_deref().map(|number| numbers::address(Some(number), None));
@@ -150,6 +157,7 @@ impl TenantLine {
             calls_max: self.calls_max.map(limit).transpose()?,
             phone_numbers_max: count_max("phone_numbers_max", self.phone_numbers_max)?,
             agents_max: count_max("agents_max", self.agents_max)?,
+            spend_max: self.spend_max.map(spend).transpose()?,
             profile: checked("profile", self.profile, ProfileDocument::check)?,
             integrations: checked("integrations", self.integrations, integrations::check)?,
             provisioning: checked("provisioning", self.provisioning, ProvisioningDocument::check)?,
@@ -221,6 +229,9 @@ pub fn decide(change: &TenantChange, existing: Option<&Tenant>) -> Result<Decisi
     if let Some(most) = change.agents_max {
         row.agents_max = most;
     }
+    if let Some(most) = &change.spend_max {
+        row.spend_max.clone_from(most);
+    }
     if let Some(profile) = &change.profile {
         row.profile.0.clone_from(profile);
     }
@@ -251,6 +262,7 @@ fn blank(change: &TenantChange) -> Option<Tenant> {
         calls_max: None,
         phone_numbers_max: None,
         agents_max: None,
+        spend_max: None,
         created_at: now,
         updated_at: now,
     })
@@ -268,6 +280,7 @@ pub fn cells(row: &Tenant) -> Vec<Value> {
         Value::from(row.calls_max),
         Value::from(row.phone_numbers_max),
         Value::from(row.agents_max),
+        Value::from(row.spend_max.as_deref()),
         cell(&row.profile.0),
         cell(&row.integrations.0),
         cell(&row.provisioning.0),

@@ -29,9 +29,7 @@ impl Provisioner {
             return self.step(job, Outcome::Done).await;
         }
         let Some(account) = self.host_of(tenant, &agent).await? else {
-            let whose = if agent.kind == "own" { "the tenant has" } else { "the platform has" };
-            let reason = format!("{whose} no account at {}: add one, then retry", agent.provider);
-            return self.step(job, Outcome::Fault(Fault::stop("no_account", reason))).await;
+            return self.step(job, Outcome::Fault(no_host(&agent))).await;
         };
         match self.ask_agent(&account, &agent).await {
             Ok(hosted) => self.keep_agent(job, tenant, id, &account, &hosted).await,
@@ -114,4 +112,10 @@ impl Provisioner {
             webhooks: self.settings.webhooks(),
         }
     }
+}
+
+/// Why an agent can't be made where it is to be.
+pub(super) fn no_host(agent: &Agent) -> Fault {
+    let whose = if agent.kind == "own" { "the tenant has" } else { "the platform has" };
+    Fault::stop("no_account", format!("{whose} no account at {}: add one, then retry", agent.provider))
 }

@@ -17,12 +17,16 @@ pub mod agent;
 pub mod buy;
 pub mod choose;
 pub mod client;
+pub mod free_numbers;
 pub mod link;
+mod offers;
 pub mod performed;
+pub mod plan;
 pub mod request;
 pub mod settings;
 pub mod undo;
 pub mod wait;
+pub mod watch;
 pub mod worker;
 pub mod workflow;
 #[cfg(test)]
@@ -34,6 +38,7 @@ use tokio::sync::Notify;
 
 use self::client::Client;
 use self::settings::ProvisioningSettings;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// What provisioning works with.
@@ -49,4 +54,6 @@ pub struct Provisioner {
     pub wake: Arc<Notify>,
     /// Rung when there is a job to take on.
     pub bell: Arc<Notify>,
+    /// Counts steps.
+    pub metrics: Arc<Metrics>,
 }

@@ -106,6 +106,7 @@ impl Provisioner {
             }
             tx.commit().await?;
             self.wake.notify_one();
+            self.metrics.provisioning_step(job.progress.stage.name(), note.outcome);
             let rests = next.progress.rests() || !next.rest.is_zero();
             tracing::info!(
                 job = %job.id,

@@ -8,6 +8,8 @@ use dialplane_common::ids::{PhoneNumberId, TenantId};
 /// A channel, written as it is named over REST and in Redis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Channel {
+    /// `platform`: every change of what is no tenant's, such as the pool, shared agents and free numbers. For operators.
+    Platform,
     /// `business:{tenant_id}`: every change of a tenant.
     Business(TenantId),
     /// `phone:{phone_number_id}:settings`: every setting of a number, its routing, staff and services included.
@@ -20,15 +22,15 @@ pub enum Channel {
 
 /// A text that names no channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("wanted business:{{tenant_id}} or phone:{{phone_number_id}}:settings, :voice or :hours")]
+#[error("wanted platform, business:{{tenant_id}} or phone:{{phone_number_id}}:settings, :voice or :hours")]
 pub struct NoChannel;
 
 impl Channel {
-    /// The number that it is about; absent: the tenant.
+    /// The number that it is about; absent: the tenant or the platform.
     #[must_use]
     pub const fn phone_number(self) -> Option<PhoneNumberId> {
         match self {
-            Self::Business(_) => None,
+            Self::Platform | Self::Business(_) => None,
             Self::Settings(id) | Self::Voice(id) | Self::Hours(id) => Some(id),
         }
     }
@@ -37,6 +39,7 @@ impl Channel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Platform => f.write_str("platform"),
             Self::Business(id) => write!(f, "business:{id}"),
             Self::Settings(id) => write!(f, "phone:{id}:settings"),
             Self::Voice(id) => write!(f, "phone:{id}:voice"),
@@ -49,6 +52,9 @@ impl FromStr for Channel {
     type Err = NoChannel;
 
     fn from_str(text: &str) -> Result<Self, NoChannel> {
+        if text == "platform" {
+            return Ok(Self::Platform);
+        }
         if let Some(id) = text.strip_prefix("business:") {
             return id.parse().map(Self::Business).map_err(|_| NoChannel);
         }
@@ -71,11 +77,13 @@ mod tests {
     #[test]
     fn is_written_as_it_is_read() {
         let id = "0190aaaa-0000-7000-8000-000000000001";
-        for text in [format!("business:{id}"), format!("phone:{id}:voice"), format!("phone:{id}:settings")] {
+        let names = ["platform".to_owned(), format!("business:{id}"), format!("phone:{id}:voice")];
+        for text in names.into_iter().chain([format!("phone:{id}:settings")]) {
             assert_eq!(text.parse::<Channel>().unwrap().to_string(), text);
         }
         for text in [
             "",
+            "platform:",
             "business:",
             "business:x",
             "phone:x:hours",

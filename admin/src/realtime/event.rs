@@ -23,8 +23,8 @@ pub struct EventDocument<'a> {
     kind: String,
     /// The channels that it is on; it is sent once, whichever of them are listened to.
     channels: Vec<String>,
-    /// Whose change.
-    tenant_id: Uuid,
+    /// Whose change; null: the platform's.
+    tenant_id: Option<Uuid>,
     /// What kind of thing changed.
     resource: &'a str,
     /// Which one; where it takes two parts, with a `/` between.
@@ -43,7 +43,8 @@ pub struct EventDocument<'a> {
     at: Instant,
     /// The fields whose value is another than before; of a setting, those of its document.
     changed: Vec<String>,
-    /// Of a setting, the document that is now set at this place; null: none.
+    /// Of a setting, the document that is now set at this place; null: none. Of `free_numbers`, how full the account was
+    /// when its level changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     value: Option<Option<&'a RawValue>>,
@@ -54,8 +55,8 @@ pub struct EventDocument<'a> {
 pub struct Event {
     /// Its place.
     pub seq: u64,
-    /// Whose.
-    pub tenant: TenantId,
+    /// Whose; absent: the platform's.
+    pub tenant: Option<TenantId>,
     /// What kind of thing changed.
     pub resource: String,
     /// The channels that it is on.
@@ -64,15 +65,18 @@ pub struct Event {
     pub json: String,
 }
 
+/// How full an account is with free numbers.
+const FREE_NUMBERS: &str = "free_numbers";
+
 /// A row's columns, each as Postgres wrote it: equal texts are equal values.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 impl Event {
-    /// The event of an entry; `None` when the entry is no tenant's.
+    /// The event of an entry.
     #[must_use]
     pub fn of(sealed: &Sealed) -> Option<Self> {
         let entry = &sealed.entry;
-        let tenant = TenantId(entry.tenant_id?);
+        let tenant = entry.tenant_id.map(TenantId);
         let (before, after) = (fields(entry.before.as_deref()), fields(entry.after.as_deref()));
         let setting = setting(entry);
         let number = phone_number(entry);
@@ -81,7 +85,7 @@ impl Event {
             id: sealed.seq,
             kind: kind(entry, setting),
             channels: channels.iter().map(ToString::to_string).collect(),
-            tenant_id: tenant.0,
+            tenant_id: entry.tenant_id,
             resource: &entry.resource,
             resource_id: &entry.resource_id,
             phone_number_id: number.and(entry.resource_id.split('/').next()),
@@ -92,11 +96,20 @@ impl Event {
                 None => changed(&before, &after),
                 Some(_) => changed(&fields(value(&before)), &fields(value(&after))),
             },
-            value: setting.map(|_| after.get("value").copied()),
+            value: match setting {
+                None if entry.resource == FREE_NUMBERS => Some(row(entry.after.as_deref())),
+                None => None,
+                Some(_) => Some(after.get("value").copied()),
+            },
         };
         let json = serde_json::to_string(&document).ok()?;
         Some(Self { seq: sealed.seq, tenant, resource: entry.resource.clone(), channels, json })
     }
+}
+
+/// A row as a whole.
+fn row(text: Option<&str>) -> Option<&RawValue> {
+    text.and_then(|text| serde_json::from_str(text).ok())
 }
 
 /// What isn't an object has no fields.
@@ -140,7 +153,8 @@ fn kind(entry: &Entry, setting: Option<&str>) -> String {
     }
 }
 
-fn channels(tenant: TenantId, number: Option<PhoneNumberId>, setting: Option<&str>) -> Vec<Channel> {
+fn channels(tenant: Option<TenantId>, number: Option<PhoneNumberId>, setting: Option<&str>) -> Vec<Channel> {
+    let Some(tenant) = tenant else { return vec![Channel::Platform] };
     let mut channels = vec![Channel::Business(tenant)];
     let (Some(number), Some(setting)) = (number, setting) else { return channels };
     channels.push(Channel::Settings(number));
@@ -221,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tenants_is_no_event() {
+    fn what_is_no_tenants_is_the_platforms() {
         let entry = Entry {
             id: 1,
             tenant_id: None,
@@ -230,11 +244,16 @@ mod tests {
             request_id: None,
             address: None,
             action: "update".into(),
-            resource: "platform".into(),
-            resource_id: String::new(),
-            before: None,
-            after: None,
+            resource: "free_numbers".into(),
+            resource_id: NUMBER.to_string(),
+            before: Some(json!({"level": "ok", "total": 3}).to_string()),
+            after: Some(json!({"level": "warning", "total": 4}).to_string()),
         };
-        assert!(Event::of(&Sealed { seq: 1, hash: Vec::new(), entry }).is_none());
+        let event = Event::of(&Sealed { seq: 1, hash: Vec::new(), entry }).unwrap();
+        assert_eq!((event.tenant, event.channels), (None, vec![Channel::Platform]));
+        let event: Value = serde_json::from_str(&event.json).unwrap();
+        assert_eq!((&event["type"], &event["tenant_id"]), (&json!("free_numbers.updated"), &Value::Null));
+        assert_eq!(event["changed"], json!(["level", "total"]));
+        assert_eq!((&event["channels"], &event["value"]["level"]), (&json!(["platform"]), &json!("warning")));
     }
 }

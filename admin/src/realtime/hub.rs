@@ -25,7 +25,8 @@ struct Shared {
 struct State {
     /// All up to here have been handed out.
     position: u64,
-    tenants: HashMap<TenantId, Vec<mpsc::Sender<Arc<Event>>>>,
+    /// By whose events they get; absent: the platform's.
+    owners: HashMap<Option<TenantId>, Vec<mpsc::Sender<Arc<Event>>>>,
 }
 
 /// One reader's part of what is handed out.
@@ -33,7 +34,7 @@ pub struct Subscription {
     /// Of the events up to here it gets none, of those behind all.
     pub position: u64,
     events: mpsc::Receiver<Arc<Event>>,
-    tenant: TenantId,
+    owner: Option<TenantId>,
     hub: Hub,
 }
 
@@ -49,24 +50,24 @@ impl Hub {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to listen to a tenant's events. `seen` is a place that the chain has reached.
+    /// Begins to listen to a tenant's events, or the platform's. `seen` is a place that the chain has reached.
     #[must_use]
-    pub fn subscribe(&self, tenant: TenantId, seen: u64) -> Subscription {
+    pub fn subscribe(&self, owner: Option<TenantId>, seen: u64) -> Subscription {
         let (sender, events) = mpsc::channel(BUFFER);
         let mut state = self.state();
         // While nobody listens nothing is read, so that the position stays behind.
-        if state.tenants.is_empty() {
+        if state.owners.is_empty() {
             state.position = seen;
         }
-        state.tenants.entry(tenant).or_default().push(sender);
-        Subscription { position: state.position, events, tenant, hub: self.clone() }
+        state.owners.entry(owner).or_default().push(sender);
+        Subscription { position: state.position, events, owner, hub: self.clone() }
     }
 
     /// Up to where all was handed out; `None` while nobody listens.
     #[must_use]
     pub fn position(&self) -> Option<u64> {
         let state = self.state();
-        (!state.tenants.is_empty()).then_some(state.position)
+        (!state.owners.is_empty()).then_some(state.position)
     }
 
     /// Hands out events, `upto` being the last place that was read. What was handed out already is passed over.
@@ -74,13 +75,13 @@ impl Hub {
         let mut state = self.state();
         let before = state.position;
         for event in events.filter(|event| event.seq > before) {
-            let tenant = event.tenant;
-            let Some(senders) = state.tenants.get_mut(&tenant) else { continue };
+            let owner = event.tenant;
+            let Some(senders) = state.owners.get_mut(&owner) else { continue };
             let event = Arc::new(event);
             // Whoever has no room left is let go of, and reads the log.
             senders.retain(|sender| sender.try_send(Arc::clone(&event)).is_ok());
             if senders.is_empty() {
-                state.tenants.remove(&tenant);
+                state.owners.remove(&owner);
             }
         }
         state.position = before.max(upto);
@@ -109,10 +110,10 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.events.close();
         let mut state = self.hub.state();
-        if let Some(senders) = state.tenants.get_mut(&self.tenant) {
+        if let Some(senders) = state.owners.get_mut(&self.owner) {
             senders.retain(|sender| !sender.is_closed());
             if senders.is_empty() {
-                state.tenants.remove(&self.tenant);
+                state.owners.remove(&self.owner);
             }
         }
     }
@@ -124,10 +125,10 @@ mod tests {
     use futures_util::FutureExt;
     use uuid::Uuid;
 
-    const MINE: TenantId = TenantId(Uuid::from_u128(1));
-    const THEIRS: TenantId = TenantId(Uuid::from_u128(2));
+    const MINE: Option<TenantId> = Some(TenantId(Uuid::from_u128(1)));
+    const THEIRS: Option<TenantId> = Some(TenantId(Uuid::from_u128(2)));
 
-    fn event(tenant: TenantId, seq: u64) -> Event {
+    fn event(tenant: Option<TenantId>, seq: u64) -> Event {
         Event { seq, tenant, resource: "agent".into(), channels: Vec::new(), json: String::new() }
     }
 
@@ -137,16 +138,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tenants_readers_get_its_events_once() {
+    fn an_owners_readers_get_its_events_once() {
         let hub = Hub::default();
         assert_eq!(hub.position(), None);
         let mut mine = hub.subscribe(MINE, 10);
         let mut theirs = hub.subscribe(THEIRS, 10);
-        hub.hand_out([event(MINE, 11), event(THEIRS, 12)].into_iter(), 13);
+        let mut platforms = hub.subscribe(None, 10);
+        hub.hand_out([event(MINE, 11), event(THEIRS, 12), event(None, 13)].into_iter(), 13);
         // What was read twice, since the position had moved meanwhile.
         hub.hand_out([event(MINE, 11), event(MINE, 14)].into_iter(), 14);
         assert_eq!(received(&mut mine), [11, 14]);
         assert_eq!(received(&mut theirs), [12]);
+        assert_eq!(received(&mut platforms), [13]);
         assert_eq!(hub.position(), Some(14));
     }
 

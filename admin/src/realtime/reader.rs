@@ -19,8 +19,9 @@ pub struct Reader {
     store: Store,
     hub: Hub,
     scope: Scope,
-    tenant: TenantId,
-    /// All of the tenant's events up to here have been given out, or wait in `read`.
+    /// Whose events; absent: the platform's.
+    owner: Option<TenantId>,
+    /// All of the owner's events up to here have been given out, or wait in `read`.
     position: u64,
     read: VecDeque<Arc<Event>>,
     source: Source,
@@ -37,10 +38,10 @@ enum Source {
 }
 
 impl Reader {
-    /// Reads a tenant's events behind `position`, as `scope` sees them.
+    /// Reads a tenant's events, or the platform's, behind `position`, as `scope` sees them.
     #[must_use]
-    pub fn new(store: Store, hub: Hub, scope: Scope, tenant: TenantId, position: u64) -> Self {
-        Self { store, hub, scope, tenant, position, read: VecDeque::new(), source: Source::Log }
+    pub fn new(store: Store, hub: Hub, scope: Scope, owner: Option<TenantId>, position: u64) -> Self {
+        Self { store, hub, scope, owner, position, read: VecDeque::new(), source: Source::Log }
     }
 
     /// The next event, whenever it comes. Dropping the future loses nothing.
@@ -74,7 +75,7 @@ impl Reader {
             _ => end(&self.store).await?,
         };
         let mut tx = self.store.read(self.scope).await?;
-        let entries = audit::of_tenant(tx.conn(), self.tenant, self.position, upto, ROWS_MAX).await?;
+        let entries = audit::of_owner(tx.conn(), self.owner, self.position, upto, ROWS_MAX).await?;
         drop(tx);
         if let Some(last) = entries.last() {
             self.position = last.seq;
@@ -84,7 +85,7 @@ impl Reader {
         self.position = self.position.max(upto);
         self.source = match std::mem::replace(&mut self.source, Source::Log) {
             Source::Bridge(subscription) => Source::Live(subscription),
-            _ => Source::Bridge(self.hub.subscribe(self.tenant, upto)),
+            _ => Source::Bridge(self.hub.subscribe(self.owner, upto)),
         };
         Ok(())
     }

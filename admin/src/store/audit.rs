@@ -308,19 +308,25 @@ pub async fn behind(conn: &mut PgConnection, after: u64, rows_max: i64) -> Resul
         .await?)
 }
 
-/// The same of one tenant's, up to and with `upto`.
+/// The sealed entries of a tenant, or of the platform, behind `after` and up to `upto`, in their order.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn of_tenant(
+pub async fn of_owner(
     conn: &mut PgConnection,
-    tenant: TenantId,
+    owner: Option<TenantId>,
     after: u64,
     upto: u64,
     rows_max: i64,
 ) -> Result<Vec<Sealed>, StoreError> {
-    Ok(sqlx::query_as(first_of!("tenant_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"))
-        .bind(tenant.0)
+    let query = match owner {
+        Some(_) => first_of!("tenant_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"),
+        None => first_of!(
+            "tenant_id IS NULL AND $1::uuid IS NULL AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+        ),
+    };
+    Ok(sqlx::query_as(query)
+        .bind(owner.map(|tenant| tenant.0))
         .bind(signed(after))
         .bind(signed(upto))
         .bind(rows_max)

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::numbers::{NumberRow, select};
 use super::settings::Kind;
-use super::tenants::Tenant;
+use super::tenants::{COLUMNS as TENANT, Tenant};
 
 /// A number's documents by kind, or a tenant's.
 pub type Documents = HashMap<String, Value>;
@@ -102,7 +102,7 @@ pub async fn whole_tenants(
     let lock = if hold == Hold::Yes { "FOR NO KEY UPDATE" } else { "" };
     // Safe: all parts are literals of this file.
     let query = AssertSqlSafe(format!(
-        "SELECT * FROM tenants WHERE id = ANY (
+        "SELECT {TENANT} FROM tenants WHERE id = ANY (
             ARRAY(SELECT id FROM tenants WHERE id = ANY ($1) UNION SELECT id FROM tenants WHERE external_id = ANY ($2))
          ) ORDER BY id {lock}"
     ));
@@ -463,9 +463,9 @@ pub async fn insert_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
     }
     let query = sqlx::query(
         "INSERT INTO tenants (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
-            profile, integrations, provisioning)
+            spend_max, profile, integrations, provisioning)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
-            $8::integer[], $9::jsonb[], $10::jsonb[], $11::jsonb[])",
+            $8::integer[], $9::numeric[], $10::jsonb[], $11::jsonb[], $12::jsonb[])",
     );
     bind_tenants(query, rows).execute(conn).await?;
     Ok(())
@@ -482,12 +482,12 @@ pub async fn update_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
     let query = sqlx::query(
         "UPDATE tenants AS t SET external_id = changed.external_id, name = changed.name,
             timezone = changed.timezone, status = changed.status, calls_max = changed.calls_max,
-            phone_numbers_max = changed.phone_numbers_max, agents_max = changed.agents_max, profile = changed.profile,
-            integrations = changed.integrations, provisioning = changed.provisioning, updated_at = now()
+            phone_numbers_max = changed.phone_numbers_max, agents_max = changed.agents_max,
+            spend_max = changed.spend_max, profile = changed.profile, integrations = changed.integrations, provisioning = changed.provisioning, updated_at = now()
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
-            $8::integer[], $9::jsonb[], $10::jsonb[], $11::jsonb[])
+            $8::integer[], $9::numeric[], $10::jsonb[], $11::jsonb[], $12::jsonb[])
             AS changed (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
-                profile, integrations, provisioning)
+                spend_max, profile, integrations, provisioning)
          WHERE t.id = changed.id",
     );
     bind_tenants(query, rows).execute(conn).await?;
@@ -505,6 +505,7 @@ fn bind_tenants<'q>(query: Statement<'q>, rows: &[Tenant]) -> Statement<'q> {
         .bind(column(rows, |row| row.calls_max))
         .bind(column(rows, |row| row.phone_numbers_max))
         .bind(column(rows, |row| row.agents_max))
+        .bind(column(rows, |row| row.spend_max.clone()))
         .bind(column(rows, |row| row.profile.clone()))
         .bind(column(rows, |row| row.integrations.clone()))
         .bind(column(rows, |row| row.provisioning.clone()))
@@ -573,7 +574,11 @@ pub fn all_tenants(
     conn: &mut PgConnection,
     tenant: Option<TenantId>,
 ) -> impl Stream<Item = Result<Tenant, StoreError>> + Send + '_ {
-    sqlx::query_as("SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id = $1) ORDER BY id")
+    // Safe: both parts are literals.
+    let query = AssertSqlSafe(format!(
+        "SELECT {TENANT} FROM tenants WHERE ($1::uuid IS NULL OR id = $1) ORDER BY id"
+    ));
+    sqlx::query_as(query)
         .bind(tenant.map(|tenant| tenant.0))
         .fetch(conn)
         .map(|row| row.map_err(StoreError::from))

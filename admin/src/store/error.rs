@@ -35,7 +35,7 @@ pub enum StoreError {
     /// The owner has an account of that name at the provider already.
     #[error("the account exists")]
     AccountExists,
-    /// A number is bound to the account.
+    /// A number is bound to the account or held there, or an agent was made there.
     #[error("the account is in use")]
     AccountInUse,
     /// A number or a rule uses the agent.
@@ -81,7 +81,11 @@ impl From<sqlx::Error> for StoreError {
                 Some("phone_numbers_overlap_excl") => Self::AddressOverlaps,
                 Some("phone_number_bindings_number_id_key") => Self::NumberIdTaken,
                 Some("accounts_identity_key") => Self::AccountExists,
-                Some("phone_number_bindings_account_fkey") => Self::AccountInUse,
+                Some(
+                    "phone_number_bindings_account_fkey"
+                    | "number_holdings_account_fkey"
+                    | "agents_account_fkey",
+                ) => Self::AccountInUse,
                 Some("phone_numbers_agent_fkey") => Self::AgentInUse,
                 Some("phone_numbers_tenant_fkey") if is_delete(reason.message()) => Self::TenantHasNumbers,
                 Some(
@@ -97,7 +101,8 @@ impl From<sqlx::Error> for StoreError {
                     | "tool_servers_tenant_fkey"
                     | "idempotency_keys_tenant_fkey"
                     | "imports_tenant_fkey"
-                    | "tenant_defaults_tenant_fkey",
+                    | "tenant_defaults_tenant_fkey"
+                    | "provisioning_jobs_tenant_fkey",
                 ) => Self::NotFound,
                 // Shutting down, starting up, out of connections.
                 None if reason

@@ -141,18 +141,66 @@ pub async fn remove(conn: &mut PgConnection, number: PhoneNumberId, account: Uui
     Ok(())
 }
 
-/// How many free numbers each of the platform's accounts has.
+/// The free numbers of an account.
+#[derive(Clone, PartialEq, Eq, Debug, FromRow)]
+pub struct FreeNumbers {
+    /// The account: one of the platform's.
+    pub account_id: Uuid,
+    /// Where it is.
+    pub provider: String,
+    /// What people call it.
+    pub label: String,
+    /// How many it has.
+    pub total: i64,
+}
+
+/// How many free numbers each of the platform's accounts has, wherever it is.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn free_by_account(
-    conn: &mut PgConnection,
-) -> Result<Vec<(Uuid, String, String, i64)>, StoreError> {
+pub async fn free_by_account(conn: &mut PgConnection) -> Result<Vec<FreeNumbers>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT a.id, a.provider, a.label, count(h.phone_number_id) FROM accounts AS a
+        "SELECT a.id AS account_id, a.provider, a.label, count(h.phone_number_id) AS total FROM accounts AS a
          LEFT JOIN number_holdings AS h ON h.account_id = a.id AND h.origin = 'free'
          WHERE a.tenant_id IS NULL GROUP BY a.id ORDER BY a.id",
     )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// How full an account is.
+pub struct NewLevel {
+    /// The account.
+    pub account: Uuid,
+    /// `ok`, `warning` or `critical`.
+    pub level: &'static str,
+    /// How many free numbers it has.
+    pub total: i64,
+}
+
+/// Notes how full accounts are that may have `limit` free numbers each, and gives those whose level is another than
+/// before. One that was never anything but `ok` isn't noted.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn note_levels(
+    conn: &mut PgConnection,
+    levels: &[NewLevel],
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "INSERT INTO free_number_levels AS noted (account_id, level, total, numbers_max)
+         SELECT account, level, total, $4 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS now (account, level, total)
+         WHERE level <> 'ok' OR EXISTS (SELECT FROM free_number_levels WHERE account_id = account)
+         ON CONFLICT ON CONSTRAINT free_number_levels_pkey DO UPDATE
+         SET level = excluded.level, total = excluded.total, numbers_max = excluded.numbers_max, updated_at = now()
+         WHERE noted.level <> excluded.level
+         RETURNING account_id",
+    )
+    .bind(levels.iter().map(|level| level.account).collect::<Vec<_>>())
+    .bind(levels.iter().map(|level| level.level).collect::<Vec<_>>())
+    .bind(levels.iter().map(|level| level.total).collect::<Vec<_>>())
+    .bind(limit)
     .fetch_all(conn)
     .await?)
 }

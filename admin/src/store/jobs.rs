@@ -332,6 +332,25 @@ pub async fn resume(
     Ok(())
 }
 
+/// Ends a locked job, that nobody works on and that has nothing to undo, as somebody says.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn end(conn: &mut PgConnection, id: Uuid, progress: &Progress) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE provisioning_jobs SET progress = $2, stage = $3, state = $4, reason_code = NULL, reason = NULL,
+            ended_at = now(), updated_at = now()
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(Json(progress))
+    .bind(progress.stage.name())
+    .bind(progress.state.name())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Asks for a job to be called off: whoever works on it does so at its next step.
 ///
 /// # Errors

@@ -305,14 +305,15 @@ pub async fn set_lifecycle(
     Ok(())
 }
 
-/// Reserves a number that a locked tenant has and doesn't use: nobody answers it, and it is inactive.
+/// Reserves a number that a locked tenant has and doesn't use, `like` this in the words of `LIKE`: nobody answers it, and
+/// it is inactive.
 ///
 /// # Errors
 /// When Postgres can't be asked.
 pub async fn take_unused(
     conn: &mut PgConnection,
     tenant: TenantId,
-    beginning: Prefix,
+    like: &str,
 ) -> Result<Option<PhoneNumberId>, StoreError> {
     let id: Option<Uuid> = sqlx::query_scalar(
         "UPDATE phone_numbers SET lifecycle = 'reserved', updated_at = now()
@@ -324,7 +325,7 @@ pub async fn take_unused(
          ) RETURNING id",
     )
     .bind(tenant.0)
-    .bind(format!("{beginning}%"))
+    .bind(like)
     .fetch_optional(conn)
     .await?;
     Ok(id.map(PhoneNumberId))

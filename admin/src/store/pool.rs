@@ -168,12 +168,20 @@ pub async fn pick(conn: &mut PgConnection, wanted: Wanted) -> Result<Option<Phon
         Wanted::Beginning(prefix) => format!("{prefix}%"),
         Wanted::Any => "%".to_owned(),
     };
+    pick_like(conn, &pattern).await
+}
+
+/// The same among the numbers that are `like` this, in the words of `LIKE`.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn pick_like(conn: &mut PgConnection, like: &str) -> Result<Option<PhoneNumberId>, StoreError> {
     let id: Option<Uuid> = sqlx::query_scalar(
         "SELECT id FROM phone_numbers
          WHERE tenant_id IS NULL AND lifecycle = 'available' AND NOT is_range AND phone_number LIKE $1
          ORDER BY updated_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
-    .bind(pattern)
+    .bind(like)
     .fetch_optional(conn)
     .await?;
     Ok(id.map(PhoneNumberId))

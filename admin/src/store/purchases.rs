@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -99,21 +100,22 @@ pub enum Passed {
     Number,
 }
 
-/// Records a purchase that is not sent yet, unless it would pass a limit. No two are recorded at once, so that no two
-/// take the last of what may be spent, or the same number.
+/// Holds all spending until the transaction ends, so that no two take the last of what may be spent, or the same number,
+/// between [`passed`] and [`record`].
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn record(
-    conn: &mut PgConnection,
-    new: &NewPurchase<'_>,
-    limits: &SpendingLimits,
-) -> Result<Result<Uuid, Passed>, StoreError> {
+pub async fn hold(conn: &mut PgConnection) -> Result<(), StoreError> {
     // "dpsp" in ASCII: spending, by everybody.
-    sqlx::query("SELECT pg_advisory_xact_lock(1685090160)").execute(&mut *conn).await?;
-    if let Some(passed) = passed(conn, new, limits).await? {
-        return Ok(Err(passed));
-    }
+    sqlx::query("SELECT pg_advisory_xact_lock(1685090160)").execute(conn).await?;
+    Ok(())
+}
+
+/// Records a purchase that is not sent yet, and passes no limit.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn record(conn: &mut PgConnection, new: &NewPurchase<'_>) -> Result<Uuid, StoreError> {
     let id = Uuid::now_v7();
     sqlx::query(
         "INSERT INTO purchases (id, tenant_id, job_id, account_id, provider, country, phone_number, upfront, monthly,
@@ -134,7 +136,7 @@ pub async fn record(
     .bind(Json(new.wanted))
     .execute(conn)
     .await?;
-    Ok(Ok(id))
+    Ok(id)
 }
 
 /// Whether something costs more a month, or more at once, than somebody has agreed to; without a word of theirs,
@@ -157,17 +159,24 @@ pub async fn exceeds(
     .await?)
 }
 
-async fn passed(
+/// Which limit a purchase would pass, if any; without a number, the provider chooses it.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn passed(
     conn: &mut PgConnection,
-    new: &NewPurchase<'_>,
+    tenant: Option<Uuid>,
+    account: Uuid,
+    phone_number: Option<&str>,
+    cost: &Cost,
     limits: &SpendingLimits,
 ) -> Result<Option<Passed>, StoreError> {
     let is_taken: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM purchases
             WHERE account_id = $1 AND phone_number = $2 AND state IN ('recorded', 'sent', 'owned', 'late'))",
     )
-    .bind(new.account)
-    .bind(&new.phone_number)
+    .bind(account)
+    .bind(phone_number)
     .fetch_one(&mut *conn)
     .await?;
     if is_taken {
@@ -175,9 +184,9 @@ async fn passed(
     }
     let (is_free, in_currency): (bool, bool) =
         sqlx::query_as("SELECT $1::numeric + $2::numeric = 0, $3 = $4")
-            .bind(&new.cost.upfront)
-            .bind(&new.cost.monthly)
-            .bind(&new.cost.currency)
+            .bind(&cost.upfront)
+            .bind(&cost.monthly)
+            .bind(&cost.currency)
             .bind(&limits.currency)
             .fetch_one(&mut *conn)
             .await?;
@@ -200,10 +209,10 @@ async fn passed(
                 > coalesce((SELECT spend_max FROM tenants WHERE id = $1), $6::numeric)
          FROM spent",
     )
-    .bind(new.tenant)
-    .bind(&new.cost.upfront)
-    .bind(&new.cost.monthly)
-    .bind(&new.cost.currency)
+    .bind(tenant)
+    .bind(&cost.upfront)
+    .bind(&cost.monthly)
+    .bind(&cost.currency)
     .bind(&limits.platform)
     .bind(&limits.tenant)
     .fetch_one(conn)
@@ -262,21 +271,117 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> Result<Purchase, StoreEr
     Ok(sqlx::query_as(query).bind(id).fetch_one(conn).await?)
 }
 
-/// How much was spent this calendar month (UTC), for a tenant or for everybody: amount and currency.
+/// The tables' part of what was spent this calendar month (UTC): whatever may have been paid for.
+macro_rules! spent_this_month {
+    () => {
+        "FROM purchases WHERE created_at >= date_trunc('month', now(), 'UTC') AND currency = $1 AND state <> 'refused'"
+    };
+}
+
+/// What was spent this calendar month (UTC) in the currency of the limits.
+#[derive(Clone, PartialEq, Eq, Debug, FromRow)]
+pub struct Spent {
+    /// The month: `2026-11`.
+    pub month: String,
+    /// How much, for everybody: a decimal with two places.
+    pub spent: String,
+    /// How much may be.
+    pub limit: String,
+}
+
+/// What was spent this calendar month (UTC), for everybody.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn spent(
+pub async fn spent(conn: &mut PgConnection, limits: &SpendingLimits) -> Result<Spent, StoreError> {
+    Ok(sqlx::query_as(concat!(
+        "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AS month,
+            coalesce(sum(upfront + monthly), 0)::numeric(14, 2)::text AS spent,
+            $2::numeric(14, 2)::text AS \"limit\" ",
+        spent_this_month!()
+    ))
+    .bind(&limits.currency)
+    .bind(&limits.platform)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// What was spent for a tenant this calendar month (UTC).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, FromRow, ToSchema)]
+pub struct TenantSpending {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// Its name; null: it was deleted.
+    pub name: Option<String>,
+    /// How much: a decimal with two places.
+    pub spent: String,
+    /// How much may be.
+    pub limit: String,
+}
+
+/// The tenants for whom most was spent this calendar month (UTC), those first.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn spent_most(
+    conn: &mut PgConnection,
+    limits: &SpendingLimits,
+    rows_max: i64,
+) -> Result<Vec<TenantSpending>, StoreError> {
+    Ok(sqlx::query_as(concat!(
+        "SELECT s.tenant_id, t.name, s.spent::numeric(14, 2)::text AS spent,
+            coalesce(t.spend_max, $2::numeric)::numeric(14, 2)::text AS \"limit\"
+         FROM (SELECT tenant_id, sum(upfront + monthly) AS spent ",
+        spent_this_month!(),
+        " AND tenant_id IS NOT NULL GROUP BY tenant_id) AS s
+         LEFT JOIN tenants AS t ON t.id = s.tenant_id
+         WHERE s.spent > 0 ORDER BY s.spent DESC, s.tenant_id LIMIT $3"
+    ))
+    .bind(&limits.currency)
+    .bind(&limits.tenant)
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// What may still be spent this calendar month (UTC).
+#[derive(Clone, PartialEq, Eq, Debug, FromRow)]
+pub struct Left {
+    /// For the tenant; absent: there is none.
+    pub tenant: Option<String>,
+    /// For everybody.
+    pub platform: String,
+}
+
+/// What may still be spent this calendar month (UTC) once this has been bought as well.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn left(
     conn: &mut PgConnection,
     tenant: Option<Uuid>,
-) -> Result<Vec<(String, String)>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT sum(upfront + monthly)::text, currency FROM purchases
-         WHERE created_at >= date_trunc('month', now(), 'UTC') AND ($1::uuid IS NULL OR tenant_id = $1)
-            AND state <> 'refused'
-         GROUP BY currency ORDER BY currency",
-    )
+    limits: &SpendingLimits,
+    cost: Option<&Cost>,
+) -> Result<Left, StoreError> {
+    // What is paid in another currency isn't counted.
+    let cost = cost.filter(|cost| cost.currency == limits.currency);
+    Ok(sqlx::query_as(concat!(
+        "WITH spent AS (
+            SELECT coalesce(sum(upfront + monthly), 0) AS platform,
+                coalesce(sum(upfront + monthly) FILTER (WHERE tenant_id = $2), 0) AS tenant ",
+        spent_this_month!(),
+        "), cost AS (SELECT coalesce($5::numeric, 0) + coalesce($6::numeric, 0) AS cost)
+         SELECT greatest($3::numeric - platform - cost, 0)::numeric(14, 2)::text AS platform,
+            (SELECT greatest(coalesce(spend_max, $4::numeric) - tenant - cost, 0)::numeric(14, 2)::text
+             FROM tenants WHERE id = $2) AS tenant
+         FROM spent, cost"
+    ))
+    .bind(&limits.currency)
     .bind(tenant)
-    .fetch_all(conn)
+    .bind(&limits.platform)
+    .bind(&limits.tenant)
+    .bind(cost.map(|cost| &cost.upfront))
+    .bind(cost.map(|cost| &cost.monthly))
+    .fetch_one(conn)
     .await?)
 }

@@ -2,9 +2,9 @@
 
 use dialplane_common::ids::TenantId;
 use serde::Serialize;
-use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -43,12 +43,32 @@ pub struct Tenant {
     pub phone_numbers_max: Option<i32>,
     /// How many agents it may have; null: any number.
     pub agents_max: Option<i32>,
+    /// How much may be spent on its numbers in a calendar month (UTC), in the platform's currency: a decimal with two
+    /// places; null: the platform's default.
+    // Of `numeric`, which isn't read as text by itself: see [`select`].
+    #[sqlx(rename = "spend_max_text")]
+    pub spend_max: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Instant,
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Instant,
+}
+
+/// A tenant's columns, as a [`Tenant`] is read.
+pub(super) const COLUMNS: &str = "*, spend_max::text AS spend_max_text";
+
+/// A query for [`Tenant`]s.
+fn select(rest: &'static str) -> AssertSqlSafe<String> {
+    // Safe: both parts are literals of this file.
+    AssertSqlSafe(format!("SELECT {COLUMNS} FROM tenants {rest}"))
+}
+
+/// A statement that gives the [`Tenant`] that it wrote.
+fn returning(statement: &'static str) -> AssertSqlSafe<String> {
+    // Safe: both parts are literals of this file.
+    AssertSqlSafe(format!("{statement} RETURNING {COLUMNS}"))
 }
 
 /// Which tenants a list has.
@@ -99,6 +119,8 @@ pub struct OperatorsChanges {
     pub phone_numbers_max: Option<Option<i32>>,
     /// How many agents it may have.
     pub agents_max: Option<Option<i32>>,
+    /// How much may be spent for it in a month, with two places.
+    pub spend_max: Option<Option<String>>,
 }
 
 /// A tenant that is to be.
@@ -122,6 +144,8 @@ pub struct NewTenant<'a> {
     pub phone_numbers_max: Option<i32>,
     /// How many agents it may have.
     pub agents_max: Option<i32>,
+    /// How much may be spent for it in a month, with two places.
+    pub spend_max: Option<&'a str>,
 }
 
 /// Inserts a tenant. For operators.
@@ -133,11 +157,11 @@ pub async fn insert(
     id: TenantId,
     new: &NewTenant<'_>,
 ) -> Result<Tenant, StoreError> {
-    Ok(sqlx::query_as(
+    Ok(sqlx::query_as(returning(
         "INSERT INTO tenants (id, name, timezone, external_id, profile, integrations, provisioning, calls_max,
-            phone_numbers_max, agents_max)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *",
-    )
+            phone_numbers_max, agents_max, spend_max)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::numeric)",
+    ))
     .bind(id.0)
     .bind(new.name)
     .bind(new.timezone)
@@ -148,6 +172,7 @@ pub async fn insert(
     .bind(new.calls_max)
     .bind(new.phone_numbers_max)
     .bind(new.agents_max)
+    .bind(new.spend_max)
     .fetch_one(conn)
     .await?)
 }
@@ -157,7 +182,7 @@ pub async fn insert(
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn find(conn: &mut PgConnection, id: TenantId) -> Result<Tenant, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM tenants WHERE id = $1").bind(id.0).fetch_one(conn).await?)
+    Ok(sqlx::query_as(select("WHERE id = $1")).bind(id.0).fetch_one(conn).await?)
 }
 
 /// The tenants behind `after`, oldest first.
@@ -170,10 +195,10 @@ pub async fn list(
     after: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Tenant>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT * FROM tenants WHERE ($1::uuid IS NULL OR id > $1) AND ($3::text IS NULL OR name ILIKE $3)
+    Ok(sqlx::query_as(select(
+        "WHERE ($1::uuid IS NULL OR id > $1) AND ($3::text IS NULL OR name ILIKE $3)
             AND ($4::text IS NULL OR status = $4) ORDER BY id LIMIT $2",
-    )
+    ))
     .bind(after)
     .bind(rows_max)
     .bind(filter.name.as_ref().map(Pattern::as_str))
@@ -200,6 +225,21 @@ pub async fn lock_for_deletion(conn: &mut PgConnection, id: TenantId) -> Result<
     Ok(())
 }
 
+/// Whether a tenant may have one more phone number.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn has_room(conn: &mut PgConnection, id: TenantId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT phone_numbers_max IS NULL
+            OR phone_numbers_max > (SELECT count(*) FROM phone_numbers WHERE tenant_id = tenants.id)
+         FROM tenants WHERE id = $1",
+    )
+    .bind(id.0)
+    .fetch_one(conn)
+    .await?)
+}
+
 /// Changes a locked tenant.
 ///
 /// # Errors
@@ -210,7 +250,7 @@ pub async fn update(
     changes: &TenantChanges,
 ) -> Result<Tenant, StoreError> {
     if changes.operators != OperatorsChanges::default() {
-        let OperatorsChanges { status, external_id, calls_max, phone_numbers_max, agents_max } =
+        let OperatorsChanges { status, external_id, calls_max, phone_numbers_max, agents_max, spend_max } =
             &changes.operators;
         // On its own: a tenant's role may not write these columns, not even their old values.
         sqlx::query(
@@ -218,7 +258,8 @@ pub async fn update(
                 external_id = CASE WHEN $3 THEN $4 ELSE external_id END,
                 calls_max = CASE WHEN $5 THEN $6 ELSE calls_max END,
                 phone_numbers_max = CASE WHEN $7 THEN $8 ELSE phone_numbers_max END,
-                agents_max = CASE WHEN $9 THEN $10 ELSE agents_max END
+                agents_max = CASE WHEN $9 THEN $10 ELSE agents_max END,
+                spend_max = CASE WHEN $11 THEN $12::numeric ELSE spend_max END
              WHERE id = $1",
         )
         .bind(id.0)
@@ -231,15 +272,17 @@ pub async fn update(
         .bind(phone_numbers_max.flatten())
         .bind(agents_max.is_some())
         .bind(agents_max.flatten())
+        .bind(spend_max.is_some())
+        .bind(spend_max.as_ref().and_then(Option::as_ref))
         .execute(&mut *conn)
         .await?;
     }
-    Ok(sqlx::query_as(
+    Ok(sqlx::query_as(returning(
         "UPDATE tenants SET name = coalesce($2, name), timezone = coalesce($3, timezone),
             profile = coalesce($4, profile), integrations = coalesce($5, integrations),
             provisioning = coalesce($6, provisioning), updated_at = now()
-         WHERE id = $1 RETURNING *",
-    )
+         WHERE id = $1",
+    ))
     .bind(id.0)
     .bind(&changes.name)
     .bind(&changes.timezone)

@@ -209,6 +209,8 @@ async fn every_table_with_a_tenant_is_audited() {
         ("imports", "files on their way, for a month; what they change is logged"),
         ("import_pieces", "what came of a file; gone once it is applied"),
         ("import_errors", "lines of a file that changed nothing"),
+        ("provisioning_jobs", "what was asked for, and how far it is; what a job changes is logged"),
+        ("provisioning_steps", "a log of its own: rows that nobody changes"),
     ];
     let tables: Vec<(String, i64)> = sqlx::query_as(
         "SELECT relname::text, (

@@ -14,7 +14,7 @@ use crate::harness::{Admin, OPERATOR};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open stream.
-struct Stream {
+pub struct Stream {
     response: reqwest::Response,
     read: Vec<u8>,
     blocks: VecDeque<(u64, Value)>,
@@ -34,7 +34,7 @@ async fn ask(admin: &Admin, key: &str, path: &str, last: Option<u64>) -> reqwest
 
 impl Stream {
     /// Opens one, and reads where it begins.
-    async fn open(admin: &Admin, key: &str, path: &str, last: Option<u64>) -> Self {
+    pub async fn open(admin: &Admin, key: &str, path: &str, last: Option<u64>) -> Self {
         let response = ask(admin, key, path, last).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -77,7 +77,7 @@ impl Stream {
     }
 
     /// The next event of this type; those before it are passed over.
-    async fn until(&mut self, kind: &str) -> Value {
+    pub async fn until(&mut self, kind: &str) -> Value {
         loop {
             let event = self.next().await;
             if event["type"] == kind {

@@ -23,6 +23,7 @@ pub const FEED_KEY: &str = "feed-key-of-the-tests";
 pub struct Admin {
     process: Child,
     api: String,
+    ops: String,
     /// Redis.
     pub redis_url: String,
     /// What its keys begin with; also its database's name.
@@ -62,18 +63,29 @@ impl Admin {
         sqlx::query(create).execute(&mut connection).await.unwrap();
         let (server, _) = database_url.rsplit_once('/').unwrap();
         let database_url = format!("{server}/{name}");
-        let (process, api) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY, &settings);
+        let (process, [api, ops]) = spawn(&database_url, &redis_url, &name, ENCRYPTION_KEY, &settings);
         let http = outbound::client().unwrap();
-        Some(Self { process, api, redis_url, namespace: name, database_url, settings, is_guest: false, http })
+        Some(Self {
+            process,
+            api,
+            ops,
+            redis_url,
+            namespace: name,
+            database_url,
+            settings,
+            is_guest: false,
+            http,
+        })
     }
 
     /// Another process with the same database.
     pub fn beside(&self) -> Self {
-        let (process, api) =
+        let (process, [api, ops]) =
             spawn(&self.database_url, &self.redis_url, &self.namespace, ENCRYPTION_KEY, &self.settings);
         Self {
             process,
             api,
+            ops,
             redis_url: self.redis_url.clone(),
             namespace: self.namespace.clone(),
             database_url: self.database_url.clone(),
@@ -92,7 +104,7 @@ impl Admin {
     pub fn restart_with(&mut self, encryption_key: &str) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        (self.process, self.api) =
+        (self.process, [self.api, self.ops]) =
             spawn(&self.database_url, &self.redis_url, &self.namespace, encryption_key, &self.settings);
     }
 
@@ -129,6 +141,11 @@ impl Admin {
     /// Where the API is.
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// All metrics, as they are now.
+    pub async fn metrics(&self) -> String {
+        self.http.get(format!("{}/metrics", self.ops)).send().await.unwrap().text().await.unwrap()
     }
 
     /// Runs the command that writes every record anew, with this list of keys.
@@ -224,6 +241,14 @@ impl Admin {
         answer
     }
 
+    /// Follows a provisioning job until it rests, and gives it as it is then.
+    pub async fn job_at_rest(&self, id: &str) -> Value {
+        let path = format!("/api/v2/provisioning/{id}/events");
+        let events = self.respond(OPERATOR, Method::GET, &path, &Value::Null).await.text().await.unwrap();
+        let last = events.lines().rev().find_map(|line| line.strip_prefix("data: "));
+        serde_json::from_str(last.unwrap_or_else(|| panic!("{events:?}"))).unwrap()
+    }
+
     /// Checks that a request is refused at this place.
     pub async fn refused(&self, method: Method, path: &str, body: Value, field: &str) {
         let answer = self.expect(StatusCode::UNPROCESSABLE_ENTITY, method, path, body).await;
@@ -313,7 +338,7 @@ fn spawn(
     namespace: &str,
     encryption_key: &str,
     settings: &[(&str, String)],
-) -> (Child, String) {
+) -> (Child, [String; 2]) {
     let mut process = command("serve", database_url, encryption_key)
         .arg("--migrate")
         .env("ADMIN_LISTEN", "127.0.0.1:0")
@@ -327,6 +352,7 @@ fn spawn(
         .unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let api = line.split(' ').nth(2).unwrap_or_else(|| panic!("said {line:?}")).to_owned();
-    (process, api)
+    let word =
+        |at: usize| line.trim().split(' ').nth(at).unwrap_or_else(|| panic!("said {line:?}")).to_owned();
+    (process, [word(2), word(4)])
 }

@@ -348,7 +348,7 @@ async fn what_goes_out_comes_back_the_same() {
     admin.create(&numbers, json!({"source": "manual", "prefix": "+4930123"})).await;
     admin.create("/pool", json!({"phone_number": "+12125550009"})).await;
     let whole = json!({"external_id": "salon-1", "profile": {"email": "desk@sparkle.example"}, "phone_numbers_max": 3,
-        "integrations": {"calendar": {"id": "c1"}}, "provisioning": {"country": "US"}});
+        "spend_max": "7.5", "integrations": {"calendar": {"id": "c1"}}, "provisioning": {"country": "US"}});
     admin.expect(StatusCode::OK, Method::PATCH, &format!("/tenants/{tenant}"), whole).await;
     let staff = json!({"staff": [{"name": "Ana"}]});
     admin.expect(StatusCode::OK, Method::PUT, &format!("{numbers}/{second}/staff"), staff).await;

@@ -20,6 +20,7 @@ mod people;
 mod pool;
 mod preconditions;
 mod primary;
+mod provisioning;
 mod records;
 mod routing;
 mod settings;

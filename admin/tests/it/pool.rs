@@ -256,13 +256,6 @@ async fn no_number_of_the_pool_is_given_twice() {
     let list = format!("/api/v2/tenants/{}/phone-numbers", tenants[0]);
     let (status, _) = admin.send(&key, Method::POST, &list, &json!({"source": "pool"})).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    for source in ["provision", "import", "port_in"] {
-        let refused = admin.send(&key, Method::POST, &list, &json!({"source": source})).await;
-        assert_eq!(
-            (refused.0, &refused.1["code"]),
-            (StatusCode::UNPROCESSABLE_ENTITY, &json!("source_not_supported"))
-        );
-    }
     let number = json!({"phone_number": "+12125550000"});
     admin.expect(StatusCode::CONFLICT, Method::POST, "/pool", number).await;
     admin

@@ -59,7 +59,7 @@ async fn a_tenant_is_kept_whole() {
         "integrations": {"calendar": {"id": "c1"}},
         "provisioning": {"strategies": ["pool", "tenant_account", "manual"], "agent_mode": "own", "country": "US",
             "area_code": "212"},
-        "calls_max": 5, "phone_numbers_max": 2, "agents_max": 1,
+        "calls_max": 5, "phone_numbers_max": 2, "agents_max": 1, "spend_max": "12.50",
     });
     let tenant = admin.create("/tenants", whole.clone()).await;
     let path = format!("/tenants/{tenant}");
@@ -80,8 +80,16 @@ async fn a_tenant_is_kept_whole() {
         (json!({"external_id": ""}), "external_id"),
         (json!({"phone_numbers_max": 1_000_001}), "phone_numbers_max"),
         (json!({"agents_max": -1}), "agents_max"),
+        (json!({"spend_max": "12.345"}), "spend_max"),
+        (json!({"spend_max": "1000000.01"}), "spend_max"),
+        (json!({"spend_max": 12}), "spend_max"),
     ] {
         admin.refused(Method::PATCH, &path, body, field).await;
+    }
+    for (spend_max, expected) in [(json!("7.5"), json!("7.50")), (Value::Null, Value::Null)] {
+        let patch = json!({"spend_max": spend_max});
+        let changed = admin.expect(StatusCode::OK, Method::PATCH, &path, patch).await;
+        assert_eq!(changed["spend_max"], expected);
     }
     // Two tenants aren't known by one name.
     admin.expect(StatusCode::OK, Method::PATCH, &path, json!({"external_id": "crm-7"})).await;
@@ -92,7 +100,12 @@ async fn a_tenant_is_kept_whole() {
     // What operators set, a tenant doesn't.
     let key = admin.tenant_key(&tenant).await;
     let own = format!("/api/v2{path}");
-    for body in [json!({"external_id": null}), json!({"agents_max": null}), json!({"status": "active"})] {
+    for body in [
+        json!({"external_id": null}),
+        json!({"agents_max": null}),
+        json!({"spend_max": "20"}),
+        json!({"status": "active"}),
+    ] {
         let (status, answer) = admin.send(&key, Method::PATCH, &own, &body).await;
         assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("operator_only")), "{body}");
     }

@@ -53,6 +53,21 @@ impl TwoTenants {
                 salon.tenant
             );
             let _ = database.query(&import);
+            // It waits for a person, so that no worker takes it.
+            let job = format!(
+                "set role dialplane_operator;
+                 with job as (insert into provisioning_jobs (id, tenant_id, kind, state, request, progress, stage, actor)
+                    values (gen_random_uuid(), '{}', 'number', 'manual', '{{}}', '{{}}', 'choose', 'key')
+                    returning id, tenant_id),
+                 step as (insert into provisioning_steps (job_id, step, tenant_id, stage, outcome)
+                    select id, 1, tenant_id, 'choose', 'person' from job)
+                 insert into purchases (id, tenant_id, job_id, account_id, provider, country, upfront, monthly, currency,
+                    is_estimated, wanted)
+                    select gen_random_uuid(), tenant_id, id, gen_random_uuid(), 'twilio', 'US', 0, 1, 'USD', true, '{{}}'
+                    from job",
+                salon.tenant
+            );
+            let _ = database.query(&job);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -108,6 +123,9 @@ fn every_table_of_tenants_forces_row_level_security() {
         "number_settings",
         "phone_number_history",
         "phone_numbers",
+        "provisioning_jobs",
+        "provisioning_steps",
+        "purchases",
         "tenant_defaults",
         "tool_servers",
     ] {
@@ -190,6 +208,15 @@ fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
         Some(own),
         &format!("insert into agent_grants (tenant_id, agent_id) values ('{own}', '{}')", salons[1].agent),
     );
+    // What a tenant calls off it may write to its jobs, but neither steps nor purchases, nor a job of another's.
+    let jobs = |tenant: &str| {
+        format!("update provisioning_jobs set cancel_requested = true where tenant_id = '{tenant}'")
+    };
+    assert_eq!((&*changed(&jobs(own)), &*changed(&jobs(other))), ("1", "0"));
+    refused(&two, Some(own), "update provisioning_jobs set lease = null");
+    refused(&two, Some(own), "update provisioning_steps set outcome = 'done'");
+    refused(&two, Some(own), "update purchases set state = 'refused'");
+    refused(&two, Some(own), "perform from number_holdings");
     // Nor by the functions that move numbers, which see more than it does.
     let number = &salons[1].number;
     for call in [

@@ -118,6 +118,7 @@ impl<'a> Operation<'a> {
             if response["description"].as_str().is_none_or(str::is_empty) {
                 response["description"] = match status.as_str() {
                     "201" => "Created.".into(),
+                    "202" => "Asked for: a job sees to it.".into(),
                     "204" => "Done.".into(),
                     _ => "As it is now.".into(),
                 };
@@ -155,7 +156,7 @@ fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
     let names = [
         ("X-Request-Id", true),
         ("ETag", operation.is_some() && status != 204),
-        ("Location", status == 201),
+        ("Location", matches!(status, 201 | 202)),
         ("Dialplane-Revision", is_awaited),
         ("Dialplane-Applied", is_awaited),
         ("Dialplane-Waiting-For", is_awaited),

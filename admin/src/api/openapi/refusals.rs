@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 48] = [
+const REFUSALS: [Refusal; 49] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -73,8 +73,8 @@ const REFUSALS: [Refusal; 48] = [
         "credentials: the owner has an account at this provider for these already",
         |of| is_of(of, "Accounts", &["post", "patch"]),
     ),
-    (409, "account_in_use", "a phone number is bound to this account", |of| {
-        is_of(of, "Accounts", &["delete"])
+    (409, "account_in_use", "a phone number is bound to this account or held there", |of| {
+        is_of(of, "Accounts", &["delete"]) || is_of(of, "Tenants", &["delete"])
     }),
     (409, "agent_in_use", "a phone number or a routing rule uses this agent", |of| {
         is_of(of, "Agents", &["delete"])
@@ -100,6 +100,10 @@ const REFUSALS: [Refusal; 48] = [
         is_bulk(of, "/apply", "post")
     }),
     (409, "import_over", "the import is over: done", |of| is_bulk(of, "/{import_id}", "delete")),
+    (409, "job_over", "the job is over: done", |of| of.path.ends_with("/{job_id}/cancel")),
+    (409, "job_state", "wanted a job that is confirming; it is running", |of| {
+        ["/confirm", "/retry", "/resolve"].iter().any(|end| of.path.ends_with(end))
+    }),
     (
         410,
         "event_unknown",
@@ -123,9 +127,6 @@ const REFUSALS: [Refusal; 48] = [
         is_bulk(of, "/imports", "post") || is_bulk(of, "/exports", "get")
     }),
     (422, "idempotency_key_reused", "Idempotency-Key: it was sent with another request before", is_post),
-    (422, "source_not_supported", "source: wanted manual or pool", |of| {
-        is_of(of, "Phone numbers", &["post"])
-    }),
     (429, "rate_limited", "too many requests: wanted at most 200 a second", |_| true),
     (429, "too_many_streams", "this key has as many streams as it may: close one", is_stream),
     (500, "internal", "something broke here; it is in the log under this request's id", |_| true),

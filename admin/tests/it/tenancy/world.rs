@@ -182,7 +182,13 @@ async fn populate(admin: &Admin) -> Ids {
     let service = admin.create(&below("services"), json!({"name": name("service")})).await;
     let person = admin.create(&below("staff"), json!({"name": name("somebody")})).await;
     put(below("defaults/sms"), json!({"reply_open": name("reply")})).await;
+    // It waits for a person, so that nothing changes by itself.
+    let job = json!({"source": "provision", "strategies": ["manual"], "display_name": name("wish")});
+    let job = admin.expect(StatusCode::ACCEPTED, Method::POST, &below("phone-numbers"), job).await;
+    let job = job["id"].as_str().unwrap().to_owned();
+    assert_eq!(admin.job_at_rest(&job).await["state"], "manual");
     BTreeMap::from([
+        ("{job_id}", job),
         ("{tenant_id}", tenant),
         ("{account_id}", account),
         ("{agent_id}", agent),
