@@ -155,7 +155,7 @@ fn headers(status: u16, operation: Option<&Operation<'_>>) -> Value {
     let names = [
         ("X-Request-Id", true),
         ("ETag", operation.is_some() && status != 204),
-        ("Location", status == 201),
+        ("Location", matches!(status, 201 | 202)),
         ("Dialplane-Revision", is_awaited),
         ("Dialplane-Applied", is_awaited),
         ("Dialplane-Waiting-For", is_awaited),
