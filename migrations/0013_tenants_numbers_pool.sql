@@ -20,7 +20,7 @@ ALTER TABLE phone_numbers
     ALTER COLUMN tenant_id DROP NOT NULL,
     ADD COLUMN is_primary         boolean NOT NULL DEFAULT false,  -- kept by phone_numbers_keep_primary
     ADD COLUMN address_parts      jsonb,        -- the address taken apart; `address` is it in one line
-    ADD COLUMN quarantined_until  timestamptz,  -- then it is released
+    ADD COLUMN quarantined_until  timestamptz,  -- then it is released; absent while quarantined: it is being given back
     ADD COLUMN carrier_account_id uuid,         -- the account that brings a pooled number's calls: the platform's
     ADD CONSTRAINT phone_numbers_holder_check CHECK (
         CASE WHEN tenant_id IS NULL THEN lifecycle IN ('available', 'reserved', 'quarantined', 'released')
@@ -356,8 +356,8 @@ END
 $$;
 
 -- Gives a number that the platform has to a tenant, with the location that the tenant had there, if it had one. Out of the
--- pool only operators' transactions give; a number that rests goes back to the tenant that had it last. Whose transaction it
--- is, it sees as phone_number_leave does.
+-- pool only operators' transactions give; a number that rests goes back to the tenant that had it last. One that is being
+-- given back to its carrier goes to nobody. Whose transaction it is, it sees as phone_number_leave does.
 --
 -- The id; null: there is no such number to be had.
 CREATE FUNCTION phone_number_arrive(holder uuid, number text, block boolean, pooled boolean) RETURNS uuid
@@ -375,7 +375,8 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT * INTO arriving FROM phone_numbers
-    WHERE tenant_id IS NULL AND phone_number = number AND is_range = block AND lifecycle <> 'released' FOR UPDATE;
+    WHERE tenant_id IS NULL AND phone_number = number AND is_range = block
+        AND (lifecycle IN ('available', 'reserved') OR quarantined_until IS NOT NULL) FOR UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;

@@ -38,6 +38,10 @@ CREATE INDEX provisioning_jobs_due_idx ON provisioning_jobs (next_at) WHERE stat
 CREATE INDEX provisioning_jobs_tenant_idx ON provisioning_jobs (tenant_id, id);
 CREATE INDEX provisioning_jobs_batch_idx ON provisioning_jobs (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE INDEX provisioning_jobs_state_idx ON provisioning_jobs (state, id);
+CREATE INDEX provisioning_jobs_number_idx ON provisioning_jobs (phone_number_id) WHERE ended_at IS NULL;
+-- A number is given back by one job.
+CREATE UNIQUE INDEX provisioning_jobs_release_key ON provisioning_jobs (phone_number_id)
+    WHERE kind = 'release' AND ended_at IS NULL;
 
 ALTER TABLE provisioning_jobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE provisioning_jobs FORCE ROW LEVEL SECURITY;
@@ -145,7 +149,30 @@ CREATE POLICY operator ON number_holdings TO dialplane_operator
     USING (current_user = 'dialplane_operator');
 GRANT SELECT, INSERT, UPDATE, DELETE ON number_holdings TO dialplane_operator;
 
--- What each account holds against what is believed here: one row a run, one a finding.
+-- Whether a carrier holds a number for us, so that it has to be given back. A tenant's transaction, which sees no holding,
+-- asks of its own numbers alone.
+CREATE FUNCTION phone_number_is_held(id_asked uuid) RETURNS boolean
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM number_holdings AS held JOIN phone_numbers AS number ON number.id = held.phone_number_id
+        WHERE number.id = id_asked AND held.role = 'carrier' AND (
+            current_setting('role', true) IS DISTINCT FROM 'dialplane_tenant'
+            OR number.tenant_id = nullif(current_setting('dialplane.tenant_id', true), '')::uuid
+        )
+    )
+$$;
+REVOKE ALL ON FUNCTION phone_number_is_held(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION phone_number_is_held(uuid) TO dialplane_tenant, dialplane_operator;
+-- As in 0007: the owner of the tables sees no row of theirs.
+GRANT CREATE ON SCHEMA public TO dialplane_operator;
+ALTER FUNCTION phone_number_is_held(uuid) OWNER TO dialplane_operator;
+REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
+
+-- What each account holds against what is believed here: one row a run, one a finding. They are kept for a month.
 CREATE TABLE reconciliations (
     id          uuid NOT NULL,
     dry_run     boolean NOT NULL,
@@ -154,11 +181,16 @@ CREATE TABLE reconciliations (
     accounts    integer NOT NULL DEFAULT 0,
     numbers     integer NOT NULL DEFAULT 0,
     failure     text,
+    actor       text NOT NULL,   -- where it comes from, for the audit log
+    request_id  text,
+    address     text,
     created_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz,
     CONSTRAINT reconciliations_pkey PRIMARY KEY (id),
     CONSTRAINT reconciliations_state_check CHECK (state IN ('pending', 'running', 'done', 'failed'))
 );
+CREATE INDEX reconciliations_open_idx ON reconciliations (id) WHERE ended_at IS NULL;
+CREATE INDEX reconciliations_ended_idx ON reconciliations (ended_at);
 CREATE TABLE reconciliation_findings (
     reconciliation_id  uuid NOT NULL,
     finding            integer NOT NULL,
@@ -168,11 +200,20 @@ CREATE TABLE reconciliation_findings (
     held_id            text NOT NULL,
     detail             text NOT NULL,
     action             text NOT NULL,
+    outcome            text NOT NULL,
     CONSTRAINT reconciliation_findings_pkey PRIMARY KEY (reconciliation_id, finding),
     CONSTRAINT reconciliation_findings_run_fkey FOREIGN KEY (reconciliation_id)
         REFERENCES reconciliations (id) ON DELETE CASCADE,
     CONSTRAINT reconciliation_findings_kind_check CHECK (
         kind IN ('orphan', 'late_purchase', 'ghost', 'drift', 'unreachable')
+    ),
+    CONSTRAINT reconciliation_findings_action_check CHECK (
+        action IN ('report', 'wait', 'pool', 'release', 'adopt', 'deactivate', 'repair')
+    ),
+    -- planned: a dry run. done. person: somebody has to see to it. waiting: a later run sees to it. passed: looked at
+    -- again, it was no more so. failed: detail says why.
+    CONSTRAINT reconciliation_findings_outcome_check CHECK (
+        outcome IN ('planned', 'done', 'person', 'waiting', 'passed', 'failed')
     )
 );
 ALTER TABLE reconciliations ENABLE ROW LEVEL SECURITY;
@@ -184,7 +225,7 @@ ALTER TABLE reconciliation_findings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE reconciliation_findings FORCE ROW LEVEL SECURITY;
 CREATE POLICY operator ON reconciliation_findings TO dialplane_operator
     USING (current_user = 'dialplane_operator');
-GRANT SELECT, INSERT ON reconciliation_findings TO dialplane_operator;
+GRANT SELECT, INSERT, DELETE ON reconciliation_findings TO dialplane_operator;
 
 -- How much may be spent each month for a tenant; absent: the platform's default.
 ALTER TABLE tenants

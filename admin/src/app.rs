@@ -27,9 +27,9 @@ use crate::ops::{self, Ops};
 use crate::outbound;
 use crate::provisioning::Provisioner;
 use crate::provisioning::client::Client;
+use crate::provisioning::reconcile::Reconciler;
 use crate::provisioning::watch::Watch;
 use crate::publisher::Publisher;
-use crate::quarantine;
 use crate::realtime::hub::Hub;
 use crate::realtime::slots::Slots;
 use crate::realtime::{relay, tail};
@@ -177,6 +177,9 @@ struct Parts {
 /// sealed.
 async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result<(), Failure> {
     let importing = tokio::spawn(parts.worker.run(parts.stop_api.subscribe()));
+    let keeping_up = tokio::spawn(parts.provisioner.clone().keep_up(parts.stop_api.subscribe()));
+    let reconciler = Reconciler::new(parts.provisioner.clone(), Arc::clone(&parts.metrics));
+    let reconciling = tokio::spawn(reconciler.run(parts.stop_api.subscribe()));
     let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
@@ -191,7 +194,6 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         parts.oidc,
         Arc::clone(&parts.metrics),
     ));
-    let releasing = tokio::spawn(quarantine::run(parts.store.clone()));
     let sweeping = tokio::spawn(parts.sweep.run());
     let watching = tokio::spawn(parts.watch.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
@@ -208,14 +210,13 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         tracing::warn!("requests under way were cut off");
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
-    let background = async { tokio::join!(importing, provisioning) };
+    let background = async { tokio::join!(importing, provisioning, keeping_up, reconciling) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.
     let finish = async { tokio::join!(publishing, sealing, parts.relaying) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, finish).await;
     listening.abort();
-    releasing.abort();
     tailing.abort();
     letting_in.abort();
     sweeping.abort();

@@ -31,7 +31,6 @@ pub mod people;
 pub mod profile;
 pub mod provisioning;
 pub mod publisher;
-pub mod quarantine;
 pub mod rate;
 pub mod realtime;
 pub mod redis_link;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use dialplane_admin::commands::{check, explain, export, fleet, import, keys, rotate_keys};
+use dialplane_admin::commands::{check, explain, export, fleet, import, keys, reconcile, rotate_keys};
 use dialplane_admin::config::{AuditCommand, Cli, Command, FeedCommand};
 use dialplane_admin::{Failure, api, app, audit, demo, republish};
 
@@ -36,6 +36,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Import(arguments) => runtime.block_on(import::run(arguments)),
         Command::Export(arguments) => runtime.block_on(export::run(arguments)),
         Command::Explain(arguments) => runtime.block_on(explain::run(arguments)),
+        Command::Reconcile(arguments) => runtime.block_on(reconcile::run(arguments)),
         Command::Fleet(arguments) => runtime.block_on(fleet::run(arguments)),
         Command::Republish(arguments) | Command::Feed(FeedCommand::Republish(arguments)) => {
             runtime.block_on(republish::run(arguments.settings()?))

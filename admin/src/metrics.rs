@@ -9,6 +9,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use crate::provisioning::reconcile::finding::Kind;
 use crate::store::audit::Backlog;
 use crate::store::holdings::FreeNumbers;
 
@@ -33,6 +34,8 @@ pub struct Metrics {
     epochs: IntCounterVec,
     refused: IntCounterVec,
     oidc_fetches: IntCounterVec,
+    findings: IntGaugeVec,
+    reconciled_at: Gauge,
     live_routers: IntGauge,
     is_sealing: IntGauge,
     audit_unsealed: IntGauge,
@@ -169,6 +172,19 @@ impl Metrics {
             &["provider"],
         )?;
         registry.register(Box::new(provider_request.clone()))?;
+        let findings = IntGaugeVec::new(
+            Opts::new(
+                "reconciliation_findings",
+                "What the last reconciliation over all accounts found, by kind, whichever process made it.",
+            ),
+            &["kind"],
+        )?;
+        registry.register(Box::new(findings.clone()))?;
+        let reconciled_at = Gauge::new(
+            "reconciliation_timestamp_seconds",
+            "When the last reconciliation over all accounts ended, in seconds since 1970; 0: there was none.",
+        )?;
+        registry.register(Box::new(reconciled_at.clone()))?;
         let metrics = Self {
             requests: counters("http_requests_total", "Requests answered.", &["method", "route", "status"])?,
             request_duration,
@@ -210,6 +226,8 @@ impl Metrics {
                 "Fetches of the OIDC issuer's keys in the background.",
                 &["outcome"],
             )?,
+            findings,
+            reconciled_at,
             live_routers: gauge("live_routers", "Routers that have reported lately.")?,
             is_sealing: gauge("audit_is_sealing", "1 in the one process that seals the audit log, else 0.")?,
             audit_unsealed: gauge(
@@ -288,6 +306,9 @@ impl Metrics {
                 metrics.provider_waits.with_label_values(&[provider.name()]);
             }
         }
+        for kind in Kind::ALL {
+            metrics.findings.with_label_values(&[kind.name()]);
+        }
         for reason in crate::publisher::decide::EpochReason::ALL {
             metrics.epochs.with_label_values(&[reason.label()]);
         }
@@ -336,6 +357,16 @@ impl Metrics {
     /// The issuer's keys were fetched, or couldn't be.
     pub fn oidc_fetched(&self, is_good: bool) {
         self.oidc_fetches.with_label_values(&[fetch_label(is_good)]).inc();
+    }
+
+    /// The last reconciliation found so many.
+    pub fn found(&self, kind: Kind, findings: i64) {
+        self.findings.with_label_values(&[kind.name()]).set(findings);
+    }
+
+    /// When the last reconciliation ended, in seconds since 1970.
+    pub fn reconciled(&self, at_s: f64) {
+        self.reconciled_at.set(at_s);
     }
 
     /// How many routers are live.

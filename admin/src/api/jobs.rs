@@ -592,9 +592,9 @@ pub struct BatchItem {
 #[derive(Serialize, ToSchema)]
 pub struct Batch {
     /// What they are listed by: `/provisioning?batch_id=`.
-    batch_id: Uuid,
+    pub(super) batch_id: Uuid,
     /// How many there are.
-    jobs: usize,
+    pub(super) jobs: usize,
 }
 
 /// Give numbers to many tenants or agents at once: a job each, at the providers' rate limits. Operators only.

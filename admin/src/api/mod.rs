@@ -11,6 +11,7 @@ pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
+pub mod configure;
 pub mod defaults;
 pub mod docs;
 mod documents;
@@ -33,6 +34,7 @@ pub mod people;
 pub mod phone_numbers;
 pub mod pool;
 mod question;
+pub mod reconciliations;
 mod required_role;
 pub mod rules;
 pub mod services;
@@ -192,6 +194,9 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::confirm))
         .routes(routes!(jobs::resolve))
         .routes(routes!(jobs::events))
+        .routes(routes!(configure::create))
+        .routes(routes!(reconciliations::list, reconciliations::create))
+        .routes(routes!(reconciliations::get))
         .routes(routes!(jobs::list_of_tenant))
         .routes(routes!(jobs::get_of_tenant))
         .routes(routes!(jobs::cancel_of_tenant))

@@ -725,7 +725,8 @@ fn telling_primary(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeletionQuery {
-    /// `now`: it doesn't rest, and what was set of it is forgotten.
+    /// `now`: it doesn't rest, and what was set of it is forgotten. One that an account holds for the platform is given
+    /// back by a job at once, and is nobody's to have until then.
     #[param(inline)]
     release: Option<Release>,
 }

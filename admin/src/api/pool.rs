@@ -134,6 +134,10 @@ async fn whole(conn: &mut PgConnection, id: PhoneNumberId) -> Result<PooledNumbe
 
 /// Release a number that no tenant has, whether it rests or not: it is the platform's no more, and what tenants had set of
 /// it is forgotten. Operators only.
+///
+/// One that an account holds for the platform is given back by a job first, of kind `release` in `/provisioning`: until
+/// then it is `quarantined`, and nobody's to have. One that a job is about to give to somebody is refused with
+/// `phone_number_reserved`.
 #[utoipa::path(delete, path = "/pool/{phone_number_id}", tag = "Pool",
     params(("phone_number_id" = Uuid, Path), WaitQuery), responses((status = 204)))]
 pub async fn remove(
@@ -145,8 +149,17 @@ pub async fn remove(
     let mut write = api.write(order).await?;
     pool::lock(write.tx.conn(), id).await?;
     write.expect(async |conn| whole(conn, id).await).await?;
-    pool::release(write.tx.conn(), id).await?;
+    if pool::find(write.tx.conn(), id).await?.lifecycle == "reserved" {
+        return Err(reserved().into());
+    }
+    pool::part_with(write.tx.conn(), id).await?;
     write.no_content().await
+}
+
+fn reserved() -> Problem {
+    let detail =
+        "a provisioning job is about to give this number to somebody: call the job off, or wait for its end";
+    Problem::new(StatusCode::CONFLICT, "phone_number_reserved", detail)
 }
 
 /// Give a tenant a number that no tenant has, with all that the tenant had set of it when it had it before. Operators

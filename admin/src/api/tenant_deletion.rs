@@ -18,7 +18,7 @@ use super::writes::Answered;
 use crate::store::numbers::{self, NumberFilter};
 use crate::store::pool::{self, Leaving};
 use crate::store::tenants::{self, Holdings};
-use crate::store::{StoreError, settings};
+use crate::store::{StoreError, holdings, settings};
 
 /// How many numbers a preview names.
 const NAMED_MAX: i64 = 200;
@@ -65,7 +65,7 @@ impl Numbers {
 pub struct Preview {
     /// The tenant.
     tenant_id: Uuid,
-    /// Whether it would be deleted; false: it has numbers, and nothing is said of them.
+    /// Whether it would be deleted; false: it has numbers, and nothing is said of them, or its own accounts hold numbers.
     deletes: bool,
     /// What was asked for.
     numbers: Numbers,
@@ -73,6 +73,9 @@ pub struct Preview {
     counts: Holdings,
     /// Its numbers, the first 200, and what they would become.
     phone_numbers: Vec<PreviewNumber>,
+    /// Numbers that its own accounts hold and that have to be given back first, the first 200: its own, and those that
+    /// rest.
+    held_in_own_accounts: Vec<String>,
     /// Whether calls for numbers that nobody has go to it: they would be rejected then.
     takes_unknown_numbers: bool,
 }
@@ -92,6 +95,10 @@ pub struct PreviewNumber {
 ///
 /// Its phone numbers go where `numbers` says; without a word on them, a tenant that has any is refused with
 /// `tenant_has_numbers`. `dry_run=true` says what would happen.
+///
+/// Its accounts go with it. As long as they hold numbers that were bought or taken over for it, it is refused with
+/// `numbers_being_released`: who had no credentials any more could neither give the numbers back nor put back what stood on
+/// them. DELETE the numbers with `?release=now`, and those that rest over `/pool`; they are given back by jobs.
 #[utoipa::path(delete, path = "/tenants/{tenant_id}", tag = "Tenants",
     params(("tenant_id" = Uuid, Path), DeletionQuery, WaitQuery),
     responses((status = 204), (status = 200, body = Preview)))]
@@ -128,6 +135,9 @@ pub async fn delete(
             }
         }
     }
+    if !holdings::in_accounts_of(write.tx.conn(), id, 1).await?.is_empty() {
+        return Err(accounts_hold(write.tx.conn(), id).await?.into());
+    }
     write.tx.remove_tenant(id).await?;
     tenants::delete(write.tx.conn(), id).await?;
     if took_unknown {
@@ -147,14 +157,16 @@ async fn preview(
     let counts = tenants::holdings(conn, id).await?;
     let becomes = wanted.leaving(api).map(Leaving::lifecycle);
     let rows = numbers::list(conn, id, &NumberFilter::default(), None, NAMED_MAX).await?;
+    let held_in_own_accounts = holdings::in_accounts_of(conn, id, NAMED_MAX).await?;
     let named =
         rows.into_iter().map(|row| PreviewNumber { id: row.id, phone_number: row.phone_number, becomes });
     Ok(Preview {
         tenant_id: id.0,
-        deletes: becomes.is_some() || counts.phone_numbers == 0,
+        deletes: held_in_own_accounts.is_empty() && (becomes.is_some() || counts.phone_numbers == 0),
         numbers: wanted,
         counts,
         phone_numbers: named.collect(),
+        held_in_own_accounts,
         takes_unknown_numbers: settings::unknown_numbers(conn).await? == Some(id),
     })
 }
@@ -170,4 +182,17 @@ async fn has_numbers(conn: &mut PgConnection, id: TenantId, held: i64) -> Result
         shown.join(", ")
     );
     Ok(Problem::new(StatusCode::CONFLICT, "tenant_has_numbers", detail))
+}
+
+async fn accounts_hold(conn: &mut PgConnection, id: TenantId) -> Result<Problem, StoreError> {
+    const SHOWN: usize = 5;
+    let mut held = holdings::in_accounts_of(conn, id, NAMED_MAX).await?;
+    let more = if held.len() > SHOWN { ", and more" } else { "" };
+    held.truncate(SHOWN);
+    let detail = format!(
+        "the tenant's own accounts hold numbers that aren't given back yet ({}{more}): delete the tenant's numbers with \
+         ?release=now, and over /pool those that rest; when their jobs of kind release are done, try again",
+        held.join(", ")
+    );
+    Ok(Problem::new(StatusCode::CONFLICT, "numbers_being_released", detail))
 }

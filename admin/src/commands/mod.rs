@@ -10,6 +10,7 @@ pub mod export;
 pub mod fleet;
 pub mod import;
 pub mod keys;
+pub mod reconcile;
 pub mod remote;
 pub mod rotate_keys;
 pub mod table;

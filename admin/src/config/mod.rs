@@ -24,6 +24,7 @@ use crate::commands::export::ExportArguments;
 use crate::commands::fleet::FleetArguments;
 use crate::commands::import::ImportArguments;
 use crate::commands::keys::KeysCommand;
+use crate::commands::reconcile::ReconcileArguments;
 use crate::commands::rotate_keys::RotateArguments;
 use crate::oidc::OidcSettings;
 use crate::provisioning::client::bases::Bases;
@@ -97,6 +98,9 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Show where the feed is, and which routers serve it. Ends with 1 while a live router is degraded.
     Fleet(FleetArguments),
+    /// Compare what accounts hold at their providers with what is believed here, and mend what differs as the settings
+    /// say. Ends with 1 when a person has to see to something.
+    Reconcile(ReconcileArguments),
     /// What concerns the feed of changes.
     #[command(subcommand)]
     Feed(FeedCommand),

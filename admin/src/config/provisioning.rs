@@ -8,6 +8,7 @@ use dialplane_common::provider::public_url::PublicUrl;
 
 use super::{SettingError, given};
 use crate::business::provisioning::Strategy;
+use crate::provisioning::reconcile::policy::{Drift, Ghosts, Late, Orphans, Policies};
 use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::purchases::SpendingLimits;
 use crate::target;
@@ -34,6 +35,11 @@ const LEASE_SECONDS_MIN: u64 = 10;
 const LEASE_SECONDS_MAX: u64 = 3_600;
 const POOL_LOW_WATER_MAX: u32 = 10_000;
 const RECONCILE_MINUTES: &str = "60";
+/// What was bought is used; what isn't known, or is gone, is a person's to judge; what we set, we set again.
+const LATE: &str = "pool";
+const ORPHANS: &str = "report";
+const GHOSTS: &str = "report";
+const DRIFT: &str = "repair";
 const RECONCILE_MINUTES_MAX: u64 = 60 * 24 * 7;
 
 /// As flags and environment variables.
@@ -75,6 +81,18 @@ pub(super) struct ProvisioningArguments {
     /// Minutes between two comparisons of what accounts hold with what is believed here; 0: only when somebody asks.
     #[arg(long, env = "PROVISIONING_RECONCILE_MINUTES", default_value = RECONCILE_MINUTES)]
     provisioning_reconcile_minutes: String,
+    /// What becomes of a purchase that comes about after it was given up: `pool` or `release`.
+    #[arg(long, env = "PROVISIONING_LATE", default_value = LATE)]
+    provisioning_late: String,
+    /// What becomes of a number that an account of the platform's holds and nobody here knows: `report` or `adopt`.
+    #[arg(long, env = "PROVISIONING_ORPHANS", default_value = ORPHANS)]
+    provisioning_orphans: String,
+    /// What becomes of a number that its account doesn't hold any more: `report` or `deactivate`.
+    #[arg(long, env = "PROVISIONING_GHOSTS", default_value = GHOSTS)]
+    provisioning_ghosts: String,
+    /// What becomes of a number that isn't set at its provider as it is to be: `repair` or `report`.
+    #[arg(long, env = "PROVISIONING_DRIFT", default_value = DRIFT)]
+    provisioning_drift: String,
     /// Number that providers call by themselves when nobody answers for us, where they can.
     #[arg(long, env = "PROVISIONING_FALLBACK_NUMBER")]
     provisioning_fallback_number: Option<String>,
@@ -123,6 +141,32 @@ impl ProvisioningArguments {
                 &self.provisioning_pool_low_water,
                 0..=POOL_LOW_WATER_MAX,
             )?,
+            policies: Policies {
+                late: policy(
+                    "PROVISIONING_LATE",
+                    &self.provisioning_late,
+                    "pool or release",
+                    Late::from_name,
+                )?,
+                orphans: policy(
+                    "PROVISIONING_ORPHANS",
+                    &self.provisioning_orphans,
+                    "report or adopt",
+                    Orphans::from_name,
+                )?,
+                ghosts: policy(
+                    "PROVISIONING_GHOSTS",
+                    &self.provisioning_ghosts,
+                    "report or deactivate",
+                    Ghosts::from_name,
+                )?,
+                drift: policy(
+                    "PROVISIONING_DRIFT",
+                    &self.provisioning_drift,
+                    "repair or report",
+                    Drift::from_name,
+                )?,
+            },
             reconcile_every: (minutes > 0).then(|| Duration::from_secs(60 * minutes)),
         })
     }
@@ -139,6 +183,15 @@ where
             Err(SettingError::new(name, text, wanted))
         }
     }
+}
+
+fn policy<T>(
+    name: &'static str,
+    text: &str,
+    names: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, SettingError> {
+    read(text).ok_or_else(|| SettingError::new(name, text, format!("wanted {names}")))
 }
 
 fn amount(name: &'static str, text: String) -> Result<String, SettingError> {
@@ -191,6 +244,22 @@ mod tests {
         let good = |text: &str| amount("PROVISIONING_SPEND_MAX", text.to_owned()).is_ok();
         assert!(["0", "0.5", "50", "50.00", "1234567.89"].map(good) == [true; 5]);
         assert!(["", "-1", "1.", ".5", "1.234", "1e3", "12345678", "USD 5", "5 "].map(good) == [false; 9]);
+    }
+
+    #[test]
+    fn policies_are_named() {
+        assert_eq!(policy("PROVISIONING_LATE", "release", "", Late::from_name).unwrap(), Late::Release);
+        for wrong in ["", "Pool", "adopt"] {
+            let error = policy("PROVISIONING_LATE", wrong, "pool or release", Late::from_name).unwrap_err();
+            assert_eq!(error.to_string(), format!("PROVISIONING_LATE={wrong}: wanted pool or release"));
+        }
+        let defaults = Policies {
+            late: Late::from_name(LATE).unwrap(),
+            orphans: Orphans::from_name(ORPHANS).unwrap(),
+            ghosts: Ghosts::from_name(GHOSTS).unwrap(),
+            drift: Drift::from_name(DRIFT).unwrap(),
+        };
+        assert_eq!(defaults, Policies::default());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dialplane_common::e164::E164;
 use dialplane_common::rest::numbers::Webhooks;
 
+use super::reconcile::policy::Policies;
 use crate::business::provisioning::Strategy;
 use crate::store::purchases::{Cost, SpendingLimits};
 
@@ -33,6 +34,8 @@ pub struct ProvisioningSettings {
     pub settle: Duration,
     /// Below so many available numbers the pool is filled up again; 0: it isn't.
     pub pool_low_water: u32,
+    /// What is done with what such comparisons find.
+    pub policies: Policies,
     /// How often accounts are compared with what is believed here; absent: only when somebody asks.
     pub reconcile_every: Option<Duration>,
 }

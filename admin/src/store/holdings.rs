@@ -1,6 +1,6 @@
 //! Where numbers are held: at carriers, and at providers of agents that know of them. For operators' transactions.
 
-use dialplane_common::ids::PhoneNumberId;
+use dialplane_common::ids::{PhoneNumberId, TenantId};
 use serde_json::{Map, Value};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -201,6 +201,68 @@ pub async fn note_levels(
     .bind(levels.iter().map(|level| level.level).collect::<Vec<_>>())
     .bind(levels.iter().map(|level| level.total).collect::<Vec<_>>())
     .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Carriers' numbers that are pointed elsewhere than at `public_url`, of one account where it is given; all of them, where
+/// that is wanted. They are locked, in the order of their ids.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn to_point(
+    conn: &mut PgConnection,
+    public_url: &str,
+    account: Option<Uuid>,
+    all: bool,
+) -> Result<Vec<PhoneNumberId>, StoreError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM phone_numbers
+         WHERE lifecycle <> 'released' AND (lifecycle <> 'quarantined' OR quarantined_until IS NOT NULL) AND EXISTS (
+            SELECT FROM number_holdings AS held
+            WHERE held.phone_number_id = phone_numbers.id AND held.role = 'carrier'
+                AND ($2::uuid IS NULL OR held.account_id = $2)
+                AND ($3 OR held.public_url IS DISTINCT FROM $1)
+         ) ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(public_url)
+    .bind(account)
+    .bind(all)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(PhoneNumberId).collect())
+}
+
+/// How many of carriers' numbers are pointed elsewhere.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn pointed_elsewhere(conn: &mut PgConnection, public_url: &str) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM number_holdings WHERE role = 'carrier' AND public_url IS DISTINCT FROM $1",
+    )
+    .bind(public_url)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The numbers that a tenant's own accounts hold, whoever has them, up to `rows_max`.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn in_accounts_of(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    rows_max: i64,
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT number.phone_number FROM number_holdings AS held
+         JOIN accounts AS account ON account.id = held.account_id
+         JOIN phone_numbers AS number ON number.id = held.phone_number_id
+         WHERE account.tenant_id = $1 ORDER BY 1 LIMIT $2",
+    )
+    .bind(tenant.0)
+    .bind(rows_max)
     .fetch_all(conn)
     .await?)
 }

@@ -164,25 +164,81 @@ pub struct JobFilter {
 /// # Errors
 /// [`StoreError::NotFound`] when there is no such tenant.
 pub async fn insert(conn: &mut PgConnection, new: &NewJob<'_>) -> Result<Job, StoreError> {
-    Ok(sqlx::query_as(
+    insert_where(conn, new, "").await?.ok_or(StoreError::NotFound)
+}
+
+/// The same, unless another job gives the number back already: then nothing.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn insert_release(conn: &mut PgConnection, new: &NewJob<'_>) -> Result<Option<Job>, StoreError> {
+    let unless = "ON CONFLICT (phone_number_id) WHERE kind = 'release' AND ended_at IS NULL DO NOTHING";
+    insert_where(conn, new, unless).await
+}
+
+async fn insert_where(
+    conn: &mut PgConnection,
+    new: &NewJob<'_>,
+    unless: &'static str,
+) -> Result<Option<Job>, StoreError> {
+    // Safe: literals of this file.
+    let query = sqlx::AssertSqlSafe(format!(
         "INSERT INTO provisioning_jobs (id, tenant_id, kind, request, progress, stage, phone_number_id, agent_id,
             batch_id, actor, request_id, address)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) {unless} RETURNING *"
+    ));
+    Ok(sqlx::query_as(query)
+        .bind(Uuid::now_v7())
+        .bind(new.tenant.map(|tenant| tenant.0))
+        .bind(new.kind)
+        .bind(Json(new.request))
+        .bind(Json(new.progress))
+        .bind(new.progress.stage.name())
+        .bind(new.phone_number)
+        .bind(new.agent)
+        .bind(new.batch)
+        .bind(new.origin.actor.to_string())
+        .bind(&new.origin.request_id)
+        .bind(new.origin.address.map(|address| address.to_string()))
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// Whether a job is about a number that goes on by itself, or once somebody agrees to a price. Lock the number first.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn is_about(conn: &mut PgConnection, number: Uuid) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM provisioning_jobs
+            WHERE phone_number_id = $1 AND ended_at IS NULL AND state IN ('pending', 'running', 'confirming'))",
     )
-    .bind(Uuid::now_v7())
-    .bind(new.tenant.map(|tenant| tenant.0))
-    .bind(new.kind)
-    .bind(Json(new.request))
-    .bind(Json(new.progress))
-    .bind(new.progress.stage.name())
-    .bind(new.phone_number)
-    .bind(new.agent)
-    .bind(new.batch)
-    .bind(new.origin.actor.to_string())
-    .bind(&new.origin.request_id)
-    .bind(new.origin.address.map(|address| address.to_string()))
+    .bind(number)
     .fetch_one(conn)
     .await?)
+}
+
+/// How many jobs of a kind aren't over.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn open_of_kind(conn: &mut PgConnection, kind: &str) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM provisioning_jobs
+         WHERE state IN ('pending', 'running', 'confirming', 'manual') AND kind = $1",
+    )
+    .bind(kind)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Takes the turn of filling the pool up until the transaction ends; `false`: somebody else has it.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn try_lock_refill(conn: &mut PgConnection) -> Result<bool, StoreError> {
+    // "dprf" in ASCII.
+    Ok(sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(1685090918)").fetch_one(conn).await?)
 }
 
 /// Takes hold of the job that has been due longest and that nobody works on; absent: none is due.

@@ -32,7 +32,7 @@ pub struct PooledNumber {
     /// The platform's account that brings its calls; null: none is known.
     #[sqlx(rename = "carrier_account_id")]
     pub account_id: Option<Uuid>,
-    /// Until when it rests; null: it doesn't.
+    /// Until when it rests; null: it doesn't, or it is `quarantined` and being given back to its carrier.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub quarantined_until: Option<Instant>,
     /// When it was created.
@@ -50,7 +50,7 @@ pub enum Leaving {
     Pool,
     /// It rests for so long, then it is released. Until then it is the tenant's to take back.
     Quarantine(Duration),
-    /// It is released at once.
+    /// It is released at once; one that a carrier holds for us as soon as it is given back.
     Release,
 }
 
@@ -85,14 +85,20 @@ pub async fn leave(
     .fetch_one(&mut *conn)
     .await?;
     let rest = match leaving {
-        Leaving::Quarantine(rest) => rest,
-        Leaving::Pool | Leaving::Release => Duration::ZERO,
+        Leaving::Quarantine(rest) => Some(rest),
+        Leaving::Pool | Leaving::Release => None,
+    };
+    let rest = rest.map(interval).transpose()?;
+    let becomes = match leaving {
+        // Without an end to its rest: it is being given back.
+        Leaving::Release if is_held(&mut *conn, id).await? => "quarantined",
+        _ => leaving.lifecycle(),
     };
     let has_left: bool = sqlx::query_scalar("SELECT phone_number_leave($1, $2, $3, $4)")
         .bind(tenant.0)
         .bind(id.0)
-        .bind(leaving.lifecycle())
-        .bind(interval(rest)?)
+        .bind(becomes)
+        .bind(rest)
         .fetch_one(conn)
         .await?;
     if has_left { Address::from_row(&text, is_range) } else { Err(StoreError::NotFound) }
@@ -262,13 +268,79 @@ pub async fn release(conn: &mut PgConnection, id: PhoneNumberId) -> Result<(), S
     released.map(drop).ok_or(StoreError::NotFound)
 }
 
-/// Releases the numbers that have rested long enough, and tells how many.
+/// Whether a carrier holds a number for us. A tenant's transaction learns it of its own numbers alone.
+async fn is_held(conn: &mut PgConnection, id: PhoneNumberId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT phone_number_is_held($1)").bind(id.0).fetch_one(conn).await?)
+}
+
+/// Parts with a locked number that no tenant has: one that a carrier holds is to be given back from now on, any other is
+/// released.
+///
+/// # Errors
+/// [`StoreError::NotFound`], of a released one as well.
+pub async fn part_with(conn: &mut PgConnection, id: PhoneNumberId) -> Result<(), StoreError> {
+    if !is_held(&mut *conn, id).await? {
+        return release(conn, id).await;
+    }
+    sqlx::query(
+        "UPDATE phone_numbers SET lifecycle = 'quarantined', quarantined_until = NULL, updated_at = now()
+         WHERE tenant_id IS NULL AND id = $1 AND lifecycle <> 'released'
+            AND (lifecycle <> 'quarantined' OR quarantined_until IS NOT NULL)",
+    )
+    .bind(id.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+const IS_HELD: &str = "EXISTS (
+    SELECT FROM number_holdings AS held WHERE held.phone_number_id = phone_numbers.id AND held.role = 'carrier')";
+
+/// Ends the rest of the numbers that have rested long enough: those that a carrier holds are to be given back from now
+/// on, the others are released. Tells how many were released.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn release_rested(conn: &mut PgConnection) -> Result<usize, StoreError> {
+pub async fn end_rests(conn: &mut PgConnection) -> Result<usize, StoreError> {
+    // Safe: literals of this file.
+    let end = sqlx::AssertSqlSafe(format!(
+        "UPDATE phone_numbers SET quarantined_until = NULL, updated_at = now()
+         WHERE tenant_id IS NULL AND lifecycle = 'quarantined' AND quarantined_until <= now() AND {IS_HELD}"
+    ));
+    sqlx::query(end).execute(&mut *conn).await?;
     let rested = "lifecycle = 'quarantined' AND quarantined_until <= now() AND $1::uuid IS NULL";
     Ok(release_where(conn, rested, None).await?.len())
+}
+
+/// Locks some numbers that are to be given back and have no job for it yet, those that nobody else is looking at.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn to_give_back(conn: &mut PgConnection, rows_max: i64) -> Result<Vec<PhoneNumberId>, StoreError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM phone_numbers
+         WHERE tenant_id IS NULL AND lifecycle = 'quarantined' AND quarantined_until IS NULL AND NOT EXISTS (
+            SELECT FROM provisioning_jobs AS job
+            WHERE job.phone_number_id = phone_numbers.id AND job.kind = 'release' AND job.ended_at IS NULL
+         ) ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(PhoneNumberId).collect())
+}
+
+/// How many numbers are there to be had, ranges apart.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn available(conn: &mut PgConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM phone_numbers
+         WHERE tenant_id IS NULL AND lifecycle = 'available' AND NOT is_range",
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 async fn release_where(

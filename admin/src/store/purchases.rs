@@ -261,6 +261,33 @@ pub async fn settle(
     Ok(())
 }
 
+/// Records that a purchase brought another number beside the one that is known: it costs as much again.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn record_another(
+    conn: &mut PgConnection,
+    id: Uuid,
+    phone_number: Option<&str>,
+    state: &str,
+    held_id: &str,
+) -> Result<Uuid, StoreError> {
+    Ok(sqlx::query_scalar(
+        "INSERT INTO purchases (id, tenant_id, job_id, account_id, provider, country, phone_number, upfront, monthly,
+            currency, is_estimated, wanted, state, held_id)
+         SELECT $2, tenant_id, job_id, account_id, provider, country, $3, upfront, monthly, currency, is_estimated,
+            wanted, $4, $5
+         FROM purchases WHERE id = $1 RETURNING id",
+    )
+    .bind(id)
+    .bind(Uuid::now_v7())
+    .bind(phone_number)
+    .bind(state)
+    .bind(held_id)
+    .fetch_one(conn)
+    .await?)
+}
+
 /// A purchase.
 ///
 /// # Errors

@@ -147,6 +147,20 @@ impl InPath for JobId {
     const NAME: &'static str = "job_id";
 }
 
+/// A reconciliation's id.
+pub struct ReconciliationId(pub Uuid);
+
+impl FromStr for ReconciliationId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for ReconciliationId {
+    const NAME: &'static str = "reconciliation_id";
+}
+
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {
     type Rejection = Problem;
 

@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 49] = [
+const REFUSALS: [Refusal; 52] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -91,6 +91,18 @@ const REFUSALS: [Refusal; 49] = [
     }),
     (409, "tenant_has_numbers", "the tenant has 2 phone numbers: say what becomes of them", |of| {
         is_of(of, "Tenants", &["delete"])
+    }),
+    (
+        409,
+        "numbers_being_released",
+        "the tenant's own accounts hold numbers that aren't given back yet (+12125550001)",
+        |of| is_of(of, "Tenants", &["delete"]),
+    ),
+    (409, "phone_number_reserved", "a provisioning job is about to give this number to somebody", |of| {
+        is_of(of, "Pool", &["delete"])
+    }),
+    (409, "public_urls_unset", "the admin plane doesn't know by which URL providers call", |of| {
+        of.path == "/provisioning/configure"
     }),
     (409, "upload_offset_mismatch", "Upload-Offset: wanted 65536, while it is uploading", |of| {
         is_bulk(of, "/content", "patch")

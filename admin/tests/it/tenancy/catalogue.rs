@@ -126,6 +126,7 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
         [
             "agents_grant_own",
             "phone_number_arrive",
+            "phone_number_is_held",
             "phone_number_leave",
             "phone_numbers_refuse_overlap",
             "phone_numbers_refuse_overlaps",
@@ -173,6 +174,7 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
         "audit_log_append",
         "feed_append",
         "phone_number_arrive",
+        "phone_number_is_held",
         "phone_number_leave",
         "phone_numbers_refuse_overlap",
         "phone_numbers_refuse_overlaps",

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::access::issuer::Issuer;
 use crate::access::signer::Signer;
 use crate::harness::{Admin, Answer, OPERATOR};
+use crate::reconcile;
 
 /// A word that stands in all that the one tenant has, and in nothing else.
 const MARK: &str = "okapi";
@@ -181,6 +182,9 @@ async fn populate(admin: &Admin) -> Ids {
     put(below(&format!("phone-numbers/{number}/routing")), rules).await;
     let service = admin.create(&below("services"), json!({"name": name("service")})).await;
     let person = admin.create(&below("staff"), json!({"name": name("somebody")})).await;
+    let run = json!({"dry_run": true});
+    let run = admin.expect(StatusCode::ACCEPTED, Method::POST, "/reconciliations", run).await;
+    let run = reconcile::ended(admin, run["id"].as_str().unwrap()).await["id"].as_str().unwrap().to_owned();
     put(below("defaults/sms"), json!({"reply_open": name("reply")})).await;
     // It waits for a person, so that nothing changes by itself.
     let job = json!({"source": "provision", "strategies": ["manual"], "display_name": name("wish")});
@@ -198,5 +202,6 @@ async fn populate(admin: &Admin) -> Ids {
         ("{import_id}", import),
         ("{person_id}", person),
         ("{service_id}", service),
+        ("{reconciliation_id}", run),
     ])
 }
