@@ -86,3 +86,16 @@ fn report(call: &Call<'_>, number: &Number, agent: &Thing, data: &Value) -> Opti
 fn sign(secret: &str, now: i64, body: &str) -> String {
     format!("t={now},v0={}", hex(&hmac_sha256(secret.as_bytes(), format!("{now}.{body}").as_bytes())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_official_libraries_make_the_same() {
+        let secret = "wsec_7c1f4e0b9a2d4c6e8f10325476981badcfe0123456789abcdef0123456789abc";
+        let body = r#"{"type":"post_call_audio","event_timestamp":1793534399,"data":{"agent_id":"agent_01jx0000front","conversation_id":"conv_7601k8xa2b3c4d5e6f7g8h9j0k1m","full_audio":"SUQzAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="}}"#;
+        let expected = "t=1793534400,v0=0df569ca911f5f997b8c3fda24b5efdff70fb4aa7023b28e19ac5714c562d5ba";
+        assert_eq!(sign(secret, 1_793_534_400, body), expected);
+    }
+}

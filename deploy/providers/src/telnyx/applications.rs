@@ -21,7 +21,7 @@ pub fn create(turn: &mut Turn<'_>) -> Outcome {
     let (kind, url) = kind(turn);
     let name = if kind == TEXML { "friendly_name" } else { "application_name" };
     for wanted in [name, url] {
-        if !body.get(wanted).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
+        if body.get(wanted).and_then(Value::as_str).is_none_or(str::is_empty) {
             return Err(invalid(&format!("{wanted} can't be blank")));
         }
     }

@@ -72,7 +72,7 @@ fn is_asked_for(number: &Number, query: &Params, now: Timestamp) -> bool {
     let filter = |name: &str| query.filled(&format!("filter[{name}]")).map(str::to_owned);
     let has_tag = |tag: String| {
         let tags = number.setup.get("tags").and_then(Value::as_array);
-        tags.is_some_and(|tags| tags.iter().any(|own| *own == Value::from(tag.as_str())))
+        tags.is_some_and(|tags| tags.iter().any(|own| own.as_str() == Some(&tag)))
     };
     // Parts match, and what isn't a digit matches nothing.
     filter("phone_number").is_none_or(|part| {

@@ -34,6 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_library_makes_the_same() {
+        // Made with PyNaCl from this seed, and verified by the official SDK.
+        let seed = base64::Engine::decode(
+            &base64::engine::general_purpose::STANDARD,
+            "BSA/Ds08RH4nL8xOw08NpQr8w376gU9+6OMJXF4WtHw=",
+        );
+        let key = SigningKey::from_bytes(&seed.unwrap().try_into().unwrap());
+        let body = "AccountSid=f5586561-8ff0-4291-a51b-c7dfe4139ff9&CallSid=v3%3A9X2vxPDFY2RHSJ1EdMS0RHRksMTg7ldNxdjWbVr9zBjbGjGsSe-aiQ&CallSidLegacy=v3%3A9X2vxPDFY2RHSJ1EdMS0RHRksMTg7ldNxdjWbVr9zBjbGjGsSe-aiQ&CallerId=%2B35319605860&CallingPartyType=pstn&ConnectionId=1568109700606592442&From=%2B35319605860&FromSipUri=%2B35319605860%4010.239.182.10&To=%2B13129457420&ToSipUri=%2B13129457420%40sip.telnyx.com";
+        let expected =
+            "s5GFVsqGa+Cuw+szn7kYSNLxMRZ4Klv9uF9TMW1AuehkJZCIWcqsYW2C1GbXHhCaarOMkyMNbA6LPDzrltLdAw==";
+        assert_eq!(sign(&key, "1795200000", body), expected);
+    }
+
+    #[test]
     fn what_is_signed_verifies_with_the_shown_key() {
         let mut account = Account::new("telnyx", "x", jiff::Timestamp::UNIX_EPOCH);
         account.secret = Some("KEY1".into());

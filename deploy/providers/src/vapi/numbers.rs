@@ -16,13 +16,13 @@ use crate::turn::{Outcome, Turn};
 const COMMON: &[&str] =
     &["name", "assistantId", "squadId", "workflowId", "server", "fallbackDestination", "hooks", "provider"];
 
+/// What is done with a body that has nothing strange in it.
+type Make = fn(&mut Turn<'_>, Map<String, Value>) -> Outcome;
+
 /// Makes a number known, or gives a free one.
 pub fn create(turn: &mut Turn<'_>) -> Outcome {
     let body = body(turn)?;
-    let (allowed, make): (&[&str], fn(&mut Turn<'_>, Map<String, Value>) -> Outcome) = match body
-        .get("provider")
-        .and_then(Value::as_str)
-    {
+    let (allowed, make): (&[&str], Make) = match body.get("provider").and_then(Value::as_str) {
         Some("vapi") => (&["numberDesiredAreaCode", "sipUri", "authentication"], buy::free),
         Some("twilio") => (
             &[

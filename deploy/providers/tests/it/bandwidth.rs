@@ -99,13 +99,8 @@ async fn lists_go_on_at_the_number_that_the_link_names() {
     let page = next.split("page=").nth(1).unwrap().split('&').next().unwrap();
     let second = ask(&providers, Method::GET, &format!("/inserviceNumbers?page={page}&size=2"), "").await;
     assert_eq!((text(&second, "Count"), text(&second, "TelephoneNumber")), ("1".into(), page.to_owned()));
-    assert_eq!(
-        ask(&providers, Method::GET, "/availableNumbers?areaCode=533", "")
-            .await
-            .text
-            .contains("<SearchResult/>"),
-        true
-    );
+    let none = ask(&providers, Method::GET, "/availableNumbers?areaCode=533", "").await;
+    assert!(none.text.contains("<SearchResult/>"), "{}", none.text);
     let nowhere =
         ask(&providers, Method::POST, "/orders", &order("9195560100").replace("743", "")).await.is(400);
     assert_eq!(text(&nowhere, "Code"), "5016");

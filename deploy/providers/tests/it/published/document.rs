@@ -43,10 +43,9 @@ impl Document {
         if value.is_null() {
             return;
         }
-        if let Some(allowed) = schema["enum"].as_array().filter(|_| schema["type"] != "array") {
-            if !allowed.contains(value) {
-                faults.push(format!("{place}: {value} isn't one of {allowed:?}"));
-            }
+        let allowed = schema["enum"].as_array().filter(|_| schema["type"] != "array");
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(value)) {
+            faults.push(format!("{place}: {value} isn't one of {allowed:?}"));
         }
         match (schema["type"].as_str(), value) {
             (Some("object"), Value::Object(object)) => self.object(schema, object, place, faults),
