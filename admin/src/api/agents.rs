@@ -429,6 +429,7 @@ pub(super) async fn remove(api: &Api, owner: AgentOwner, id: AgentId, order: Ord
     let agent = lock(&mut write, owner, id).await?;
     write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
     agents::delete(write.tx.conn(), owner, id).await?;
+    jobs::forget_agent(&mut write, &agent).await?;
     forget_token(&mut write.tx, &agent)?;
     write.tx.remove(RecordKey::Agent(id));
     write.no_content().await

@@ -23,7 +23,7 @@ use super::writes::{Answered, Stop, Write};
 use crate::business::provisioning::Strategy;
 use crate::invalid::{self, Invalid};
 use crate::numbering;
-use crate::provisioning::request::{JobRequest, Kind, Wish};
+use crate::provisioning::request::{Hosted, JobRequest, Kind, Wish};
 use crate::provisioning::workflow::{Course, Progress, Stage, State as JobState};
 use crate::role::Role;
 use crate::store::agents::{self, Agent};
@@ -167,6 +167,27 @@ pub(super) async fn plan(
     Ok(Json(plan).into_response())
 }
 
+/// Writes a job that deletes an agent at its provider, which we made there.
+pub(super) async fn forget_agent(write: &mut Write<'_>, agent: &Agent) -> Result<(), Stop> {
+    let hosted = agent.target.as_ref().and_then(|target| target.0.id.clone()).zip(agent.account_id);
+    let (Some((id, account_id)), true) = (hosted, agent.is_made) else { return Ok(()) };
+    let request = JobRequest { hosted: Some(Hosted { account_id, id }), ..JobRequest::default() };
+    let (origin, progress) = (write.origin().clone(), Progress::begin(Course::Forget, false));
+    let new = NewJob {
+        tenant: agent.tenant_id.map(TenantId),
+        kind: "agent",
+        request: &request,
+        progress: &progress,
+        phone_number: None,
+        agent: Some(agent.id),
+        batch: None,
+        origin: &origin,
+    };
+    jobs::insert(write.tx.conn(), &new).await?;
+    write.ring();
+    Ok(())
+}
+
 /// What is asked for, with what the tenant and the platform prefer where it says nothing.
 pub(super) async fn resolve_request(
     write: &mut Write<'_>,
@@ -215,6 +236,7 @@ pub(super) async fn resolve_request(
         display_name: place.display_name,
         timezone,
         cost_max: wish.cost_max,
+        hosted: None,
         is_confirmed: false,
     })
 }
@@ -675,7 +697,10 @@ fn progress(api: Api, id: Uuid) -> impl Stream<Item = Result<Event, axum::Error>
                 follower.told = Some(shown);
                 return Some((event, follower));
             }
-            tokio::time::sleep(PROGRESS_INTERVAL).await;
+            tokio::select! {
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => {}
+                () = follower.api.realtime.stops() => return None,
+            }
         }
         None
     })

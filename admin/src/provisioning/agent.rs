@@ -19,7 +19,7 @@ impl Provisioner {
     /// wasn't answered may have made it.
     pub(super) async fn make_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
         let (Some(tenant), Some(id)) = (job.tenant(), job.agent_id) else {
-            return Err(StoreError::Malformed("job without an agent"));
+            return self.step(job, Outcome::Done).await;
         };
         let Some(agent) = self.agent_of(job, tenant).await? else {
             let fault = Fault::stop("agent_gone", "the agent was deleted meanwhile");
@@ -65,6 +65,15 @@ impl Provisioner {
 
     /// Deletes an agent that a job made, or may have made though nobody here was told.
     pub(super) async fn unmake_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
+        if let Some(hosted) = &job.request.hosted {
+            let account = self.open_account(hosted.account_id).await?;
+            let deleted = match account.agents() {
+                Ok(host) => self.ask(&account, host.delete(&account.account(), &hosted.id)).await,
+                Err(fault) => Err(fault),
+            };
+            let outcome = deleted.map_or_else(Outcome::Fault, |()| Outcome::Done);
+            return Ok(self.step(job, outcome).await?.at(account.row.id));
+        }
         let agent = match job.tenant() {
             Some(tenant) => self.agent_of(job, tenant).await?.map(|agent| (tenant, agent)),
             None => None,

@@ -1,7 +1,9 @@
 //! What the accounts of a strategy have to offer, and which offer is taken: found out alike for jobs ([`super::choose`]),
 //! which take it, and for dry runs ([`super::plan`]), which only tell.
 
+use dialplane_common::feed::record::AgentTarget;
 use dialplane_common::ids::TenantId;
+use dialplane_common::provider::reply::Action;
 use dialplane_common::rest::Fault;
 use dialplane_common::rest::numbers::Offer;
 use sqlx::postgres::PgConnection;
@@ -16,6 +18,7 @@ use crate::business::provisioning::Strategy;
 use crate::store::agents::Agent;
 use crate::store::purchases::{self, Cost, Passed};
 use crate::store::{Scope, StoreError, holdings};
+use crate::target::{self, TargetDocument};
 
 /// Enough that two jobs which choose at once don't run out of different ones.
 const OFFERS_MAX: u8 = 20;
@@ -245,10 +248,23 @@ fn sells(account: &OpenAccount, strategy: Strategy) -> bool {
 /// Whether calls of a number there come to this agent.
 fn reaches(account: &OpenAccount, agent: Option<&Agent>) -> bool {
     let carrier = account.provider.name();
-    let Some(agent) = agent.filter(|agent| agent.provider != "custom") else { return true };
+    let Some(agent) = agent else { return true };
+    if agent.provider == target::CUSTOM {
+        return agent.target.as_ref().is_some_and(|target| takes_calls_to(account, &target.0));
+    }
     let has_sip = agent.target.as_ref().is_some_and(|target| target.0.sip_uri.is_some());
     let host = dialplane_common::provider::provider(&agent.provider);
     agent.provider == carrier || has_sip || host.is_some_and(|host| host.entry(carrier).is_some())
+}
+
+/// Whether the account's provider has a way to a custom agent.
+fn takes_calls_to(account: &OpenAccount, target: &TargetDocument) -> bool {
+    match target.compile(target::CUSTOM) {
+        Ok(AgentTarget::Stream { url }) => account.provider.can(&Action::Stream(&url)),
+        Ok(AgentTarget::Sip { uri }) => account.provider.can(&Action::AgentSip(&uri)),
+        Ok(AgentTarget::Redirect { url }) => account.provider.can(&Action::Redirect(&url)),
+        Ok(_) | Err(_) => false,
+    }
 }
 
 #[cfg(test)]

@@ -34,9 +34,21 @@ pub struct JobRequest {
     /// The most that the number may cost a month without anybody being asked, as a decimal; null: what the limits allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_max: Option<String>,
+    /// The agent at its provider that is deleted there, as it is gone here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted: Option<Hosted>,
     /// Whether somebody has agreed to what it costs.
     #[serde(default)]
     pub is_confirmed: bool,
+}
+
+/// An agent at its provider.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Hosted {
+    /// The account in which it is.
+    pub account_id: Uuid,
+    /// The provider's id of it.
+    pub id: String,
 }
 
 /// Which number is wanted.

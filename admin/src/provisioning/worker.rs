@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use dialplane_common::rest::Fault;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -89,7 +90,18 @@ impl Provisioner {
     /// Performs a job's steps until it rests.
     async fn go_on(&self, mut job: Job, lease: Uuid, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
         loop {
-            let Some(performed) = self.perform(&mut job, lease).await? else { return Ok(()) };
+            let performed = match self.perform(&mut job, lease).await {
+                Ok(Some(performed)) => performed,
+                Ok(None) => return Ok(()),
+                // Postgres comes back; what isn't here any more, or can't be opened, doesn't.
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Database(_))) => return Err(error),
+                Err(error) => {
+                    let reason = format!(
+                        "what the job needs isn't here ({error}): put it right, then retry or cancel"
+                    );
+                    self.step(&job, Outcome::Fault(Fault::stop("missing_here", reason))).await?
+                }
+            };
             let Performed { mut tx, outcome, note } = performed;
             let is_canceled = jobs::is_canceled(tx.conn(), job.id).await?;
             let mut next = job.progress.advance(&outcome, is_canceled);

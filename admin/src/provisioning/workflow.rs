@@ -142,6 +142,8 @@ pub enum Course {
     Configure,
     /// A number is given back.
     Release,
+    /// An agent that is gone here is deleted at its provider.
+    Forget,
 }
 
 /// Where a job is: all that its next step depends on.
@@ -216,6 +218,7 @@ impl Progress {
             Course::Import | Course::PortIn => Stage::Wait,
             Course::Configure => Stage::Configure,
             Course::Release => Stage::Unlink,
+            Course::Forget => Stage::UnmakeAgent,
         };
         Self {
             course,
@@ -253,8 +256,9 @@ impl Progress {
     #[must_use]
     pub fn cancel(&self) -> Option<Self> {
         let in_doubt = self.stage == Stage::Look;
-        let is_final =
-            matches!(self.course, Course::Release) || self.ending.is_some() || self.stage == Stage::End;
+        let is_final = matches!(self.course, Course::Release | Course::Forget)
+            || self.ending.is_some()
+            || self.stage == Stage::End;
         if in_doubt || is_final { None } else { Some(self.clone().undo(State::Canceled)) }
     }
 
@@ -300,6 +304,7 @@ impl Progress {
             }
             Stage::Unlink => Self { is_linked: false, ..self }.undo_next(),
             Stage::PutBack => Self { has_number: false, ..self }.undo_next(),
+            Stage::UnmakeAgent if self.course == Course::Forget => self.end(State::Done),
             Stage::UnmakeAgent => Self { has_agent: false, ..self }.undo_next(),
         }
     }

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// All that any provider's REST API wants of an account.
 const CREDENTIALS: &str = r#"{
     "account_id": "5500001", "account_sid": "AC1", "api_key": "k", "api_key_secret": "s", "api_password": "p",
-    "api_secret": "s", "api_token": "t", "application_id": "a", "auth": {"type": "bearer", "token": "t"},
+    "api_secret": "s", "api_user": "u", "callback_user_id": "u", "location_id": "1", "api_token": "t", "application_id": "a", "auth": {"type": "bearer", "token": "t"},
     "auth_id": "MA1", "auth_token": "t", "callback_password": "p", "connection_id": "1", "initiation_secret": "s",
     "project_id": "p", "secret": "s", "site_id": "1", "space": "acme", "url": "wss://x.livekit.cloud", "username": "u"
 }"#;
