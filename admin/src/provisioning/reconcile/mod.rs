@@ -1,7 +1,7 @@
 //! Compares what each account holds with what is believed here, and mends what differs as the platform wants it.
 //!
-//! What a provider brings late, keeps twice or loses is found here and nowhere else. A run lists an account ([`read`]),
-//! compares ([`compare`], pure) and acts ([`act`]); each action looks again at what it is about to change, so that a run
+//! What a provider brings late, keeps twice or loses is found here and nowhere else. A run lists an account (`read`),
+//! compares ([`compare`], pure) and acts (`act`); each action looks again at what it is about to change, so that a run
 //! that is begun anew after a crash, and a second one, find done what is done.
 //!
 //! One process runs at a time, by a lease that its connection to Postgres holds: on a schedule, and whenever somebody asks.
