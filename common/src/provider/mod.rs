@@ -40,7 +40,7 @@ mod vonage;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 #[cfg(test)]
 mod signed;
 #[cfg(test)]
@@ -59,6 +59,7 @@ pub use crate::form;
 use crate::location::MessageAnswer;
 use crate::rest::agents::Agents;
 use crate::rest::numbers::Numbers;
+use crate::rest::subaccounts::Subaccounts;
 use crate::time::UnixMillis;
 
 /// All providers.
@@ -247,6 +248,11 @@ pub trait Provider: Sync {
 
     /// How numbers are had there, where they are by REST.
     fn numbers(&self) -> Option<&'static dyn Numbers> {
+        None
+    }
+
+    /// How accounts below an account are had there, where they are by REST.
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
         None
     }
 

@@ -12,6 +12,7 @@ pub mod incoming_phone_numbers;
 pub mod numbers;
 pub mod reply;
 pub mod request;
+pub mod subaccounts;
 
 #[cfg(test)]
 pub mod samples;

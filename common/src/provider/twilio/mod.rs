@@ -8,6 +8,7 @@ mod credentials;
 mod numbers;
 mod parse;
 mod render;
+mod subaccounts;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -20,6 +21,7 @@ use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
 use crate::rest::numbers::Numbers;
+use crate::rest::subaccounts::Subaccounts;
 
 /// The provider.
 pub struct Twilio;
@@ -78,6 +80,10 @@ impl Provider for Twilio {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::NUMBERS)
+    }
+
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        Some(&subaccounts::TwilioSubaccounts)
     }
 }
 
