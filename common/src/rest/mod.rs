@@ -15,6 +15,8 @@ pub mod request;
 pub mod subaccounts;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 pub mod samples;
 #[cfg(test)]
 pub mod script;
