@@ -59,6 +59,7 @@ pub use crate::form;
 use crate::location::MessageAnswer;
 use crate::rest::agents::Agents;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
 use crate::rest::subaccounts::Subaccounts;
 use crate::time::UnixMillis;
 
@@ -253,6 +254,11 @@ pub trait Provider: Sync {
 
     /// How accounts below an account are had there, where they are by REST.
     fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        None
+    }
+
+    /// How numbers are brought there from other carriers, where it says whether they can be.
+    fn porting(&self) -> Option<&'static dyn Porting> {
         None
     }
 

@@ -10,6 +10,7 @@ pub mod application;
 pub mod fault;
 pub mod incoming_phone_numbers;
 pub mod numbers;
+pub mod porting;
 pub mod reply;
 pub mod request;
 pub mod subaccounts;

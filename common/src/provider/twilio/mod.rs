@@ -7,6 +7,7 @@ mod api;
 mod credentials;
 mod numbers;
 mod parse;
+mod porting;
 mod render;
 mod subaccounts;
 mod verify;
@@ -21,6 +22,7 @@ use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
 use crate::rest::subaccounts::Subaccounts;
 
 /// The provider.
@@ -80,6 +82,10 @@ impl Provider for Twilio {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::NUMBERS)
+    }
+
+    fn porting(&self) -> Option<&'static dyn Porting> {
+        Some(&porting::TwilioPorting)
     }
 
     fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
