@@ -40,7 +40,7 @@ mod vonage;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 #[cfg(test)]
 mod rest_conformance;
 #[cfg(test)]
@@ -61,6 +61,8 @@ pub use crate::form;
 use crate::location::MessageAnswer;
 use crate::rest::agents::Agents;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
+use crate::rest::subaccounts::Subaccounts;
 use crate::time::UnixMillis;
 
 /// All providers.
@@ -249,6 +251,16 @@ pub trait Provider: Sync {
 
     /// How numbers are had there, where they are by REST.
     fn numbers(&self) -> Option<&'static dyn Numbers> {
+        None
+    }
+
+    /// How accounts below an account are had there, where they are by REST.
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        None
+    }
+
+    /// How numbers are brought there from other carriers, where it says whether they can be.
+    fn porting(&self) -> Option<&'static dyn Porting> {
         None
     }
 

@@ -158,7 +158,8 @@ fn differing(settings: &Map<String, Value>, wanted: &Settings) -> Vec<&'static s
         None | Some(Value::Null) => wanted.is_empty(),
         Some(Value::String(is)) if name.ends_with("method") => is.eq_ignore_ascii_case(wanted),
         Some(Value::String(is)) => is == wanted,
-        Some(other) => other.to_string() == *wanted,
+        Some(Value::Bool(is)) => wanted.parse() == Ok(*is),
+        Some(_) => false,
     };
     wanted.iter().filter(|setting| !is_so(setting)).map(|(name, _)| *name).collect()
 }

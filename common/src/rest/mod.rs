@@ -11,9 +11,13 @@ pub mod base;
 pub mod fault;
 pub mod incoming_phone_numbers;
 pub mod numbers;
+pub mod porting;
 pub mod reply;
 pub mod request;
+pub mod subaccounts;
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 pub mod samples;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What an OpenAPI 3.0 description says of a request: path, method, parameters and body.
 //!
-//! Laxer than the standard in one way: null at the top of a PATCH unsets a field, whether or not its schema says so.
+//! Laxer than the standard in one way: null at the top of a PATCH, and an empty value in a form, unset a field, whether or not
+//! its schema says so.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -109,7 +110,7 @@ impl Description {
             let property = if is_list { &property["items"] } else { property };
             if property.is_null() {
                 errors.push(format!("no field {name}"));
-            } else {
+            } else if !value.is_empty() {
                 self.0.text(property, name, value, errors);
             }
             if !seen.insert(name) && !is_list {
@@ -201,6 +202,21 @@ mod tests {
         );
         check(&post(), &["the body is missing"]);
         check(&post().form([("a", "b")]), &["no body of application/x-www-form-urlencoded"]);
+    }
+
+    #[test]
+    fn forms_have_to_follow_their_schema() {
+        let path = format!("/2010-04-01/Accounts/AC{0}/IncomingPhoneNumbers/PN{0}.json", "0".repeat(32));
+        let check_form = |form: &[(&str, &str)], expected: &[&str]| {
+            let request = request(Method::POST, &path).form(form.iter().copied());
+            assert_eq!(Description::read("twilio").errors(&request), expected, "{form:?}");
+        };
+        check_form(&[("VoiceUrl", "https://x.example"), ("VoiceMethod", "POST"), ("TrunkSid", "")], &[]);
+        check_form(&[("VoiceURL", "https://x.example")], &["no field VoiceURL"]);
+        check_form(&[("VoiceUrl", "x")], &["VoiceUrl is x, not a URI"]);
+        check_form(&[("TrunkSid", "TK1")], &["TrunkSid has 3 characters"]);
+        check_form(&[("SmsUrl", ""), ("SmsUrl", "")], &["SmsUrl stands there twice"]);
+        check_form(&[("VoiceMethod", "PUT")], &["VoiceMethod is \"PUT\", not one of [\"GET\",\"POST\"]"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod description;
 mod schema;
+mod twilio;
 mod vapi;
 
 use std::fmt::Debug;

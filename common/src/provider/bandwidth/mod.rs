@@ -9,6 +9,7 @@ mod credentials;
 mod locale;
 mod numbers;
 mod parse;
+mod porting;
 mod render;
 mod verify;
 
@@ -21,6 +22,7 @@ use super::request::{ParseError, WebhookRequest};
 use super::{AFTER, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
 
 /// The kind of webhook that messages come by.
 const SMS: &str = "sms";
@@ -81,6 +83,10 @@ impl Provider for Bandwidth {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::BandwidthNumbers)
+    }
+
+    fn porting(&self) -> Option<&'static dyn Porting> {
+        Some(&porting::BandwidthPorting)
     }
 }
 

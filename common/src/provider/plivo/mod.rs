@@ -10,6 +10,7 @@ mod language;
 mod numbers;
 mod parse;
 mod render;
+mod subaccounts;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -22,6 +23,7 @@ use super::{AFTER, Claim, Kind, Provider, Verifier};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
 use crate::rest::numbers::Numbers;
+use crate::rest::subaccounts::Subaccounts;
 
 /// The kind of webhook that messages come by.
 const SMS: &str = "sms";
@@ -81,6 +83,10 @@ impl Provider for Plivo {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::PlivoNumbers)
+    }
+
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        Some(&subaccounts::PlivoSubaccounts)
     }
 }
 

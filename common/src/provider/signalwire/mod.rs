@@ -10,6 +10,7 @@ mod credentials;
 mod cxml;
 mod numbers;
 mod parse;
+mod subaccounts;
 mod swml;
 mod verify;
 
@@ -23,6 +24,7 @@ use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
 use crate::rest::numbers::Numbers;
+use crate::rest::subaccounts::Subaccounts;
 
 /// The provider.
 pub struct SignalWire;
@@ -93,6 +95,10 @@ impl Provider for SignalWire {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::NUMBERS)
+    }
+
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        Some(&subaccounts::SignalWireSubaccounts)
     }
 }
 

@@ -10,6 +10,7 @@ mod call_control;
 mod credentials;
 mod message;
 mod numbers;
+mod porting;
 mod texml;
 mod verify;
 
@@ -24,6 +25,7 @@ use super::request::{ParseError, WebhookRequest};
 use super::{Api, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
 
 /// The provider.
 pub struct Telnyx;
@@ -102,6 +104,10 @@ impl Provider for Telnyx {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::TelnyxNumbers)
+    }
+
+    fn porting(&self) -> Option<&'static dyn Porting> {
+        Some(&porting::TelnyxPorting)
     }
 }
 

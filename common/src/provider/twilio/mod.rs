@@ -7,7 +7,9 @@ mod api;
 mod credentials;
 mod numbers;
 mod parse;
+mod porting;
 mod render;
+mod subaccounts;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -20,6 +22,8 @@ use super::{Body, Claim, Kind, Provider, Verifier, twiml};
 use crate::call::InboundCall;
 use crate::location::MessageAnswer;
 use crate::rest::numbers::Numbers;
+use crate::rest::porting::Porting;
+use crate::rest::subaccounts::Subaccounts;
 
 /// The provider.
 pub struct Twilio;
@@ -78,6 +82,14 @@ impl Provider for Twilio {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::NUMBERS)
+    }
+
+    fn porting(&self) -> Option<&'static dyn Porting> {
+        Some(&porting::TwilioPorting)
+    }
+
+    fn subaccounts(&self) -> Option<&'static dyn Subaccounts> {
+        Some(&subaccounts::TwilioSubaccounts)
     }
 }
 

@@ -8,6 +8,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::api::{API, PRICING, authorized, below_account, fault};
+use super::porting;
 use crate::provider::Api;
 use crate::rest::incoming_phone_numbers::{Dialect, Field, IncomingPhoneNumbers, Operations};
 use crate::rest::numbers::{NumberType, Price, Wanted};
@@ -23,7 +24,7 @@ pub struct Twilio;
 
 impl Dialect for Twilio {
     const PROVIDER: &'static str = "twilio";
-    const APIS: &'static [Api] = &[API, PRICING];
+    const APIS: &'static [Api] = &[API, PRICING, porting::API];
     const OPERATIONS: Operations = Operations {
         search: "twilio.numbers.search",
         buy: "twilio.numbers.buy",
