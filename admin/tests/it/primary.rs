@@ -114,8 +114,10 @@ struct Writer(PgConnection);
 impl Writer {
     async fn begin(admin: &Admin) -> Self {
         let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
-        let begin = "SET ROLE dialplane_operator; SET lock_timeout TO '200ms'; BEGIN";
-        sqlx::raw_sql(begin).execute(&mut connection).await.unwrap();
+        // One by one: what stands before a BEGIN in one batch would go with its ROLLBACK.
+        for statement in ["SET ROLE dialplane_operator", "SET lock_timeout TO '200ms'", "BEGIN"] {
+            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        }
         Self(connection)
     }
 
