@@ -1,6 +1,6 @@
 //! What a job would do: a dry run.
 //!
-//! It asks the same questions as the job ([`super::offers`], [`super::choose`]), and what follows each answer is what
+//! It asks the same questions as the job (`offers.rs`, `choose.rs`), and what follows each answer is what
 //! [`super::workflow`] says, so that the plan is what the deed would be now. Nothing is written and nothing bought; only
 //! searches are asked of providers. Strategies behind the one that would be taken are shown as well.
 

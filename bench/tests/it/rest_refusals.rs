@@ -265,6 +265,11 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
         let found = intents.iter().find(|(phone, _)| *phone == of.phone);
         found.map_or(String::new(), |(_, intent)| intent.clone())
     };
+    let job = {
+        let wish = json!({"source": "provision", "strategies": ["manual"]});
+        let job = system.operator.ok("POST", &format!("/tenants/{}/phone-numbers", other.tenant), &wish);
+        job["id"].as_str().expect("an id").to_owned()
+    };
     let document: Value = serde_json::from_str(
         &http::request(system.admin.address, "GET", "/api/v2/openapi.json", &[], b"")
             .expect("an answer")
@@ -279,6 +284,7 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
             .replace("{phone_number_id}", &of.phone)
             .replace("{api_key_id}", key_id)
             .replace("{intent_id}", &intent_of(of))
+            .replace("{job_id}", &job)
             // Nobody's: whoever may not ask isn't told that either.
             .replace("{person_id}", &of.tenant)
             .replace("{service_id}", &of.tenant)
@@ -319,6 +325,8 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
     let list = own.ok("GET", "/tenants", &Value::Null);
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
     assert_eq!(list["items"][0]["id"], salon.tenant.as_str());
+    let job = system.operator.ok("GET", &format!("/provisioning/{job}"), &Value::Null);
+    assert_eq!(job["cancel_requested"], false, "{job}");
     for salon in [&salon, &other] {
         assert_eq!(ending(&salon.ring(system.router.address)), (200, "answered"), "nothing was changed");
     }
