@@ -1,6 +1,7 @@
 //! Waits for a number: for its provider to be done with it, for an account to show it, for a person to port it.
 
 use dialplane_common::e164::E164;
+use dialplane_common::ids::PhoneNumberId;
 use dialplane_common::rest::Fault;
 use dialplane_common::rest::numbers::{Held, HeldState};
 
@@ -10,8 +11,9 @@ use super::adopt::Adopted;
 use super::buy::TAKEN;
 use super::performed::Performed;
 use super::workflow::Outcome;
-use crate::store::StoreError;
 use crate::store::jobs::Job;
+use crate::store::purchases::{self, Purchase};
+use crate::store::{StoreError, WriteTx, bindings, holdings, numbers};
 
 /// So many pages of an account's list are read for one number: with the smallest pages, 20 to a page, 40,000 numbers.
 const PAGES_MAX: usize = 2_000;
@@ -40,6 +42,9 @@ impl Provisioner {
                 }
             }
         }
+        if purchase.held_id.as_deref() != Some(&*held.id) {
+            self.rename(&mut tx, job, &account, &purchase, &held.id).await?;
+        }
         let outcome = match held.state {
             HeldState::Active if held.number.is_some() => Outcome::Done,
             HeldState::Blocked => {
@@ -49,6 +54,29 @@ impl Provisioner {
             HeldState::Active | HeldState::Pending => Outcome::Pending,
         };
         Ok(Performed::new(tx, outcome).at(account.row.id))
+    }
+
+    /// The provider calls the number otherwise than the order that brought it.
+    async fn rename(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        account: &OpenAccount,
+        purchase: &Purchase,
+        held_id: &str,
+    ) -> Result<(), StoreError> {
+        purchases::settle(tx.conn(), purchase.id, "owned", Some(held_id)).await?;
+        let Some(number) = job.phone_number_id.map(PhoneNumberId) else { return Ok(()) };
+        holdings::rename(tx.conn(), number, account.row.id, held_id).await?;
+        let Some(tenant) = job.tenant() else { return Ok(()) };
+        numbers::lock(tx.conn(), tenant, number).await?;
+        let mut bound = numbers::find(tx.conn(), tenant, number).await?.bindings.0;
+        for binding in bound.iter_mut().filter(|binding| binding.account_id == account.row.id) {
+            binding.number_id = Some(held_id.to_owned());
+        }
+        bindings::replace(tx.conn(), tenant, number, &bound).await?;
+        tx.record_number(tenant, number).await?;
+        Ok(())
     }
 
     /// Takes over a number that an account has already, and keeps what stands on it.

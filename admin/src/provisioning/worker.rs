@@ -99,7 +99,12 @@ impl Provisioner {
                     let reason = format!(
                         "what the job needs isn't here ({error}): put it right, then retry or cancel"
                     );
-                    self.step(&job, Outcome::Fault(Fault::stop("missing_here", reason))).await?
+                    let fault = match job.progress.stage {
+                        // It may have been sent.
+                        Stage::Buy => Fault::unclear(reason),
+                        _ => Fault::stop("missing_here", reason),
+                    };
+                    self.step(&job, Outcome::Fault(fault)).await?
                 }
             };
             let Performed { mut tx, outcome, note } = performed;

@@ -245,7 +245,8 @@ impl Progress {
     #[must_use]
     pub fn advance(&self, outcome: &Outcome, is_canceled: bool) -> Next {
         let next = self.after(outcome);
-        if !is_canceled || next.progress.ending.is_some() || next.progress.rests() {
+        let is_over = matches!(next.progress.state, State::Done | State::Failed | State::Canceled);
+        if !is_canceled || is_over || next.progress.ending.is_some() {
             return next;
         }
         next.progress.cancel().map_or(next, Next::at_once)

@@ -53,6 +53,25 @@ pub async fn put(conn: &mut PgConnection, holding: &Holding) -> Result<(), Store
     Ok(())
 }
 
+/// Notes that the account's provider calls a number otherwise now.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn rename(
+    conn: &mut PgConnection,
+    number: PhoneNumberId,
+    account: Uuid,
+    held_id: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE number_holdings SET held_id = $3 WHERE phone_number_id = $1 AND account_id = $2")
+        .bind(number.0)
+        .bind(account)
+        .bind(held_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Notes where a number was pointed.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ impl Orders {
             let target = json!({"type": "stream", "url": "wss://voice.example/agent"});
             let agent = json!({"name": "Front desk", "provider": "custom", "target": target});
             let agent = operator.create(&format!("/tenants/{id}/agents"), &agent);
-            if index % 2 == 0 {
+            if index.is_multiple_of(2) {
                 account(&format!("/tenants/{id}/accounts"), &format!("ACtenant{index}"));
             }
             Tenant { id, agent }
