@@ -143,11 +143,6 @@ impl Snapshot {
         Some(Number::new(self, found))
     }
 
-    /// Asks for the memory where it is written where a number is.
-    pub fn prefetch_way(&self, number: E164) {
-        self.numbers.prefetch_way(number.to_u64());
-    }
-
     /// Asks for the memory where a number is, if it is one. See [`Number::prefetch`].
     pub fn prefetch(&self, number: E164) {
         self.numbers.prefetch(number.to_u64());

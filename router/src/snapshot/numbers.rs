@@ -230,11 +230,6 @@ impl Numbers {
         Some((entry, found.leaf.own(entry)))
     }
 
-    /// Asks for the memory of the way to a number's entry.
-    pub fn prefetch_way(&self, key: u64) {
-        self.trie.prefetch(mix(key));
-    }
-
     /// Asks for the memory where a number's entry is likeliest.
     pub fn prefetch(&self, key: u64) {
         let spread = mix(key);

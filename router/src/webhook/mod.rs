@@ -155,9 +155,7 @@ impl Webhooks {
         received: &Received<'_>,
         now: UnixMillis,
     ) -> Reaction {
-        let foreseen = Foreseen::new(snapshot, endpoint, received.body);
         let public_urls = self.origins.of(received.headers, received.authority, received.peer);
-        foreseen.approach();
         let Received { method, target, headers, body, .. } = *received;
         let request = match WebhookRequest::new(method, target, headers, body, &public_urls) {
             Ok(request) => request,
@@ -166,6 +164,7 @@ impl Webhooks {
         if let Some(wanted) = unexpected(endpoint, &request) {
             return Reaction::Now(ParseError::ContentType(wanted).into());
         }
+        let foreseen = Foreseen::new(snapshot, &request);
         let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, foreseen, now };
         webhook.react().unwrap_or_else(Reaction::Now)
     }
