@@ -118,6 +118,9 @@ impl Provisioner {
             {
                 purchases::settle(tx.conn(), lost, "lost", None).await?;
             }
+            if next.progress.stage != Stage::Buy {
+                purchases::withdraw(tx.conn(), job.id).await?;
+            }
             if !jobs::advance(tx.conn(), &job, lease, &next, &note).await? {
                 return Ok(());
             }
