@@ -403,4 +403,26 @@ pub async fn left(
     tenant: Option<Uuid>,
     limits: &SpendingLimits,
     cost: Option<&Cost>,
-) -> Result<Left, StoreError
+) -> Result<Left, StoreError> {
+    // What is paid in another currency isn't counted.
+    let cost = cost.filter(|cost| cost.currency == limits.currency);
+    Ok(sqlx::query_as(concat!(
+        "WITH spent AS (
+            SELECT coalesce(sum(upfront + monthly), 0) AS platform,
+                coalesce(sum(upfront + monthly) FILTER (WHERE tenant_id = $2), 0) AS tenant ",
+        spent_this_month!(),
+        "), cost AS (SELECT coalesce($5::numeric, 0) + coalesce($6::numeric, 0) AS cost)
+         SELECT greatest($3::numeric - platform - cost, 0)::numeric(14, 2)::text AS platform,
+            (SELECT greatest(coalesce(spend_max, $4::numeric) - tenant - cost, 0)::numeric(14, 2)::text
+             FROM tenants WHERE id = $2) AS tenant
+         FROM spent, cost"
+    ))
+    .bind(&limits.currency)
+    .bind(tenant)
+    .bind(&limits.platform)
+    .bind(&limits.tenant)
+    .bind(cost.map(|cost| &cost.upfront))
+    .bind(cost.map(|cost| &cost.monthly))
+    .fetch_one(conn)
+    .await?)
+}
