@@ -331,5 +331,5 @@ fn releases(s: &Sample) {
         ],
     );
     let busy = Reply { retry_after: Some(std::time::Duration::from_secs(9)), ..Reply::new(503, "") };
-    assert_eq!(talk(release()).gets_reply(busy).label(), "retry");
+    assert_eq!(talk(release()).gets_reply(busy).label(), "unclear");
 }
