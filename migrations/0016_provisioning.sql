@@ -242,4 +242,5 @@ ALTER TABLE agents
         REFERENCES account_grants (tenant_id, account_id);
 
 SELECT audit_table('purchases', 'purchase', '{id}');
-SELECT audit_table('number_holdings', 'phone_number.holding', '{phone_number_id,account_id}');
+-- What stood on an imported number may hold its owner's secrets.
+SELECT audit_table('number_holdings', 'phone_number.holding', '{phone_number_id,account_id}', '{former}');
