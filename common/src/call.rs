@@ -16,6 +16,8 @@ pub struct InboundCall<'a> {
     pub from: Cow<'a, str>,
     /// The provider's own name of the called number, where it has one (Vapi's `phoneNumberId`).
     pub number_id: Option<Cow<'a, str>>,
+    /// The carrier's name of the same call, where an agent's provider tells it: what joins the legs of one call.
+    pub carrier_call_id: Option<Cow<'a, str>>,
     /// What the provider's folder has to know again when it writes the answer: which of its languages the request was
     /// in, which event it answers. Nobody else reads it; empty where nothing is needed.
     pub context: Cow<'a, str>,

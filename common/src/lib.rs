@@ -5,6 +5,7 @@
 //! admin plane to every router; [`location`] is what a voice agent is told of the place that is called.
 
 pub mod call;
+pub mod calls;
 pub mod country;
 pub mod e164;
 pub mod explain;

@@ -73,6 +73,18 @@ impl Keys {
         if self.namespace == NAMESPACE { channel.to_owned() } else { format!("{}:{channel}", self.namespace) }
     }
 
+    /// Stream: what routers tell of calls, field `batch` a [`crate::calls::batch::Batch`].
+    #[must_use]
+    pub fn events(&self) -> String {
+        format!("{}:events", self.namespace)
+    }
+
+    /// Hash: a writer of [`Self::events`] to the sequence up to which all its batches are stored.
+    #[must_use]
+    pub fn events_stored(&self) -> String {
+        format!("{}:events:stored", self.namespace)
+    }
+
     /// Channel: a router has reported.
     #[must_use]
     pub fn reports(&self) -> String {

@@ -82,6 +82,7 @@ mod tests {
                     to: "+12125550001".into(),
                     from: from.to_owned().into(),
                     number_id: None,
+                    carrier_call_id: None,
                     context: "".into(),
                 };
                 let answer = MessageAnswer::of(scopes, open, &message);

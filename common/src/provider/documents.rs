@@ -125,6 +125,7 @@ fn refusals(provider: &dyn Provider, kind: &Kind, context: &str, documents: &mut
             to: "+12125550001".into(),
             from: from.into(),
             number_id: None,
+            carrier_call_id: None,
             context: context.into(),
         };
         let case = format!("{} {context} {refusal:?}", kind.name);

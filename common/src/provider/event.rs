@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::reply::Rendered;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 
 /// What a webhook says.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum Event<'r> {
         call: Option<InboundCall<'r>>,
         /// One of a small, fixed set, for a metric's label.
         status: &'static str,
+        /// The same for the call's record.
+        report: Report<'r>,
     },
     /// A text message.
     Message(InboundCall<'r>),

@@ -46,6 +46,7 @@ pub fn with_reply_in(
         to: "+12125550001".into(),
         from: "anonymous".into(),
         number_id: None,
+        carrier_call_id: None,
         context: context.into(),
     };
     let business = Business {

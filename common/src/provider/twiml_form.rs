@@ -37,6 +37,7 @@ pub fn call<'r>(id: &'static str, form: &'r Form) -> Result<InboundCall<'r>, Par
         to: wanted(to(form).map(Cow::Borrowed), "To")?,
         from: form.get("From").or_else(|| form.get("Caller")).unwrap_or_default().into(),
         number_id: None,
+        carrier_call_id: None,
         context: Cow::Borrowed(""),
     })
 }

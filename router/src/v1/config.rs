@@ -107,6 +107,7 @@ pub(super) fn answer(
         to: number.to_string().into(),
         from: text("from"),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     };
     let place = known.place();

@@ -84,7 +84,7 @@ impl<'a> Webhook<'a> {
             Event::Call(call) => self.route(source, &call)?,
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
-            Event::Status { call, status } => self.status(source, call.as_ref(), status),
+            Event::Status { call, status, .. } => self.status(source, call.as_ref(), status),
             Event::Message(message) => self.answer_message(source, &message),
             Event::Continued { call, rendered } => {
                 let known = self.owner(source, &call);

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::{SMS, STATUS};
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::{AFTER, Claim};
@@ -116,7 +117,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         // The end of a call may be told to the URL that it was asked of.
         (_, "disconnect") => {
             let status = known(&CAUSES, event.cause.as_deref().unwrap_or_default());
-            Ok(Event::Status { call: Some(call(event)?), status })
+            Ok(Event::Status { call: Some(call(event)?), status, report: Report::default() })
         }
         (STATUS, _) => Err(ParseError::Foreign("wanted eventType disconnect")),
         (_, "initiate" | "redirect") => Ok(Event::Call(call(event)?)),
@@ -135,6 +136,7 @@ fn call(event: CallEvent<'_>) -> Result<InboundCall<'_>, ParseError> {
         to: wanted(event.to, "to")?,
         from: event.from.unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     })
 }
@@ -184,7 +186,7 @@ fn message<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
     let mut event: MessageEvent<'r> = event.ok_or(ParseError::Missing("type"))?;
     let r#type = event.r#type.as_deref().ok_or(ParseError::Missing("type"))?;
     if STATUSES.contains(&r#type) {
-        return Ok(Event::Status { call: None, status: known(&STATUSES, r#type) });
+        return Ok(Event::Status { call: None, status: known(&STATUSES, r#type), report: Report::default() });
     }
     if r#type != RECEIVED {
         return Err(ParseError::Foreign("wanted type message-received"));
@@ -196,6 +198,7 @@ fn message<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
         to: wanted(called(event), "message.owner")?,
         from: from.unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     }))
 }

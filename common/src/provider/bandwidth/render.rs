@@ -242,7 +242,14 @@ mod tests {
             let mut told = String::new();
             samples::with_reply(Action::Hangup, None, |reply| {
                 let [call_id, from, to] = [call_id, from, to].map(|text| text.to_owned().into());
-                let call = InboundCall { call_id, from, to, number_id: None, context: "".into() };
+                let call = InboundCall {
+                    call_id,
+                    from,
+                    to,
+                    number_id: None,
+                    carrier_call_id: None,
+                    context: "".into(),
+                };
                 told = user_to_user(&Reply { call: &call, after: None, ..*reply });
                 refusal()
             });

@@ -53,7 +53,7 @@ fn parse_finds_the_call() {
         vector.with_request(|request| {
             let found = match (&*vector.kind, Bandwidth.event(kind(&vector.kind), request).unwrap()) {
                 ("voice", Event::Call(call)) => call,
-                ("status", Event::Status { call: Some(call), status: "hangup" }) => call,
+                ("status", Event::Status { call: Some(call), status: "hangup", .. }) => call,
                 ("sms", Event::Message(call)) => call,
                 (_, other) => panic!("{}: {other:?}", vector.name),
             };
@@ -189,7 +189,7 @@ fn the_end_of_a_call_is_no_new_call() {
         for kind_name in ["voice", "status"] {
             with_body("", &call_event("disconnect", &format!(r#","cause":"{cause}""#)), |request| {
                 match Bandwidth.event(kind(kind_name), request).unwrap() {
-                    Event::Status { call: Some(_), status } => assert_eq!(status, expected),
+                    Event::Status { call: Some(_), status, .. } => assert_eq!(status, expected),
                     other => panic!("{other:?}"),
                 }
             });
@@ -204,7 +204,9 @@ fn the_first_message_of_a_list_counts() {
             (Event::Message(found), Ok(expected)) => {
                 assert_eq!([&*found.call_id, &*found.to, &*found.from], expected, "{body}");
             }
-            (Event::Status { call: None, status }, Err(expected)) => assert_eq!(status, expected, "{body}"),
+            (Event::Status { call: None, status, .. }, Err(expected)) => {
+                assert_eq!(status, expected, "{body}")
+            }
             (other, _) => panic!("{body}: {other:?}"),
         });
     };

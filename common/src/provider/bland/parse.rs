@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::Event;
 use crate::provider::json_text::optional;
@@ -49,11 +50,12 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         to: with_plus(to),
         from: with_plus(optional(body.from).unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     };
     let completed = body.completed.is_some_and(|completed| completed.get() == "true");
     let status = status_label(optional(body.status).as_deref(), completed);
-    Ok(Event::Status { call: (!is_outbound).then_some(call), status })
+    Ok(Event::Status { call: (!is_outbound).then_some(call), status, report: Report::default() })
 }
 
 fn status_label(status: Option<&str>, completed: bool) -> &'static str {

@@ -49,7 +49,7 @@ fn verify_agrees_with_the_document() {
 fn parse_finds_the_call() {
     for vector in all() {
         vector.with_request(|request| match Bland.event(kind(), request).unwrap() {
-            Event::Status { call: Some(call), status: "completed" } => {
+            Event::Status { call: Some(call), status: "completed", .. } => {
                 let found = [&*call.to, &*call.from, &*call.call_id];
                 let name = &vector.name;
                 assert_eq!(found, [&*vector.to, &*vector.from, &*vector.call_id], "{name}");
@@ -97,7 +97,7 @@ fn one_whole_signature_of_the_accounts_own_secret_counts() {
 fn only_calls_to_a_number_are_told_of_it() {
     let check = |body: &str, is_call: bool, expected: &str| {
         signed::with_json(body.as_bytes(), |request| match Bland.event(kind(), request).unwrap() {
-            Event::Status { call, status } => {
+            Event::Status { call, status, .. } => {
                 assert_eq!((call.is_some(), status), (is_call, expected), "{body}")
             }
             other => panic!("{other:?}"),

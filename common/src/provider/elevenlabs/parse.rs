@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::INITIATION;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::Event;
 use crate::provider::json_text::{Text, optional};
@@ -50,7 +51,14 @@ fn initiation<'r>(request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, Pa
     }
     let from = optional(body.caller_id).unwrap_or_default();
     let call_id = optional(body.call_sid).unwrap_or_else(|| derived_id(&from, &to));
-    Ok(InboundCall { call_id, to: with_plus(to), from: with_plus(from), number_id: None, context: "".into() })
+    Ok(InboundCall {
+        call_id,
+        to: with_plus(to),
+        from: with_plus(from),
+        number_id: None,
+        carrier_call_id: None,
+        context: "".into(),
+    })
 }
 
 /// An id for a call of a trunk that sends none. There is no time in the body, so that it is the same for all calls of this
@@ -123,7 +131,7 @@ fn post_call<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
     let status = STATUSES.into_iter().find(|known| *known == kind).unwrap_or("other");
     // The others name no number, or are about no call at all.
     let call = if status == TRANSCRIPTION { transcribed(data)? } else { None };
-    Ok(Event::Status { call, status })
+    Ok(Event::Status { call, status, report: Report::default() })
 }
 
 /// The call has the carrier's id, by which the initiation webhook named it too; the conversation's, where there is none.
@@ -141,6 +149,7 @@ fn transcribed(data: &RawValue) -> Result<Option<InboundCall<'_>>, ParseError> {
         to: with_plus(to),
         from: with_plus(from),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     }))
 }

@@ -315,6 +315,7 @@ mod tests {
             to: "+12125550001".into(),
             from: "{{tenant_id}}".into(),
             number_id: None,
+            carrier_call_id: None,
             context: "".into(),
         };
         let answered = json(&samples::with_reply(Action::Hangup, None, reply));

@@ -57,7 +57,7 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to.unwrap_or_default(), vector.to);
             let (call, said) = match ElevenLabs.event(kind(vector.kind_in_url()), request).unwrap() {
                 Event::Call(call) => (Some(call), "conversation_initiation"),
-                Event::Status { call, status } => (call, status),
+                Event::Status { call, status, .. } => (call, status),
                 other => panic!("{other:?}"),
             };
             assert_eq!(said, vector.kind, "{}", vector.name);
@@ -237,7 +237,7 @@ fn events_without_a_call_are_taken() {
         (r#"{"type":"voice_removal_notice","data":{}}"#, "other"),
     ] {
         signed::with_json(body.as_bytes(), |request| match ElevenLabs.event(kind("post-call"), request) {
-            Ok(Event::Status { call: None, status }) => assert_eq!(status, expected),
+            Ok(Event::Status { call: None, status, .. }) => assert_eq!(status, expected),
             other => panic!("{other:?}"),
         });
     }

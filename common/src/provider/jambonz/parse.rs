@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::json_text::optional;
 use crate::provider::number::with_plus;
@@ -47,6 +48,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         to: with_plus(optional(body.to).ok_or(ParseError::Missing("to"))?),
         from: with_plus(optional(body.from).unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     };
     // Twilio's events have a call's id by another name, and jambonz's always say to which account they belong.
@@ -64,6 +66,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         "status" => Ok(Event::Status {
             call: (!is_called_leg).then_some(call),
             status: status_label(optional(body.call_status).as_deref()),
+            report: Report::default(),
         }),
         _ if is_called_leg => Err(ParseError::Foreign("it is about a call that jambonz made")),
         _ => Ok(Event::Call(call)),

@@ -59,7 +59,7 @@ fn parse_finds_the_call() {
             let event = Jambonz.event(kind(vector.kind_in_url()), request).unwrap();
             let call = match (&*vector.kind, event) {
                 ("call_hook", Event::Call(call)) => call,
-                ("call_status", Event::Status { call: Some(call), status: "completed" }) => call,
+                ("call_status", Event::Status { call: Some(call), status: "completed", .. }) => call,
                 (_, other) => panic!("{other:?}"),
             };
             let found = [&*call.to, &*call.from, &*call.call_id];
@@ -180,7 +180,7 @@ fn events_of_called_legs_are_about_no_call_of_ours() {
     let body = format!("{{{}}}", CALL.replace("inbound", "outbound"));
     signed::with_json(body.as_bytes(), |request| {
         let event = Jambonz.event(kind("status"), request).unwrap();
-        assert!(matches!(event, Event::Status { call: None, status: "other" }));
+        assert!(matches!(event, Event::Status { call: None, status: "other", .. }));
         assert!(Jambonz.event(kind("call"), request).is_err());
     });
 }

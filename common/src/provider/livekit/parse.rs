@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::Event;
 use crate::provider::json_text::{Text, optional};
@@ -66,7 +67,7 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         None => return Err(ParseError::Foreign("no event of LiveKit's")),
     };
     let call = if status.starts_with("participant_") { body.participant.and_then(call) } else { None };
-    Ok(Event::Status { call, status })
+    Ok(Event::Status { call, status, report: Report::default() })
 }
 
 /// The call that a participant is; `None` for other participants, for calls that LiveKit made, and for calls whose
@@ -82,6 +83,7 @@ fn call(participant: &RawValue) -> Option<InboundCall<'_>> {
         to: with_plus(optional(attributes.trunk_phone_number)?),
         from: with_plus(optional(attributes.phone_number).unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     })
 }

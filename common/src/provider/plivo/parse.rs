@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::{SMS, STATUS};
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::e164::E164;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{ParseError, WebhookRequest};
@@ -25,8 +26,8 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
     // Without a hangup URL the end of a call is told to the URL that was asked last.
     let over = value("Event", request)? == Some("Hangup");
     Ok(match kind {
-        _ if over => Event::Status { call: Some(call), status: status(request) },
-        STATUS => Event::Status { call: Some(call), status: status(request) },
+        _ if over => Event::Status { call: Some(call), status: status(request), report: Report::default() },
+        STATUS => Event::Status { call: Some(call), status: status(request), report: Report::default() },
         AFTER => Event::After(StepEnd {
             call,
             result: step_result(request)?,
@@ -46,7 +47,9 @@ fn message<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
             let text = value("Text", request)?.unwrap_or_default();
             Event::Message(InboundCall { context: text.into(), ..message })
         }
-        Some(status) => Event::Status { call: None, status: known(&STATUSES, status) },
+        Some(status) => {
+            Event::Status { call: None, status: known(&STATUSES, status), report: Report::default() }
+        }
     })
 }
 
@@ -61,6 +64,7 @@ fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<Inbound
         to: address(wanted("To")?),
         from: address(value("From", request)?.unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     })
 }

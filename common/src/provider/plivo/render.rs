@@ -277,7 +277,14 @@ mod tests {
             let rendered = samples::with_reply(Action::Hangup, None, |reply| {
                 let (call_id, from, to) =
                     (call_id.to_owned().into(), from.to_owned().into(), to.to_owned().into());
-                let call = InboundCall { call_id, from, to, number_id: None, context: "".into() };
+                let call = InboundCall {
+                    call_id,
+                    from,
+                    to,
+                    number_id: None,
+                    carrier_call_id: None,
+                    context: "".into(),
+                };
                 let mut xml = Xml::new();
                 let location = crate::location::Location { phone_number_id: None, ..*reply.location };
                 facts(&mut xml, &Reply { call: &call, location: &location, after: None, ..*reply });
@@ -319,6 +326,7 @@ mod tests {
             to: "+12125550001".into(),
             from: "+15105550198".into(),
             number_id: None,
+            carrier_call_id: None,
             context: "Open?".into(),
         };
         let check = |reply: Option<&str>, forward_to: Option<&str>, expected: &str| {

@@ -56,7 +56,7 @@ fn parse_finds_the_call() {
         vector.with_request(|request| {
             let found = match (&*vector.kind, Plivo.event(kind(&vector.kind), request).unwrap()) {
                 ("voice", Event::Call(call)) => call,
-                ("status", Event::Status { call: Some(call), status: "completed" }) => call,
+                ("status", Event::Status { call: Some(call), status: "completed", .. }) => call,
                 ("sms", Event::Message(call)) => call,
                 (_, other) => panic!("{}: {other:?}", vector.name),
             };
@@ -195,11 +195,14 @@ fn the_end_of_a_call_is_no_new_call() {
     for kind_name in ["voice", "after", "status"] {
         let body = "CallUUID=c1&From=1&To=14155550123&Event=Hangup&CallStatus=no-answer";
         check_event(kind_name, body, |event| {
-            assert!(matches!(event, Ok(Event::Status { call: Some(_), status: "no-answer" })), "{event:?}");
+            assert!(
+                matches!(event, Ok(Event::Status { call: Some(_), status: "no-answer", .. })),
+                "{event:?}"
+            );
         });
     }
     check_event("sms", "MessageUUID=m1&From=14155550123&To=1510&Status=delivered", |event| {
-        assert!(matches!(event, Ok(Event::Status { call: None, status: "delivered" })), "{event:?}");
+        assert!(matches!(event, Ok(Event::Status { call: None, status: "delivered", .. })), "{event:?}");
     });
 }
 

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{FUNCTIONS, INBOUND, verify};
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::{Event, ToolCall, ToolRequest};
 use crate::provider::json_text::{Text, optional};
@@ -93,7 +94,7 @@ fn inbound<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError>
         Some(id) if is_chat && !id.starts_with(CHAT) => format!("{CHAT}_{id}").into(),
         Some(id) => id,
     };
-    let call = InboundCall { call_id, to, from, number_id: None, context: "".into() };
+    let call = InboundCall { call_id, to, from, number_id: None, carrier_call_id: None, context: "".into() };
     Ok(if is_chat { Event::Message(call) } else { Event::Call(call) })
 }
 
@@ -151,6 +152,7 @@ impl<'a> Call<'a> {
             to: optional(ours)?,
             from: optional(theirs).unwrap_or_default(),
             number_id: None,
+            carrier_call_id: None,
             context: "".into(),
         })
     }
@@ -209,5 +211,5 @@ fn call_event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErr
         return Err(ParseError::Missing("call"));
     }
     let status = STATUSES.into_iter().find(|known| *known == event).unwrap_or("other");
-    Ok(Event::Status { call: body.call.and_then(Call::numbered), status })
+    Ok(Event::Status { call: body.call.and_then(Call::numbered), status, report: Report::default() })
 }

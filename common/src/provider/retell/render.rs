@@ -356,6 +356,7 @@ mod tests {
             to: "+1".into(),
             from: "".into(),
             number_id: None,
+            carrier_call_id: None,
             context: "".into(),
         };
         for refused in

@@ -62,7 +62,7 @@ fn parse_finds_the_call() {
                     assert_eq!(tool.arguments, arguments);
                     (tools.call, "custom_function")
                 }
-                Event::Status { call: Some(call), status } => (call, status),
+                Event::Status { call: Some(call), status, .. } => (call, status),
                 other => panic!("{other:?}"),
             };
             assert_eq!(said, vector.kind, "{}", vector.name);
@@ -231,7 +231,7 @@ fn events_without_a_number_or_of_a_new_name_are_taken() {
         (r#"{"event":"brand_new","call":{}}"#, "other"),
     ] {
         signed::with_json(body.as_bytes(), |request| match event("events", request).unwrap() {
-            Event::Status { call: None, status } => assert_eq!(status, expected),
+            Event::Status { call: None, status, .. } => assert_eq!(status, expected),
             other => panic!("{other:?}"),
         });
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::SWML;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
 use crate::provider::{Claim, twiml_form};
@@ -75,9 +76,11 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             result: step_result(request)?,
             state: request.query_value("s").map(Cow::Owned),
         }),
-        "status" => {
-            Event::Status { call: Some(twiml_form::call("CallSid", form)?), status: twiml_form::status(form) }
-        }
+        "status" => Event::Status {
+            call: Some(twiml_form::call("CallSid", form)?),
+            status: twiml_form::status(form),
+            report: Report::default(),
+        },
         "sms" => Event::Message(twiml_form::message(twiml_form::call("MessageSid", form)?, form)),
         _ => Event::Call(call(request)?),
     })
@@ -93,6 +96,7 @@ fn call<'r>(request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseErr
         to: twiml_form::wanted(call.to.or(call.to_number), "call.to")?,
         from: call.from.or(call.from_number).unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: Cow::Borrowed(SWML),
     })
 }

@@ -41,7 +41,7 @@ fn parse_finds_the_call() {
         vector.with_request(|request| {
             let (call, name) = match SignalWire.event(kind(&vector.kind), request).unwrap() {
                 Event::Call(call) => (call, "voice"),
-                Event::Status { call: Some(call), status: "busy" } => (call, "status"),
+                Event::Status { call: Some(call), status: "busy", .. } => (call, "status"),
                 Event::Message(call) => (call, "sms"),
                 other => panic!("{other:?}"),
             };

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::without_hyphens;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::Event;
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::{Claim, twiml_form};
@@ -54,7 +55,7 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
     let event_type = data.event_type.unwrap_or_default();
     if event_type != "message.received" {
         return match event_type.starts_with("message.") {
-            true => Ok(Event::Status { call: None, status: "message" }),
+            true => Ok(Event::Status { call: None, status: "message", report: Report::default() }),
             false => Err(ParseError::Foreign("wanted an event_type that begins with message.")),
         };
     }
@@ -67,6 +68,7 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         to: twiml_form::wanted(number(message.to.into_iter().next()), "data.payload.to")?,
         from: number(message.from).unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: Cow::Borrowed(""),
     }))
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::without_hyphens;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd};
 use crate::provider::reply::{Rendered, Reply};
 use crate::provider::request::{ParseError, WebhookRequest};
@@ -40,7 +41,11 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
         }),
-        "status" => Event::Status { call: Some(call), status: twiml_form::status(&request.form) },
+        "status" => Event::Status {
+            call: Some(call),
+            status: twiml_form::status(&request.form),
+            report: Report::default(),
+        },
         _ => Event::Call(call),
     })
 }

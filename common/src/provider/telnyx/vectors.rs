@@ -57,7 +57,7 @@ fn parse_finds_the_call() {
             }
             let (call, name) = match event.unwrap() {
                 Event::Call(call) => (call, "voice"),
-                Event::Status { call: Some(call), status: "completed" } => (call, "status"),
+                Event::Status { call: Some(call), status: "completed", .. } => (call, "status"),
                 Event::Message(call) => (call, "sms"),
                 other => panic!("{other:?}"),
             };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::{Event, StepEnd};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
@@ -42,14 +43,16 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
         }),
-        "status" => {
-            Event::Status { call: Some(call("CallSid", request)?), status: twiml_form::status(&request.form) }
-        }
+        "status" => Event::Status {
+            call: Some(call("CallSid", request)?),
+            status: twiml_form::status(&request.form),
+            report: Report::default(),
+        },
         // The callback says which recording of which call, but not of which numbers.
         "recording" if request.form.get("RecordingSid").is_none() => {
             return Err(ParseError::Missing("RecordingSid"));
         }
-        "recording" => Event::Status { call: None, status: "recording" },
+        "recording" => Event::Status { call: None, status: "recording", report: Report::default() },
         "sms" => Event::Message(twiml_form::message(call("MessageSid", request)?, &request.form)),
         _ => Event::Call(call("CallSid", request)?),
     })
@@ -62,6 +65,7 @@ fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<Inbound
         to: twiml_form::wanted(body.to, "To")?,
         from: body.from.unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: Cow::Borrowed(""),
     })
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{documents, tool_calls};
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::{Event, ToolRequest};
 use crate::provider::json_text::{Text, optional};
@@ -187,7 +188,11 @@ fn status_of<'r>(message: Message<'r>, status: Option<&str>, labels: &[&'static 
     let label = labels.iter().find(|label| Some(**label) == status);
     let call = call(message);
     let about_one = !call.call_id.is_empty() && names_a_number(&call);
-    Event::Status { call: about_one.then_some(call), status: label.copied().unwrap_or("other") }
+    Event::Status {
+        call: about_one.then_some(call),
+        status: label.copied().unwrap_or("other"),
+        report: Report::default(),
+    }
 }
 
 fn continued<'r>(message: Message<'r>, rendered: crate::provider::reply::Rendered) -> Event<'r> {
@@ -208,6 +213,7 @@ fn call(mut message: Message<'_>) -> InboundCall<'_> {
         to,
         from: from.unwrap_or_default(),
         number_id: number_id.map(|id| id.0).filter(|id| !id.is_empty()),
+        carrier_call_id: None,
     }
 }
 

@@ -219,6 +219,7 @@ mod tests {
                 to: "".into(),
                 from: "".into(),
                 number_id: None,
+                carrier_call_id: None,
                 context: "".into(),
             };
             for refusal in

@@ -169,7 +169,7 @@ fn events_find_the_call() {
                     assert_eq!(tools.calls[0].arguments, r#"{"date":"2026-11-03","party":2}"#);
                     (tools.call, true)
                 }
-                Event::Status { call, status } => {
+                Event::Status { call, status, .. } => {
                     let expected = if vector.kind == "status-update" { "ended" } else { &vector.kind };
                     assert_eq!(status, expected);
                     (call.unwrap(), false)
@@ -381,7 +381,7 @@ fn event_of(message: &Value) -> Result<(String, Option<[String; 4]>), ParseError
             Event::Call(call) => ("call".into(), Some(texts(call))),
             Event::Transfer(call) => ("transfer".into(), Some(texts(call))),
             Event::Tools(tools) => (format!("{} tools", tools.calls.len()), Some(texts(tools.call))),
-            Event::Status { call, status } => (status.into(), call.map(texts)),
+            Event::Status { call, status, .. } => (status.into(), call.map(texts)),
             Event::Continued { call, rendered } => {
                 (format!("{} {}", rendered.status, text(&rendered)), Some(texts(call)))
             }
@@ -515,7 +515,7 @@ fn a_deep_body_beside_the_point_is_passed_over() {
     with_request("/webhooks/vapi/server", &[JSON_TYPE], body.as_bytes(), |request| {
         assert!(matches!(
             Vapi.event(kind("server"), request),
-            Ok(Event::Status { call: None, status: "hang" })
+            Ok(Event::Status { call: None, status: "hang", .. })
         ));
     });
 }

@@ -111,6 +111,7 @@ mod tests {
             to: "+442079460958".into(),
             from: "sip:J\u{e9}&=?#@h".into(),
             number_id: None,
+            carrier_call_id: None,
             context: "".into(),
         };
         let url = event_url("https://x.example/after/a?s=c3", &call, &next, 15);

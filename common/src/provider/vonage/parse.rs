@@ -9,6 +9,7 @@ use super::parameters::Parameters;
 use super::render;
 use super::verify::bearer;
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::form::Form;
 use crate::provider::json_text::Text;
@@ -52,6 +53,7 @@ fn call(parameters: Parameters<'_>) -> Result<InboundCall<'_>, ParseError> {
         to: with_plus(parameters.to.ok_or(ParseError::Missing("to"))?),
         from: with_plus(parameters.from.unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     })
 }
@@ -62,6 +64,7 @@ fn message(parameters: Parameters<'_>) -> Result<Event<'_>, ParseError> {
         to: with_plus(parameters.to.ok_or(ParseError::Missing("to"))?),
         from: with_plus(parameters.msisdn.or(parameters.from).unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     }))
 }
@@ -72,7 +75,7 @@ fn status(parameters: Parameters<'_>) -> Result<Event<'_>, ParseError> {
     let status = status_label(&parameters);
     let is_called_leg = parameters.direction.as_deref() == Some("outbound");
     let call = if is_called_leg { None } else { call(parameters).ok() };
-    Ok(Event::Status { call, status })
+    Ok(Event::Status { call, status, report: Report::default() })
 }
 
 fn check_is_event(parameters: &Parameters<'_>) -> Result<(), ParseError> {
@@ -86,7 +89,11 @@ fn check_is_event(parameters: &Parameters<'_>) -> Result<(), ParseError> {
 fn after<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Result<Event<'r>, ParseError> {
     check_is_event(&parameters)?;
     let Some(result) = step_result(&parameters) else {
-        return Ok(Event::Status { call: None, status: status_label(&parameters) });
+        return Ok(Event::Status {
+            call: None,
+            status: status_label(&parameters),
+            report: Report::default(),
+        });
     };
     let carried = carried(request);
     let wanted = |carried: Option<String>, sent: Option<Cow<'r, str>>, name| {
@@ -98,6 +105,7 @@ fn after<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Res
         to: with_plus(wanted(carried.to, parameters.to, "called")?),
         from: with_plus(carried.from.map(Cow::Owned).or(parameters.from).unwrap_or_default()),
         number_id: None,
+        carrier_call_id: None,
         context: "".into(),
     };
     if let (StepResult::Failed, Some((first, rest))) = (result, carried.next.to.split_first()) {

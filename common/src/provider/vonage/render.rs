@@ -232,6 +232,7 @@ mod tests {
                 to: long.as_str().into(),
                 from: long.as_str().into(),
                 number_id: None,
+                carrier_call_id: None,
                 context: "".into(),
             };
             let facts = Reply {
@@ -279,6 +280,7 @@ mod tests {
             to: "sip:desk@h".into(),
             from: "".into(),
             number_id: None,
+            carrier_call_id: None,
             context: "".into(),
         };
         let rendered = ring(&call, &Dialable::Sip("sip:a@h".into()), 0, None);

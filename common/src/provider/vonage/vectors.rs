@@ -68,7 +68,7 @@ fn parse_finds_the_call() {
         vector.with_request(|request| {
             let call = match (&*vector.kind, Vonage.event(kind(&vector.kind), request).unwrap()) {
                 ("voice", Event::Call(call)) | ("sms", Event::Message(call)) => call,
-                ("status", Event::Status { call: Some(call), status: "completed" }) => call,
+                ("status", Event::Status { call: Some(call), status: "completed", .. }) => call,
                 (_, other) => panic!("{other:?}"),
             };
             assert_eq!(Some(&*call.to), vector.to_e164.as_deref(), "{}", vector.name);
@@ -227,7 +227,7 @@ fn what_ends_a_step_asks_what_follows() {
 fn what_does_not_end_a_step_is_told_and_no_more() {
     for status in ["started", "ringing", "answered", "machine", "human", "cancelled", "completed", "new"] {
         with_step_event(CARRIED, &leg_event(status), |event| match event.unwrap() {
-            Event::Status { call: None, status: label } => {
+            Event::Status { call: None, status: label, .. } => {
                 assert_eq!(label, if status == "new" { "other" } else { status });
             }
             other => panic!("{status}: {other:?}"),
@@ -280,7 +280,7 @@ fn events_of_called_legs_are_about_no_call_of_ours() {
     let event = r#"{"uuid":"u","to":"447700900461","from":"442079460958","status":"answered","direction":"outbound"}"#;
     signed::with_json(event.as_bytes(), |request| {
         let event = Vonage.event(kind("status"), request).unwrap();
-        assert!(matches!(event, Event::Status { call: None, status: "answered" }));
+        assert!(matches!(event, Event::Status { call: None, status: "answered", .. }));
     });
     for (body, label) in [
         (r#"{"conversation_uuid":"c","reason":"Syntax error in NCCO"}"#, "error"),
@@ -288,7 +288,7 @@ fn events_of_called_legs_are_about_no_call_of_ours() {
         (r#"{"conversation_uuid_from":"c","conversation_uuid_to":"d"}"#, "other"),
     ] {
         signed::with_json(body.as_bytes(), |request| match Vonage.event(kind("status"), request).unwrap() {
-            Event::Status { call: None, status } => assert_eq!(status, label, "{body}"),
+            Event::Status { call: None, status, .. } => assert_eq!(status, label, "{body}"),
             other => panic!("{other:?}"),
         });
     }

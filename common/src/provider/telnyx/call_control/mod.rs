@@ -30,6 +30,7 @@ pub use reply::{refusal, reply};
 use state::{Phase, State};
 
 use crate::call::InboundCall;
+use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::{Claim, twiml_form};
@@ -90,22 +91,26 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         ("call.hangup", state) if payload.is_incoming() => {
             let status = payload.last_status();
             let told = call(payload, Context { event_id: &id, is_answered: true }).ok();
-            Event::Status { call: told.or_else(|| state.map(|state| state.into_call(&id))), status }
+            Event::Status {
+                call: told.or_else(|| state.map(|state| state.into_call(&id))),
+                status,
+                report: Report::default(),
+            }
         }
-        _ if !payload.is_incoming() => Event::Status { call: None, status: LEG },
+        _ if !payload.is_incoming() => Event::Status { call: None, status: LEG, report: Report::default() },
         _ => other(),
     })
 }
 
 /// An event after which nothing is to be done.
 fn other<'r>() -> Event<'r> {
-    Event::Status { call: None, status: "other" }
+    Event::Status { call: None, status: "other", report: Report::default() }
 }
 
 /// A leg that was dialled for a caller has ended. When somebody had answered, Telnyx ends the caller's too.
 fn leg_ended<'r>(event_id: &str, payload: &Payload<'_>, mut state: State) -> Event<'r> {
     if payload.was_served() {
-        return Event::Status { call: None, status: LEG };
+        return Event::Status { call: None, status: LEG, report: Report::default() };
     }
     let Phase::Ringing { mut rest, timeout_s } = std::mem::replace(&mut state.phase, Phase::Idle) else {
         return other();
@@ -144,6 +149,7 @@ fn call<'r>(payload: Payload<'r>, context: Context<'_>) -> Result<InboundCall<'r
         to: twiml_form::wanted(payload.to, "data.payload.to")?,
         from: payload.from.unwrap_or_default(),
         number_id: None,
+        carrier_call_id: None,
         context: Cow::Owned(context.to_string()),
     })
 }

@@ -114,6 +114,7 @@ impl State {
             to: Cow::Owned(self.to),
             from: Cow::Owned(self.from),
             number_id: None,
+            carrier_call_id: None,
             context: Cow::Owned(context.to_string()),
         }
     }
