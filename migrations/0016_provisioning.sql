@@ -28,7 +28,7 @@ CREATE TABLE provisioning_jobs (
     CONSTRAINT provisioning_jobs_tenant_key UNIQUE (tenant_id, id),
     CONSTRAINT provisioning_jobs_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT provisioning_jobs_kind_check CHECK (
-        kind IN ('number', 'agent', 'import', 'port_in', 'release', 'configure', 'refill')
+        kind IN ('number', 'agent', 'import', 'port_in', 'release', 'configure', 'relink', 'refill')
     ),
     CONSTRAINT provisioning_jobs_state_check CHECK (
         state IN ('pending', 'running', 'confirming', 'manual', 'done', 'failed', 'canceled')
@@ -133,6 +133,7 @@ CREATE TABLE number_holdings (
     currency         text,
     purchase_id      uuid,
     public_url       text,            -- where it was pointed
+    wants_link       boolean NOT NULL DEFAULT false,  -- another agent answers it now, and no job tells its provider yet
     created_at       timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT number_holdings_pkey PRIMARY KEY (phone_number_id, account_id),
     CONSTRAINT number_holdings_held_key UNIQUE (account_id, held_id),
@@ -148,6 +149,23 @@ ALTER TABLE number_holdings FORCE ROW LEVEL SECURITY;
 CREATE POLICY operator ON number_holdings TO dialplane_operator
     USING (current_user = 'dialplane_operator');
 GRANT SELECT, INSERT, UPDATE, DELETE ON number_holdings TO dialplane_operator;
+CREATE INDEX number_holdings_wants_link_idx ON number_holdings (phone_number_id) WHERE wants_link;
+
+-- Whoever gives a number that a carrier holds for us to another agent, by whichever way: a job tells the agent's provider.
+CREATE FUNCTION phone_numbers_want_link() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    UPDATE number_holdings SET wants_link = true WHERE phone_number_id = NEW.id AND role = 'carrier' AND NOT wants_link;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION phone_numbers_want_link() FROM PUBLIC;
+CREATE TRIGGER phone_numbers_want_link AFTER UPDATE OF agent_id ON phone_numbers
+    FOR EACH ROW WHEN (NEW.agent_id IS NOT NULL AND NEW.agent_id IS DISTINCT FROM OLD.agent_id)
+    EXECUTE FUNCTION phone_numbers_want_link();
 
 -- Whether a carrier holds a number for us, so that it has to be given back. A tenant's transaction, which sees no holding,
 -- asks of its own numbers alone.
@@ -170,6 +188,7 @@ GRANT EXECUTE ON FUNCTION phone_number_is_held(uuid) TO dialplane_tenant, dialpl
 -- As in 0007: the owner of the tables sees no row of theirs.
 GRANT CREATE ON SCHEMA public TO dialplane_operator;
 ALTER FUNCTION phone_number_is_held(uuid) OWNER TO dialplane_operator;
+ALTER FUNCTION phone_numbers_want_link() OWNER TO dialplane_operator;
 REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
 
 -- What each account holds against what is believed here: one row a run, one a finding. They are kept for a month.

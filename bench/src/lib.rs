@@ -26,6 +26,7 @@ pub mod plots;
 pub mod population;
 pub mod pressure;
 pub mod propagation;
+pub mod records;
 pub mod report;
 pub mod rivals;
 pub mod signing;

@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, crash, documents, footprint, import, latency, load, plots, pressure, propagation, rivals,
-    simulation, start, tls, workload,
+    api, counts, crash, documents, footprint, import, latency, load, plots, pressure, propagation, records,
+    rivals, simulation, start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -43,6 +43,9 @@ enum Command {
     /// Jobs that buy numbers at simulated providers with faults, while the admin plane is killed again and again: what was
     /// bought beside what is believed. Wants DATABASE_URL: deploy/services exec.
     Crash(crash::Options),
+    /// Calls with webhooks that are lost, come again or in any order, while admin planes and Redis are killed: what is
+    /// recorded beside what was told. Wants DATABASE_URL: deploy/services exec.
+    Records(records::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Api(options) => api::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Crash(options) => crash::run(&options),
+        Command::Records(options) => records::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Counts(options) => counts::run(&options),

@@ -21,6 +21,8 @@ pub const ENCRYPTION_KEY: &str = "an-encryption-key-for-tests-0123456789";
 pub const OPERATOR_KEY: &str = "an-operator-key-for-tests-0123456789";
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// An autovacuum, which takes its time, is done with a table of a million rows.
+const VACUUM_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A directory that is removed again.
 #[derive(Debug)]
@@ -358,7 +360,7 @@ impl Drop for Database {
         let sql = format!("drop database if exists {} with (force)", self.name);
         // An autovacuum that is at a large table belongs to nobody whom we may end: it ends by itself.
         let is_vacuumed = |error: &String| error.contains("pg_signal_backend");
-        let deadline = Instant::now() + START_TIMEOUT;
+        let deadline = Instant::now() + VACUUM_TIMEOUT;
         let mut dropped = try_psql(&self.server, &sql);
         while dropped.as_ref().is_err_and(is_vacuumed) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(200));
@@ -462,6 +464,7 @@ impl Providers {
         [
             ("TWILIO_API_BASE", "twilio"),
             ("TWILIO_PRICING_API_BASE", "twilio-pricing"),
+            ("TWILIO_NUMBERS_API_BASE", "twilio-numbers"),
             ("VAPI_API_BASE", "vapi"),
             ("ELEVENLABS_API_BASE", "elevenlabs"),
             ("RETELL_API_BASE", "retell"),

@@ -428,6 +428,7 @@ pub(super) async fn remove(api: &Api, owner: AgentOwner, id: AgentId, order: Ord
     let mut write = api.write_routing(order).await?;
     let agent = lock(&mut write, owner, id).await?;
     write.expect(async |_| Ok::<_, Problem>(&agent)).await?;
+    jobs::expect_no_making(&mut write, id).await?;
     agents::delete(write.tx.conn(), owner, id).await?;
     jobs::forget_agent(&mut write, &agent).await?;
     forget_token(&mut write.tx, &agent)?;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use dialplane_common::e164::E164;
-use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::ids::{AccountId, AgentId, TenantId};
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -165,6 +165,15 @@ pub(super) async fn plan(
     let api = write.abandon()?;
     let plan = api.provisioner.plan(tenant, agent, request, is_operator).await?;
     Ok(Json(plan).into_response())
+}
+
+/// Refuses to delete an agent that a job is making at its provider: it would stay there, nobody knowing of it.
+pub(super) async fn expect_no_making(write: &mut Write<'_>, agent: AgentId) -> Result<(), Stop> {
+    if jobs::is_making(write.tx.conn(), agent.0).await? {
+        let detail = "a job is making this agent at its provider: wait until it is done, or call it off, then delete it";
+        return Err(Problem::new(StatusCode::CONFLICT, "agent_in_making", detail).into());
+    }
+    Ok(())
 }
 
 /// Writes a job that deletes an agent at its provider, which we made there.
@@ -605,7 +614,7 @@ pub struct BatchItem {
     tenant_id: TenantId,
     /// The agent that answers it.
     #[schema(value_type = Option<Uuid>)]
-    agent_id: Option<dialplane_common::ids::AgentId>,
+    agent_id: Option<AgentId>,
     /// The location's name.
     display_name: Option<String>,
 }

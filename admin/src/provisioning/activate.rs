@@ -74,6 +74,8 @@ impl Provisioner {
             fields.timezone.clone_from(&job.request.timezone);
         }
         numbers::update(tx.conn(), tenant, number, &fields).await?;
+        // This job has told its provider.
+        holdings::link_is_seen_to(tx.conn(), number).await?;
         let lifecycle = if job.progress.course == Course::PortIn { "porting" } else { "active" };
         numbers::set_lifecycle(tx.conn(), number, lifecycle).await?;
         let row = tx.record_number(tenant, number).await?;

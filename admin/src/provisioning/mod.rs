@@ -22,6 +22,7 @@ pub mod link;
 mod offers;
 pub mod performed;
 pub mod plan;
+mod porting;
 pub mod reconcile;
 pub mod request;
 pub mod settings;

@@ -1,9 +1,9 @@
-//! Jobs that the platform makes for numbers by itself: one gives a number back, one points it at us anew, one fills the
-//! pool. Every process looks whether any is wanted; that each is made once is Postgres's doing.
+//! Jobs that the platform makes for numbers by itself: one gives a number back, one points it at us anew, one tells its
+//! provider who answers it now, one fills the pool. Every process looks whether any is wanted; that each is made once is Postgres's doing.
 
 use std::time::Duration;
 
-use dialplane_common::ids::PhoneNumberId;
+use dialplane_common::ids::{PhoneNumberId, TenantId};
 use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -12,17 +12,21 @@ use super::Provisioner;
 use super::request::{JobRequest, Wish};
 use super::workflow::{Course, Progress};
 use crate::business::provisioning::Strategy;
+use crate::store::holdings::Unlinked;
 use crate::store::jobs::{self, NewJob};
 use crate::store::{Origin, Scope, StoreError, holdings, pool};
 
-/// A look that finds nothing to do is three by indexes.
+/// A look that finds nothing to do is four by indexes.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// So many numbers at once get a job that gives them back: a transaction of some milliseconds.
 const GIVEN_BACK_AT_ONCE: i64 = 100;
+/// So many numbers at once get a job that links them.
+const LINKED_AT_ONCE: i64 = 100;
 /// So many jobs at once fill the pool, so that a mistake in a setting is noticed before all is spent.
 const REFILLS_AT_ONCE: i64 = 20;
 static QUARANTINE: Origin = Origin::system("quarantine");
 static REFILL: Origin = Origin::system("refill");
+static RELINK: Origin = Origin::system("relink");
 
 impl Provisioner {
     /// Looks after numbers that rest and after the pool, until told to stop.
@@ -31,6 +35,9 @@ impl Provisioner {
         while !*stop.borrow() {
             if let Err(error) = self.end_rests().await {
                 tracing::warn!(%error, "couldn't release numbers that had rested; trying again later");
+            }
+            if let Err(error) = self.relink().await {
+                tracing::warn!(%error, "couldn't look which numbers have another agent; trying again later");
             }
             if let Err(error) = self.refill().await {
                 tracing::warn!(%error, "couldn't look whether the pool is low; trying again later");
@@ -56,6 +63,21 @@ impl Provisioner {
         }
         if !returning.is_empty() {
             tracing::info!(numbers = returning.len(), "giving numbers back");
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Has providers told of the agents that answer numbers now.
+    async fn relink(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.write(Scope::Operator, &RELINK).await?;
+        let numbers = holdings::to_link(tx.conn(), LINKED_AT_ONCE).await?;
+        for unlinked in &numbers {
+            link_anew(tx.conn(), unlinked).await?;
+        }
+        tx.commit().await?;
+        if !numbers.is_empty() {
+            tracing::info!(numbers = numbers.len(), "telling providers of numbers' other agents");
             self.bell.notify_one();
         }
         Ok(())
@@ -119,6 +141,24 @@ async fn give_back(conn: &mut PgConnection, number: PhoneNumberId) -> Result<(),
     let (request, progress) = (JobRequest::default(), Progress::begin(Course::Release, false));
     let new = platforms("release", &request, &progress, Some(number), None, &QUARANTINE);
     jobs::insert_release(conn, &new).await.map(drop)
+}
+
+/// Writes the job that tells a locked number's provider who answers it, if anybody does.
+async fn link_anew(conn: &mut PgConnection, unlinked: &Unlinked) -> Result<(), StoreError> {
+    holdings::link_is_seen_to(&mut *conn, PhoneNumberId(unlinked.phone_number_id)).await?;
+    let (Some(tenant), Some(agent)) = (unlinked.tenant_id, unlinked.agent_id) else { return Ok(()) };
+    let (request, progress) = (JobRequest::default(), Progress::begin(Course::Relink, false));
+    let new = NewJob {
+        tenant: Some(TenantId(tenant)),
+        kind: "relink",
+        request: &request,
+        progress: &progress,
+        phone_number: Some(unlinked.phone_number_id),
+        agent: Some(agent),
+        batch: None,
+        origin: &RELINK,
+    };
+    jobs::insert(conn, &new).await.map(drop)
 }
 
 /// Writes a job that points a locked number at us, unless one is at work on the number that will; tells whether.

@@ -1,4 +1,4 @@
-//! Waits for a number: for its provider to be done with it, for an account to show it, for a person to port it.
+//! Waits for a number: for its provider to be done with it, for an account to show it.
 
 use dialplane_common::e164::E164;
 use dialplane_common::ids::PhoneNumberId;
@@ -127,18 +127,5 @@ impl Provisioner {
             }
         }
         Ok(None)
-    }
-
-    /// A number that another carrier has is ported by people: the job waits for one to say that it came.
-    pub(super) async fn await_porting(&self, job: &mut Job) -> Result<Performed, StoreError> {
-        if job.phone_number_id.is_some() {
-            return self.step(job, Outcome::Done).await;
-        }
-        let number = job.request.phone_number.clone().unwrap_or_default();
-        let wanted = format!(
-            "have {number} ported: send the provider the letter of authorisation and the last bill, and resolve the job \
-             with the account_id that it comes to once the provider has a date"
-        );
-        Ok(self.step(job, Outcome::Person).await?.because("port_in", wanted))
     }
 }

@@ -140,6 +140,8 @@ pub enum Course {
     PortIn,
     /// A number is pointed at us anew.
     Configure,
+    /// A number that is in use leads to another agent now: its provider is told.
+    Relink,
     /// A number is given back.
     Release,
     /// An agent that is gone here is deleted at its provider.
@@ -217,6 +219,7 @@ impl Progress {
             Course::Number | Course::Refill => Stage::Choose,
             Course::Import | Course::PortIn => Stage::Wait,
             Course::Configure => Stage::Configure,
+            Course::Relink => Stage::Link,
             Course::Release => Stage::Unlink,
             Course::Forget => Stage::UnmakeAgent,
         };
@@ -229,7 +232,7 @@ impl Progress {
             purchases: 0,
             tries: 0,
             has_agent: false,
-            has_number: matches!(course, Course::Configure | Course::Release),
+            has_number: matches!(course, Course::Configure | Course::Relink | Course::Release),
             is_linked: matches!(course, Course::Release),
             ending: None,
         }
@@ -297,7 +300,7 @@ impl Progress {
             Stage::Buy | Stage::Look => Self { has_number: true, ..self.owned() },
             Stage::Wait => Self { has_number: true, ..self.owned() },
             Stage::Link => Self { is_linked: true, ..self.at(Stage::Configure) },
-            Stage::Configure if self.course == Course::Configure => self.end(State::Done),
+            Stage::Configure if self.is_touch_up() => self.end(State::Done),
             Stage::Configure => self.at(Stage::Activate),
             Stage::Activate | Stage::GiveBack | Stage::End => self.end(State::Done),
             Stage::Unlink if self.course == Course::Release => {
@@ -377,7 +380,7 @@ impl Progress {
             }
             (Stage::Choose, _) => Next::at_once(self.next_strategy()),
             (Stage::Buy, _) => Next::at_once(self.another_offer()),
-            (_, _) if self.course == Course::Configure => Next::at_once(self.end(State::Manual)),
+            (_, _) if self.is_touch_up() => Next::at_once(self.end(State::Manual)),
             (_, _) => Next::at_once(self.undo(State::Manual)),
         }
     }
@@ -385,6 +388,9 @@ impl Progress {
     /// Undoes what was done, and ends so. What this stage does at a provider may have been done, though nobody here was
     /// told: it is undone as well.
     fn undo(self, ending: State) -> Self {
+        if self.is_touch_up() {
+            return self.end(ending);
+        }
         let has_agent = self.has_agent || self.stage == Stage::MakeAgent;
         let is_linked = self.is_linked || self.stage == Stage::Link;
         Self { ending: Some(ending), has_agent, is_linked, ..self }.undo_next()
@@ -395,11 +401,16 @@ impl Progress {
         // What is waited for is the number's provider, who has it already.
         let stage = match () {
             () if self.is_linked => Stage::Unlink,
-            () if self.has_number && self.course != Course::Configure => Stage::PutBack,
+            () if self.has_number => Stage::PutBack,
             () if self.has_agent => Stage::UnmakeAgent,
             () => return self.end(ending),
         };
         self.at(stage)
+    }
+
+    /// Whether it sees to a number that is in use, which stays in use whatever comes of it: there is nothing to undo.
+    const fn is_touch_up(&self) -> bool {
+        matches!(self.course, Course::Configure | Course::Relink)
     }
 
     fn end(self, state: State) -> Self {

@@ -91,6 +91,46 @@ pub async fn pointed(
     Ok(())
 }
 
+/// Numbers that another agent answers now, at most so many: those that no job is at work on and nobody else looks at.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn to_link(conn: &mut PgConnection, rows_max: i64) -> Result<Vec<Unlinked>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT n.id AS phone_number_id, n.tenant_id, n.agent_id
+         FROM number_holdings AS h JOIN phone_numbers AS n ON n.id = h.phone_number_id
+         WHERE h.wants_link AND NOT EXISTS (SELECT FROM provisioning_jobs AS j WHERE j.phone_number_id = n.id
+            AND j.ended_at IS NULL AND j.state IN ('pending', 'running', 'confirming'))
+         ORDER BY n.id LIMIT $1 FOR NO KEY UPDATE OF n SKIP LOCKED",
+    )
+    .bind(rows_max)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// A number that another agent answers now.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Unlinked {
+    /// The number.
+    pub phone_number_id: Uuid,
+    /// Whose it is; absent: it went to the pool meanwhile.
+    pub tenant_id: Option<Uuid>,
+    /// Who answers it; absent: nobody any more.
+    pub agent_id: Option<Uuid>,
+}
+
+/// Notes that a job tells a number's provider who answers it, or has told it.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn link_is_seen_to(conn: &mut PgConnection, number: PhoneNumberId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE number_holdings SET wants_link = false WHERE phone_number_id = $1 AND wants_link")
+        .bind(number.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Where a number is held, the carrier first.
 ///
 /// # Errors

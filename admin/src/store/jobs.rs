@@ -23,7 +23,7 @@ pub struct Job {
     pub id: Uuid,
     /// Whose it is; null: the platform's, for its pool.
     pub tenant_id: Option<Uuid>,
-    /// `number`, `agent`, `import`, `port_in`, `release`, `configure` or `refill`.
+    /// `number`, `agent`, `import`, `port_in`, `release`, `configure`, `relink` or `refill`.
     pub kind: String,
     /// `pending`, `running`, `confirming` (somebody has to agree to the price), `manual` (a person has to see to it),
     /// `done`, `failed` or `canceled`.
@@ -214,6 +214,20 @@ pub async fn is_about(conn: &mut PgConnection, number: Uuid) -> Result<bool, Sto
             WHERE phone_number_id = $1 AND ended_at IS NULL AND state IN ('pending', 'running', 'confirming'))",
     )
     .bind(number)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Whether a job makes an agent, or deletes it at its provider, and isn't over.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn is_making(conn: &mut PgConnection, agent: Uuid) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM provisioning_jobs WHERE agent_id = $1 AND ended_at IS NULL
+            AND state IN ('pending', 'running', 'confirming') AND stage IN ('make_agent', 'unmake_agent'))",
+    )
+    .bind(agent)
     .fetch_one(conn)
     .await?)
 }

@@ -153,6 +153,25 @@ async fn a_job_is_listed_and_called_off() {
 }
 
 #[tokio::test]
+async fn an_agent_in_the_making_is_not_deleted_behind_its_jobs_back() {
+    // Nobody listens there: the job tries again and again.
+    let Some(admin) = Admin::start_with(&[("VAPI_API_BASE", "http://127.0.0.1:9")]).await else { return };
+    let tenant = tenant(&admin, "Salon").await;
+    let account =
+        json!({"provider": "vapi", "label": "main", "credentials": {"api_key": "key", "secret": "secret"}});
+    admin.create("/accounts", account).await;
+    let agents = format!("{tenant}/agents");
+    let agent = post(&admin, StatusCode::CREATED, &agents, json!({"name": "Desk", "provider": "vapi"})).await;
+    let (agent, job) = (agent["id"].as_str().unwrap(), agent["job_id"].as_str().unwrap());
+    let path = format!("{agents}/{agent}");
+    let refused = admin.expect(CONFLICT, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(refused["code"], "agent_in_making");
+    admin.expect(StatusCode::OK, Method::POST, &format!("/provisioning/{job}/cancel"), Value::Null).await;
+    assert_eq!(admin.job_at_rest(job).await["state"], "canceled");
+    admin.expect(StatusCode::NO_CONTENT, Method::DELETE, &path, Value::Null).await;
+}
+
+#[tokio::test]
 async fn a_price_is_agreed_to_once() {
     let Some(admin) = Admin::start().await else { return };
     let tenant = tenant(&admin, "Salon").await;

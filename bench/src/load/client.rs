@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self { stream, buffer: vec![0; 16 << 10] }
     }
 
-    /// Sends a request and returns its answer's body, which has to come with status 200.
+    /// Sends a request and returns its answer's body, which has to come with status 200, or none with 204.
     ///
     /// # Errors
     /// When it doesn't.
@@ -113,8 +113,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 fn whole(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..head]).map_err(|error| error.to_string())?;
-    if !text.starts_with("HTTP/1.1 200") {
-        return Err(format!("wanted status 200, got: {}", String::from_utf8_lossy(bytes)));
+    if !["HTTP/1.1 200", "HTTP/1.1 204"].iter().any(|wanted| text.starts_with(wanted)) {
+        return Err(format!("wanted status 200 or 204, got: {}", String::from_utf8_lossy(bytes)));
     }
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

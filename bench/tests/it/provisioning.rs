@@ -156,6 +156,43 @@ fn numbers_are_bought_at_the_platforms_carrier_for_agents_of_any_kind() {
 }
 
 #[test]
+fn a_number_that_is_given_to_another_agent_leads_to_that_agents_provider() {
+    let journey = Journey::begin(&[]);
+    let tenant = journey.tenant();
+    let agent = journey.custom_agent(&tenant);
+    let wish = json!({"source": "provision", "agent_id": agent, "strategies": ["platform_account"]});
+    let number = journey.number(&journey.ask(&tenant, &wish));
+    let hosted = json!({"name": "Hosted", "provider": "vapi"});
+    let hosted = journey.operator.ok("POST", &format!("/tenants/{tenant}/agents"), &hosted);
+    journey.when(&text(&hosted["job_id"]), "done");
+    let path = format!("/tenants/{tenant}/phone-numbers/{}", text(&number["id"]));
+    let given = journey.operator.ok("PATCH", &path, &json!({"agent_id": hosted["id"]}));
+    assert_eq!(given["bindings"].as_array().map(Vec::len), Some(1), "{given}");
+    let mut number = Value::Null;
+    wait_for("the number to be known at the agent's provider", || {
+        number = journey.operator.ok("GET", &path, &Value::Null);
+        number["bindings"].as_array().is_some_and(|bindings| bindings.len() == 2)
+    });
+    assert_eq!(journey.call(&number)["provider"], "vapi");
+    let jobs = journey.operator.ok("GET", &format!("/provisioning?tenant_id={tenant}"), &Value::Null);
+    let jobs = jobs["items"].as_array().cloned().unwrap_or_default();
+    assert_eq!(jobs.iter().filter(|job| job["kind"] == "relink").count(), 1, "{jobs:?}");
+}
+
+#[test]
+fn who_has_a_number_ported_is_told_where_it_can_be_brought() {
+    let journey = Journey::begin(&[]);
+    let tenant = journey.tenant();
+    let says = |number: &str, expected: &str| {
+        let job = journey.ask(&tenant, &json!({"source": "port_in", "phone_number": number}));
+        let reason = text(&journey.when(&job, "manual")["reason"]);
+        assert!(reason.contains(expected), "{number}: {reason}");
+    };
+    says("+12125550142", "it can be, with the account number and the PIN");
+    says("+18005550142", "it can't be: The phone number type is not supported for porting.");
+}
+
+#[test]
 fn a_purchase_whose_answer_is_lost_is_found_and_not_repeated() {
     let journey = Journey::begin(&[]);
     let tenant = journey.tenant();

@@ -19,6 +19,7 @@ pub static APIS: &[&Api] = &[
     &crate::telnyx::API,
     &crate::twilio::API,
     &crate::twilio::PRICING,
+    &crate::twilio::NUMBERS,
     &crate::vapi::API,
     &crate::vonage::API,
     &crate::vonage::REST,

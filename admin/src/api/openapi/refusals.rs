@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 52] = [
+const REFUSALS: [Refusal; 53] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -77,6 +77,9 @@ const REFUSALS: [Refusal; 52] = [
         is_of(of, "Accounts", &["delete"]) || is_of(of, "Tenants", &["delete"])
     }),
     (409, "agent_in_use", "a phone number or a routing rule uses this agent", |of| {
+        is_of(of, "Agents", &["delete"])
+    }),
+    (409, "agent_in_making", "a job is making this agent at its provider: wait, or call it off", |of| {
         is_of(of, "Agents", &["delete"])
     }),
     (409, "agents_limit", "the tenant has as many agents as it may (agents_max)", |of| {

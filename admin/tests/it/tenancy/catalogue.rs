@@ -130,6 +130,7 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
             "phone_number_leave",
             "phone_numbers_refuse_overlap",
             "phone_numbers_refuse_overlaps",
+            "phone_numbers_want_link",
         ]
         .map(|name| format!("dialplane_operator {name}"))
     );
@@ -178,6 +179,7 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
         "phone_number_leave",
         "phone_numbers_refuse_overlap",
         "phone_numbers_refuse_overlaps",
+        "phone_numbers_want_link",
     ];
     assert_eq!(definers, expected);
     let careless = list(

@@ -9,6 +9,7 @@ pub mod errors;
 mod fields;
 pub mod list;
 pub mod numbers;
+mod porting;
 mod pricing;
 pub mod search;
 pub mod signature;
@@ -34,6 +35,17 @@ pub static API: Api = Api { base: "twilio", provider: NAME, routes: ROUTES, admi
 /// `https://pricing.twilio.com`.
 pub static PRICING: Api =
     Api { base: "twilio-pricing", provider: NAME, routes: PRICES, admit, refuse, credentials };
+
+/// `https://numbers.twilio.com`.
+pub static NUMBERS: Api =
+    Api { base: "twilio-numbers", provider: NAME, routes: PORTING, admit, refuse, credentials };
+
+const PORTING: &[Route] = &[Route::new(
+    Method::GET,
+    "/v1/Porting/Portability/PhoneNumber/{number}",
+    "twilio.portability",
+    porting::portability,
+)];
 
 const PRICES: &[Route] =
     &[Route::new(Method::GET, "/v1/PhoneNumbers/Countries/{country}", "twilio.prices", pricing::country)];
