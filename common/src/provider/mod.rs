@@ -7,11 +7,13 @@
 mod age;
 mod agent_facts;
 pub mod credentials;
+mod decimal;
 pub mod documents;
 pub mod event;
 pub mod headers;
 mod hmac_sha1;
 mod hmac_sha256;
+mod instant;
 mod json_text;
 mod jwt;
 mod literal;
@@ -34,6 +36,7 @@ mod telnyx;
 mod twilio;
 mod twiml;
 pub mod twiml_form;
+mod twiml_report;
 mod vapi;
 mod vonage;
 

@@ -86,7 +86,7 @@ impl<'a> Webhook<'a> {
             Event::Transfer(call) => self.transfer(source, &call)?,
             Event::Status { call, status, .. } => self.status(source, call.as_ref(), status),
             Event::Message(message) => self.answer_message(source, &message),
-            Event::Continued { call, rendered } => {
+            Event::Continued { call, rendered, .. } => {
                 let known = self.owner(source, &call);
                 let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
                 Answer::document(outcome, rendered)
@@ -255,8 +255,10 @@ impl<'a> Webhook<'a> {
         Answer::document(Outcome::Answered, provider.answer_message(kind, message, &answer))
     }
 
-    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
+    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells. One
+    /// that doesn't say which number was called is about no unknown one.
     fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
+        let call = call.filter(|call| call.names_number());
         let refused = call.and_then(|call| self.owner(source, call).err());
         let outcome = refused.map_or(Outcome::Answered, |refused| refused.outcome);
         Answer::document(outcome, self.endpoint.provider.acknowledge(self.endpoint.kind))

@@ -112,7 +112,12 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         (AFTER, _) => {
             let result = step_result(event_type, event.cause.as_deref())?;
             let state = state(request).ok_or(ParseError::Missing("s"))?;
-            Ok(Event::After(StepEnd { call: call(event)?, result, state: Some(Cow::Owned(state)) }))
+            Ok(Event::After(StepEnd {
+                call: call(event)?,
+                result,
+                state: Some(Cow::Owned(state)),
+                report: None,
+            }))
         }
         // The end of a call may be told to the URL that it was asked of.
         (_, "disconnect") => {

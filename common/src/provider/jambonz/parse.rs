@@ -61,6 +61,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call,
             result: step_result(body.dial_call_status, body.dial_call_duration),
             state: request.query_value("s").map(Cow::Owned),
+            report: None,
         })),
         // Events come for each leg: those of called legs are about other numbers than the caller's call.
         "status" => Ok(Event::Status {

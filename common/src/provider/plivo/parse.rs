@@ -32,6 +32,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call,
             result: step_result(request)?,
             state: request.query_value("s").map(Cow::Owned),
+            report: None,
         }),
         _ => Event::Call(call),
     })

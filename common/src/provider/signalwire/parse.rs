@@ -75,6 +75,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call: call(request)?,
             result: step_result(request)?,
             state: request.query_value("s").map(Cow::Owned),
+            report: None,
         }),
         "status" => Event::Status {
             call: Some(twiml_form::call("CallSid", form)?),

@@ -40,6 +40,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call,
             result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
+            report: None,
         }),
         "status" => Event::Status {
             call: Some(call),

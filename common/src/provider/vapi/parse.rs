@@ -196,7 +196,7 @@ fn status_of<'r>(message: Message<'r>, status: Option<&str>, labels: &[&'static 
 }
 
 fn continued<'r>(message: Message<'r>, rendered: crate::provider::reply::Rendered) -> Event<'r> {
-    Event::Continued { call: call(message), rendered }
+    Event::Continued { call: call(message), rendered, report: None }
 }
 
 /// The call that a message is about; what it doesn't say is empty (a chat has no call, a web call no number).

@@ -382,7 +382,7 @@ fn event_of(message: &Value) -> Result<(String, Option<[String; 4]>), ParseError
             Event::Transfer(call) => ("transfer".into(), Some(texts(call))),
             Event::Tools(tools) => (format!("{} tools", tools.calls.len()), Some(texts(tools.call))),
             Event::Status { call, status, .. } => (status.into(), call.map(texts)),
-            Event::Continued { call, rendered } => {
+            Event::Continued { call, rendered, .. } => {
                 (format!("{} {}", rendered.status, text(&rendered)), Some(texts(call)))
             }
             other => panic!("{other:?}"),

@@ -113,9 +113,9 @@ fn after<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Res
         let url = own_url(request, carried.state.as_deref());
         let url = url.map(|url| event_url(&url, &call, rest, timeout_s));
         let rendered = render::ring(&call, first, timeout_s, url.as_deref());
-        return Ok(Event::Continued { call, rendered });
+        return Ok(Event::Continued { call, rendered, report: None });
     }
-    Ok(Event::After(StepEnd { call, result, state: carried.state.map(Cow::Owned) }))
+    Ok(Event::After(StepEnd { call, result, state: carried.state.map(Cow::Owned), report: None }))
 }
 
 /// How a step ended; `None` when it hasn't.

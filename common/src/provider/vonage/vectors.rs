@@ -239,7 +239,7 @@ fn what_does_not_end_a_step_is_told_and_no_more() {
 fn rung_next(query: &str, status: &str) -> serde_json::Value {
     let mut step = serde_json::Value::Null;
     with_step_event(query, &leg_event(status), |event| match event.unwrap() {
-        Event::Continued { call, rendered } => {
+        Event::Continued { call, rendered, .. } => {
             assert_eq!([&*call.call_id, &*call.to], ["leg-1", "+442079460958"]);
             let ncco: [serde_json::Value; 1] = serde_json::from_slice(&rendered.body).unwrap();
             [step] = ncco;

@@ -129,7 +129,7 @@ fn after<'r>(event_id: &str, mut state: State, result: StepResult) -> Event<'r> 
     match state.after.take() {
         Some(after) => {
             let call = state.into_call(event_id);
-            Event::After(StepEnd { call, result, state: Some(Cow::Owned(after)) })
+            Event::After(StepEnd { call, result, state: Some(Cow::Owned(after)), report: None })
         }
         None => {
             let mut commands = Commands::new(event_id, &state.call_id);
@@ -140,7 +140,7 @@ fn after<'r>(event_id: &str, mut state: State, result: StepResult) -> Event<'r> 
 }
 
 fn continued<'r>(event_id: &str, state: State, commands: Commands) -> Event<'r> {
-    Event::Continued { call: state.into_call(event_id), rendered: commands.finish() }
+    Event::Continued { call: state.into_call(event_id), rendered: commands.finish(), report: None }
 }
 
 fn call<'r>(payload: Payload<'r>, context: Context<'_>) -> Result<InboundCall<'r>, ParseError> {
