@@ -149,7 +149,6 @@ fn end(reason: &str) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Provider;
     use crate::provider::signed;
     use crate::provider::vapi::Vapi;
 
