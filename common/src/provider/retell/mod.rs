@@ -13,6 +13,7 @@ mod listing;
 mod numbers;
 mod parse;
 mod render;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
