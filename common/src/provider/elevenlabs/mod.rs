@@ -11,6 +11,7 @@ mod listing;
 mod numbers;
 mod parse;
 mod render;
+mod report;
 mod variables;
 mod verify;
 
