@@ -13,6 +13,7 @@ mod numbers;
 mod parameters;
 mod parse;
 mod render;
+mod report;
 mod sms_signature;
 mod verify;
 
