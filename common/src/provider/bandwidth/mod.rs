@@ -11,6 +11,7 @@ mod numbers;
 mod parse;
 mod porting;
 mod render;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
