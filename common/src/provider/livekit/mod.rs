@@ -9,6 +9,7 @@ mod agents;
 mod api;
 mod credentials;
 mod parse;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
