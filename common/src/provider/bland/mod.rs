@@ -5,6 +5,7 @@
 
 mod credentials;
 mod parse;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
