@@ -6,6 +6,7 @@
 
 mod age;
 mod agent_facts;
+mod cost_stages;
 pub mod credentials;
 mod decimal;
 pub mod documents;
@@ -217,22 +218,6 @@ pub trait Provider: Sync {
 
     /// The answer to a request that needs none.
     fn acknowledge(&self, kind: &Kind) -> Rendered;
-
-    /// Whether a call of which [`Event::Status`] tells this is over.
-    fn is_over(&self, status: &str) -> bool {
-        matches!(
-            status,
-            "completed"
-                | "busy"
-                | "failed"
-                | "no-answer"
-                | "canceled"
-                | "cancel"
-                | "cancelled"
-                | "timeout"
-                | "ended"
-        )
-    }
 
     /// The answer to [`Event::Tools`], one result for each call and in its order.
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use dialplane_common::call::{self, InboundCall};
+use dialplane_common::calls::report::{Progress, Report};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
@@ -84,7 +85,7 @@ impl<'a> Webhook<'a> {
             Event::Call(call) => self.route(source, &call)?,
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
-            Event::Status { call, status, .. } => self.status(source, call.as_ref(), status),
+            Event::Status { call, status, report } => self.status(source, call.as_ref(), status, &report),
             Event::Message(message) => self.answer_message(source, &message),
             Event::Continued { call, rendered, .. } => {
                 let known = self.owner(source, &call);
@@ -230,10 +231,16 @@ impl<'a> Webhook<'a> {
         self.snapshot.location(owner.called, number, tenant, agent, self.now.seconds())
     }
 
-    fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
-        let provider = self.endpoint.provider;
-        self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
-        if let Some(call) = call.filter(|_| provider.is_over(status)) {
+    fn status(
+        &self,
+        source: &Source<'a>,
+        call: Option<&InboundCall<'_>>,
+        status: &'static str,
+        report: &Report<'_>,
+    ) -> Answer {
+        let labels = [self.endpoint.provider.name(), status];
+        self.router.metrics.call_statuses.with_label_values(&labels).inc();
+        if let (Some(call), Progress::Ended(_)) = (call, report.progress) {
             self.router.live.end(source.account_id, &call.call_id);
         }
         self.acknowledge(source, call)

@@ -73,11 +73,6 @@ impl Provider for Bandwidth {
         render::refusal()
     }
 
-    /// Bandwidth tells of ends alone.
-    fn is_over(&self, _status: &str) -> bool {
-        true
-    }
-
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         Rendered::empty(204)
     }

@@ -66,11 +66,6 @@ impl Provider for Bland {
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         nothing()
     }
-
-    /// Nothing is told before.
-    fn is_over(&self, _status: &str) -> bool {
-        true
-    }
 }
 
 fn nothing() -> Rendered {

@@ -93,11 +93,6 @@ impl Provider for ElevenLabs {
         Rendered::empty(200)
     }
 
-    /// A transcription is sent when the conversation is over.
-    fn is_over(&self, status: &str) -> bool {
-        status == parse::TRANSCRIPTION
-    }
-
     /// The number has to be imported at ElevenLabs: its agent takes the call.
     fn entry(&self, carrier: &str) -> Option<&'static str> {
         (carrier == "twilio").then_some("https://api.elevenlabs.io/twilio/inbound_call")

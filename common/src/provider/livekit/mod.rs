@@ -72,10 +72,6 @@ impl Provider for LiveKit {
         nothing()
     }
 
-    fn is_over(&self, status: &str) -> bool {
-        matches!(status, "participant_left" | "participant_connection_aborted")
-    }
-
     fn agents(&self) -> Option<&'static dyn Agents> {
         Some(&agents::LiveKitAgents)
     }

@@ -86,10 +86,6 @@ impl Provider for Retell {
         render::acknowledgement(kind.name)
     }
 
-    fn is_over(&self, status: &str) -> bool {
-        matches!(status, "call_ended" | "call_analyzed")
-    }
-
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {
         render::tool_results(results)
     }

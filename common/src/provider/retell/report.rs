@@ -2,16 +2,15 @@
 //!
 //! Source: <https://docs.retellai.com/features/webhook-overview>, and the call of <https://docs.retellai.com/api-references/get-call>.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::json_text::optional;
 use crate::provider::request::WebhookRequest;
-use crate::provider::{decimal, instant};
-
-/// More products of a cost aren't read.
-const PRODUCTS_MAX: usize = 16;
+use crate::provider::{cost_stages, decimal, instant};
 
 #[derive(Deserialize, Default)]
 struct Body<'a> {
@@ -92,14 +91,13 @@ impl<'a> Facts<'a> {
 
 fn cost<'a>(raw: &'a RawValue) -> Option<Cost<'a>> {
     let cost: CallCost<'a> = serde_json::from_str(raw.get()).ok()?;
-    let products =
-        cost.product_costs.and_then(|raw| serde_json::from_str::<Vec<ProductCost<'a>>>(raw.get()).ok());
-    let in_dollars = |raw| Some(decimal::hundredth(&decimal::in_json(raw)?).into());
-    let stage = |product: ProductCost<'a>| Some((optional(product.product)?, in_dollars(product.cost)?));
+    let in_dollars = |raw| Some(Cow::Owned(decimal::hundredth(&decimal::in_json(raw)?)));
+    let products = cost_stages::parts::<ProductCost<'a>>(cost.product_costs);
+    let stage = |product: ProductCost<'a>| cost_stages::stage(product.product, in_dollars(product.cost));
     Some(Cost {
         amount: in_dollars(cost.combined_cost)?,
         currency: "USD".into(),
-        stages: products.unwrap_or_default().into_iter().take(PRODUCTS_MAX).filter_map(stage).collect(),
+        stages: products.into_iter().filter_map(stage).collect(),
     })
 }
 

@@ -85,13 +85,6 @@ impl Provider for Vonage {
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::VonageNumbers)
     }
-
-    fn is_over(&self, status: &str) -> bool {
-        matches!(
-            status,
-            "completed" | "busy" | "cancelled" | "failed" | "rejected" | "timeout" | "unanswered"
-        )
-    }
 }
 
 #[cfg(test)]

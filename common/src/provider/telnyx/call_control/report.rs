@@ -10,10 +10,7 @@ use serde_json::value::RawValue;
 use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::json_text::optional;
 use crate::provider::request::WebhookRequest;
-use crate::provider::{decimal, instant};
-
-/// More parts of a cost aren't read.
-const COST_PARTS_MAX: usize = 16;
+use crate::provider::{cost_stages, decimal, instant};
 
 #[derive(Deserialize, Default)]
 struct Body<'a> {
@@ -77,12 +74,13 @@ pub fn of_end<'r>(request: &'r WebhookRequest<'_>, end: End) -> Report<'r> {
 pub fn of_cost<'r>(request: &'r WebhookRequest<'_>) -> Report<'r> {
     let data = data(request);
     let facts = data.payload;
-    let parts = facts.cost_parts.and_then(|raw| serde_json::from_str::<Vec<CostPart<'r>>>(raw.get()).ok());
-    let parts = parts.unwrap_or_default();
+    let parts = cost_stages::parts::<CostPart<'r>>(facts.cost_parts);
     let currency = parts.iter().find_map(|part| optional(part.currency)).unwrap_or(Cow::Borrowed("USD"));
-    let stage = |part: CostPart<'r>| Some((optional(part.call_part)?, decimal::in_json(part.cost)?));
-    let stages = parts.into_iter().take(COST_PARTS_MAX).filter_map(stage).collect();
-    let cost = decimal::in_json(facts.total_cost).map(|amount| Cost { amount, currency, stages });
+    let is_iso_4217 = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
+    let amount = decimal::in_json(facts.total_cost).filter(|_| is_iso_4217);
+    let stage = |part: CostPart<'r>| cost_stages::stage(part.call_part, decimal::in_json(part.cost));
+    let stages = parts.into_iter().filter_map(stage).collect();
+    let cost = amount.map(|amount| Cost { amount, currency, stages });
     Report { at_ms: instant::in_json(data.occurred_at), cost, ..Report::default() }
 }
 
@@ -196,7 +194,11 @@ mod tests {
             let stages: Vec<_> = cost.stages.iter().map(|(name, amount)| (&**name, &**amount)).collect();
             assert_eq!(stages, [("sip-trunking", "0.0060"), ("call-control", "0.0063")]);
         });
-        for payload in [json!({"call_control_id": "c"}), json!({"total_cost": 1e300, "cost_parts": {}})] {
+        for payload in [
+            json!({"call_control_id": "c"}),
+            json!({"total_cost": 1e300, "cost_parts": {}}),
+            json!({"total_cost": "1", "cost_parts": [{"currency": "credits"}]}),
+        ] {
             with_told("call.cost", payload, |_, report| assert_eq!(report.cost, None));
         }
     }
