@@ -26,8 +26,8 @@ pub fn of_status(form: &Form) -> Report<'_> {
     }
 }
 
-/// The call that a status callback is about. A leg that was dialled for another call names that one, and its own numbers
-/// are the person's, not ours.
+/// The call that a status callback is about. A leg that was dialled for another call names that one, and its own
+/// numbers are the person's, not ours.
 pub fn leg<'r>(call: InboundCall<'r>, form: &'r Form) -> InboundCall<'r> {
     match parent(form).filter(|parent| *parent != call.call_id) {
         Some(parent) => InboundCall {

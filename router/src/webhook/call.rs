@@ -262,8 +262,8 @@ impl<'a> Webhook<'a> {
         Answer::document(Outcome::Answered, provider.answer_message(kind, message, &answer))
     }
 
-    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells. One
-    /// that doesn't say which number was called is about no unknown one.
+    /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
+    /// One that doesn't say which number was called is about no unknown one.
     fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
         let call = call.filter(|call| call.names_number());
         let refused = call.and_then(|call| self.owner(source, call).err());

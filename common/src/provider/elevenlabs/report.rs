@@ -85,7 +85,7 @@ struct AttemptBody<'a> {
     direction: Option<&'a RawValue>,
 }
 
-/// A call never came about. It is known by the carrier's id, as other calls are, and nothing says which number was called.
+/// A call never came about. It is known by the carrier's id, as other calls are; nothing says which number was called.
 pub fn of_failure<'a>(data: &'a RawValue, told_at: Option<i64>) -> (Option<InboundCall<'a>>, Report<'a>) {
     let failure: Failure<'a> = serde_json::from_str(data.get()).unwrap_or_default();
     let attempt = failure.metadata.and_then(|raw| serde_json::from_str::<Attempt<'a>>(raw.get()).ok());

@@ -81,8 +81,8 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
     })
 }
 
-/// The call that a participant is, and whether LiveKit made it; `None` for other participants. The trunk's number is ours
-/// either way; calls whose dispatch rule hides the numbers have none.
+/// The call that a participant is, and whether LiveKit made it; `None` for other participants. The trunk's number is
+/// ours either way; calls whose dispatch rule hides the numbers have none.
 fn call(participant: &RawValue) -> Option<(InboundCall<'_>, bool)> {
     let participant: Participant<'_> = serde_json::from_str(participant.get()).ok()?;
     let attributes = participant.attributes?;

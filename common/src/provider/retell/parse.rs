@@ -145,8 +145,8 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call as our number sees it: of an outbound one it is the calling number. `None` without an id, and for calls in
-    /// a browser, which are none of a telephone's.
+    /// The call as our number sees it: of an outbound one it is the calling number. `None` without an id, and for calls
+    /// in a browser, which are none of a telephone's.
     fn by_telephone(self) -> Option<InboundCall<'a>> {
         if optional(self.call_type).as_deref() == Some("web_call") {
             return None;

@@ -1,6 +1,7 @@
 //! What Retell tells of a call. The body is read once more for it, of those events alone that tell something.
 //!
-//! Source: <https://docs.retellai.com/features/webhook-overview>, and the call of <https://docs.retellai.com/api-references/get-call>.
+//! Sources: <https://docs.retellai.com/features/webhook-overview>, and the call of
+//! <https://docs.retellai.com/api-references/get-call>.
 
 use std::borrow::Cow;
 

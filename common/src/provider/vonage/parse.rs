@@ -69,8 +69,8 @@ fn message(parameters: Parameters<'_>) -> Result<Event<'_>, ParseError> {
     }))
 }
 
-/// Events come for each leg: those of called legs are about other numbers than the caller's call, of which they have the
-/// conversation.
+/// Events come for each leg: those of called legs are about other numbers than the caller's call, of which they have
+/// the conversation.
 fn status<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Result<Event<'r>, ParseError> {
     check_is_event(&parameters)?;
     let status = status_label(&parameters);

@@ -113,8 +113,8 @@ fn other<'r>() -> Event<'r> {
     Event::Status { call: None, status: "other", report: Report::default() }
 }
 
-/// What is told of a leg. One that was dialled for a caller's is a call of its own, whose carrier's is the caller's: what
-/// becomes of it becomes of it alone.
+/// What is told of a leg. One that was dialled for a caller's is a call of its own, whose carrier's is the caller's:
+/// what becomes of it becomes of it alone.
 fn told<'r>(
     event_id: &str,
     payload: Payload<'r>,
