@@ -10,24 +10,44 @@ use crate::sip;
 pub struct InboundCall<'a> {
     /// The provider's name of the call, the same in all its later requests.
     pub call_id: Cow<'a, str>,
-    /// The called address as the provider wrote it.
+    /// The called address as the provider wrote it; empty where an event about a call doesn't say it.
     pub to: Cow<'a, str>,
     /// The calling address as the provider wrote it; a word such as `anonymous` when it is withheld.
     pub from: Cow<'a, str>,
     /// The provider's own name of the called number, where it has one (Vapi's `phoneNumberId`).
     pub number_id: Option<Cow<'a, str>>,
-    /// The carrier's name of the same call, where an agent's provider tells it: what joins the legs of one call.
+    /// The carrier's name of the same call, where an agent's provider tells it; of a leg that was dialled for another
+    /// call, that call's name: what joins the legs of one call.
     pub carrier_call_id: Option<Cow<'a, str>>,
     /// What the provider's folder has to know again when it writes the answer: which of its languages the request was
     /// in, which event it answers. Nobody else reads it; empty where nothing is needed.
     pub context: Cow<'a, str>,
 }
 
-impl InboundCall<'_> {
+impl<'a> InboundCall<'a> {
+    /// The call of this id, of which nothing else is said.
+    #[must_use]
+    pub const fn unnumbered(call_id: Cow<'a, str>) -> Self {
+        Self {
+            call_id,
+            to: Cow::Borrowed(""),
+            from: Cow::Borrowed(""),
+            number_id: None,
+            carrier_call_id: None,
+            context: Cow::Borrowed(""),
+        }
+    }
+
     /// The called number; `None` when the call is for no number (a SIP user, a client).
     #[must_use]
     pub fn called(&self) -> Option<E164> {
         address(&self.to)
+    }
+
+    /// Whether it says which number was called, by the number or by the provider's own name of it.
+    #[must_use]
+    pub fn names_number(&self) -> bool {
+        self.number_id.is_some() || !self.to.is_empty()
     }
 
     /// Who calls.

@@ -308,6 +308,24 @@ fn status_callbacks_and_texts_are_acknowledged_and_counted() {
     assert_eq!(unsigned.status, 403);
 }
 
+#[test]
+fn an_event_that_names_no_number_of_ours_is_about_no_unknown_one() {
+    let system = Installation::start();
+    let salon = system.salon(1);
+    let check = |kind: &str, parameters: &[(&str, &str)], outcome: &str| {
+        let answer = post(&salon, system.router.address, &salon.webhook_path(kind), parameters);
+        assert_eq!(ending(&answer), (204, outcome), "{kind} {parameters:?}");
+    };
+    let ended = [("CallStatus", "completed"), ("To", "+12125559999")];
+    check("status", &with(&salon, &ended), "unknown_number");
+    let leg =
+        [ended[0], ended[1], ("CallSid", "CA0000000000000000000000000000000b"), ("ParentCallSid", CALL)];
+    check("status", &with(&salon, &leg), "answered");
+    let mut recording = with(&salon, &[("RecordingSid", "RE1"), ("RecordingUrl", "https://r.example/1")]);
+    recording.retain(|(name, _)| ["AccountSid", "CallSid", "RecordingSid", "RecordingUrl"].contains(name));
+    check("recording", &recording, "answered");
+}
+
 /// Calls by GET with everything in the query, signed over the URL.
 fn get(salon: &Salon, router: &Router, path: &str) -> http::Response {
     use dialplane_bench::signing::twilio;

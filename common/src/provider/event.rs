@@ -19,7 +19,8 @@ pub enum Event<'r> {
     Tools(ToolRequest<'r>),
     /// What became of a call, or something that isn't about a call. Needs no answer.
     Status {
-        /// The call; absent where the event is about none, or doesn't say which number was called.
+        /// The call; absent where the event is about none, or doesn't say about which. Its `to` is the number of ours,
+        /// also of a call that we made, and empty where the event doesn't say it.
         call: Option<InboundCall<'r>>,
         /// One of a small, fixed set, for a metric's label.
         status: &'static str,
@@ -34,6 +35,8 @@ pub enum Event<'r> {
         call: InboundCall<'r>,
         /// What is sent back, and done.
         rendered: Rendered,
+        /// What it tells of the call, if anything.
+        report: Option<Report<'r>>,
     },
     /// The provider asks for the token that it is to show.
     Token,
@@ -48,6 +51,8 @@ pub struct StepEnd<'r> {
     pub result: StepResult,
     /// What [`super::reply::After`] said is to come back.
     pub state: Option<Cow<'r, str>>,
+    /// What it tells of the call, if anything: that the caller left a message.
+    pub report: Option<Report<'r>>,
 }
 
 /// How a step of a route ended.

@@ -6,12 +6,15 @@
 
 mod age;
 mod agent_facts;
+mod cost_stages;
 pub mod credentials;
+mod decimal;
 pub mod documents;
 pub mod event;
 pub mod headers;
 mod hmac_sha1;
 mod hmac_sha256;
+mod instant;
 mod json_text;
 mod jwt;
 mod literal;
@@ -34,6 +37,7 @@ mod telnyx;
 mod twilio;
 mod twiml;
 pub mod twiml_form;
+mod twiml_report;
 mod vapi;
 mod vonage;
 
@@ -214,22 +218,6 @@ pub trait Provider: Sync {
 
     /// The answer to a request that needs none.
     fn acknowledge(&self, kind: &Kind) -> Rendered;
-
-    /// Whether a call of which [`Event::Status`] tells this is over.
-    fn is_over(&self, status: &str) -> bool {
-        matches!(
-            status,
-            "completed"
-                | "busy"
-                | "failed"
-                | "no-answer"
-                | "canceled"
-                | "cancel"
-                | "cancelled"
-                | "timeout"
-                | "ended"
-        )
-    }
 
     /// The answer to [`Event::Tools`], one result for each call and in its order.
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {

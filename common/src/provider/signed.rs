@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Deserializer};
 
 use super::credentials::Credential;
+use super::event::Event;
 use super::headers::Headers;
 use super::request::{ParseError, VerifyError, WebhookRequest};
 use super::{Kind, Provider};
 use crate::call::{self, InboundCall};
+use crate::calls::report::Report;
 use crate::time::UnixMillis;
 
 /// One request, what the SDK says of it, and what it means.
@@ -148,6 +150,21 @@ pub fn event_of(
     let request = WebhookRequest::new(&Method::POST, "/", &headers, body, &[])?;
     let _ = provider.claim(kind, &request);
     provider.event(kind, &request).map(|event| format!("{event:?}"))
+}
+
+/// Calls `check` with what a POST that nobody signed tells of a call.
+pub fn with_report(
+    provider: &dyn Provider,
+    kind: &Kind,
+    content_type: &str,
+    body: &str,
+    check: impl FnOnce(Option<&InboundCall<'_>>, &Report<'_>),
+) {
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type.parse().unwrap())]);
+    with_post(&headers, body.as_bytes(), |request| match provider.event(kind, request).unwrap() {
+        Event::Status { call, report, .. } => check(call.as_ref(), &report),
+        other => panic!("{body}: {other:?}"),
+    });
 }
 
 /// A copy of a request's headers, to change.

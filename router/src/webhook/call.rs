@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use dialplane_common::call::{self, InboundCall};
+use dialplane_common::calls::report::{Progress, Report};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
@@ -84,9 +85,9 @@ impl<'a> Webhook<'a> {
             Event::Call(call) => self.route(source, &call)?,
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
-            Event::Status { call, status, .. } => self.status(source, call.as_ref(), status),
+            Event::Status { call, status, report } => self.status(source, call.as_ref(), status, &report),
             Event::Message(message) => self.answer_message(source, &message),
-            Event::Continued { call, rendered } => {
+            Event::Continued { call, rendered, .. } => {
                 let known = self.owner(source, &call);
                 let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
                 Answer::document(outcome, rendered)
@@ -230,10 +231,16 @@ impl<'a> Webhook<'a> {
         self.snapshot.location(owner.called, number, tenant, agent, self.now.seconds())
     }
 
-    fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
-        let provider = self.endpoint.provider;
-        self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
-        if let Some(call) = call.filter(|_| provider.is_over(status)) {
+    fn status(
+        &self,
+        source: &Source<'a>,
+        call: Option<&InboundCall<'_>>,
+        status: &'static str,
+        report: &Report<'_>,
+    ) -> Answer {
+        let labels = [self.endpoint.provider.name(), status];
+        self.router.metrics.call_statuses.with_label_values(&labels).inc();
+        if let (Some(call), Progress::Ended(_)) = (call, report.progress) {
             self.router.live.end(source.account_id, &call.call_id);
         }
         self.acknowledge(source, call)
@@ -256,7 +263,9 @@ impl<'a> Webhook<'a> {
     }
 
     /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
+    /// One that doesn't say which number was called is about no unknown one.
     fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
+        let call = call.filter(|call| call.names_number());
         let refused = call.and_then(|call| self.owner(source, call).err());
         let outcome = refused.map_or(Outcome::Answered, |refused| refused.outcome);
         Answer::document(outcome, self.endpoint.provider.acknowledge(self.endpoint.kind))

@@ -11,6 +11,7 @@ mod numbers;
 mod parse;
 mod porting;
 mod render;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -70,11 +71,6 @@ impl Provider for Bandwidth {
 
     fn refuse(&self, _kind: &Kind, _call: &InboundCall<'_>, _refusal: Refusal) -> Rendered {
         render::refusal()
-    }
-
-    /// Bandwidth tells of ends alone.
-    fn is_over(&self, _status: &str) -> bool {
-        true
     }
 
     fn acknowledge(&self, _kind: &Kind) -> Rendered {

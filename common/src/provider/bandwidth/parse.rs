@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::{SMS, STATUS};
+use super::{SMS, STATUS, report};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
@@ -112,12 +112,15 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
         (AFTER, _) => {
             let result = step_result(event_type, event.cause.as_deref())?;
             let state = state(request).ok_or(ParseError::Missing("s"))?;
-            Ok(Event::After(StepEnd { call: call(event)?, result, state: Some(Cow::Owned(state)) }))
+            let is_recorded = matches!(event_type, "recordComplete" | "recordingComplete");
+            let report = is_recorded.then(|| report::of_recording(request));
+            Ok(Event::After(StepEnd { call: call(event)?, result, state: Some(Cow::Owned(state)), report }))
         }
         // The end of a call may be told to the URL that it was asked of.
         (_, "disconnect") => {
             let status = known(&CAUSES, event.cause.as_deref().unwrap_or_default());
-            Ok(Event::Status { call: Some(call(event)?), status, report: Report::default() })
+            let (call, report) = report::of_disconnect(request, call(event)?);
+            Ok(Event::Status { call: Some(call), status, report })
         }
         (STATUS, _) => Err(ParseError::Foreign("wanted eventType disconnect")),
         (_, "initiate" | "redirect") => Ok(Event::Call(call(event)?)),

@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use super::Bandwidth;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::{ParseError, VerifyError, WebhookRequest};
@@ -66,6 +67,24 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to.as_deref(), Some(&*vector.to), "{}", vector.name);
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    let vector = vectors().into_iter().find(|vector| vector.name == "disconnect").unwrap();
+    vector.with_request(|request| match Bandwidth.event(kind("status"), request).unwrap() {
+        Event::Status { report, .. } => {
+            let expected = Report {
+                progress: Progress::Ended(End::Completed),
+                at_ms: Some(1_795_198_467_123),
+                duration_ms: Some(41_997),
+                reason: Some("hangup".into()),
+                ..Report::default()
+            };
+            assert_eq!(report, expected);
+        }
+        other => panic!("{other:?}"),
+    });
 }
 
 #[test]
@@ -168,6 +187,8 @@ fn a_step_says_how_it_ended() {
             match Bandwidth.event(kind("after"), request).unwrap() {
                 Event::After(end) => {
                     assert_eq!((end.result, end.state.as_deref()), (expected, Some("st-_1")), "{more}");
+                    let progress = end.report.map(|report| report.progress);
+                    assert_eq!(progress, (event_type == "recordComplete").then_some(Progress::Voicemail));
                     assert_eq!((&*end.call.call_id, &*end.call.to), ("c-1", "+15553334444"));
                 }
                 other => panic!("{other:?}"),

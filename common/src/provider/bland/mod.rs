@@ -5,6 +5,7 @@
 
 mod credentials;
 mod parse;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -64,11 +65,6 @@ impl Provider for Bland {
 
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         nothing()
-    }
-
-    /// Nothing is told before.
-    fn is_over(&self, _status: &str) -> bool {
-        true
     }
 }
 

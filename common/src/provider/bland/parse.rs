@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::report;
 use crate::call::InboundCall;
-use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::Event;
 use crate::provider::json_text::optional;
@@ -43,19 +43,15 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         return Err(ParseError::Missing("completed"));
     }
     let to = optional(body.to).ok_or(ParseError::Missing("to"))?;
-    // What an agent called itself is no call to one of our numbers.
+    // Of what an agent called itself, the calling number is ours.
     let is_outbound = body.inbound.is_some_and(|inbound| inbound.get() == "false");
-    let call = InboundCall {
-        call_id,
-        to: with_plus(to),
-        from: with_plus(optional(body.from).unwrap_or_default()),
-        number_id: None,
-        carrier_call_id: None,
-        context: "".into(),
-    };
+    let from = optional(body.from).unwrap_or_default();
+    let (ours, theirs) = if is_outbound { (from, to) } else { (to, from) };
+    let call =
+        InboundCall { to: with_plus(ours), from: with_plus(theirs), ..InboundCall::unnumbered(call_id) };
     let completed = body.completed.is_some_and(|completed| completed.get() == "true");
     let status = status_label(optional(body.status).as_deref(), completed);
-    Ok(Event::Status { call: (!is_outbound).then_some(call), status, report: Report::default() })
+    Ok(Event::Status { call: Some(call), status, report: report::of_call(request, status, is_outbound) })
 }
 
 fn status_label(status: Option<&str>, completed: bool) -> &'static str {

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Bland;
+use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::VerifyError;
@@ -62,6 +63,25 @@ fn parse_finds_the_call() {
 }
 
 #[test]
+fn the_end_of_a_call_is_told() {
+    let vector = all().into_iter().find(|vector| vector.name == "post_call").unwrap();
+    vector.with_request(|request| match Bland.event(kind(), request).unwrap() {
+        Event::Status { report, .. } => {
+            let cost = Cost { amount: "0.12".into(), currency: "USD".into(), stages: Vec::new() };
+            let expected = Report {
+                progress: Progress::Ended(End::Completed),
+                at_ms: Some(1_793_534_361_000),
+                duration_ms: Some(81_000),
+                cost: Some(cost),
+                ..Report::default()
+            };
+            assert_eq!(report, expected);
+        }
+        other => panic!("{other:?}"),
+    });
+}
+
+#[test]
 fn one_whole_signature_of_the_accounts_own_secret_counts() {
     let vector = all().into_iter().find(|vector| vector.name == "post_call").unwrap();
     let (headers, body) = (vector.headers(), vector.body.as_bytes());
@@ -94,24 +114,28 @@ fn one_whole_signature_of_the_accounts_own_secret_counts() {
 }
 
 #[test]
-fn only_calls_to_a_number_are_told_of_it() {
-    let check = |body: &str, is_call: bool, expected: &str| {
+fn calls_of_an_agents_own_are_outbound() {
+    let check = |body: &str, to: &str, is_outbound: bool, expected: &str| {
         signed::with_json(body.as_bytes(), |request| match Bland.event(kind(), request).unwrap() {
-            Event::Status { call, status, .. } => {
-                assert_eq!((call.is_some(), status), (is_call, expected), "{body}")
+            Event::Status { call: Some(call), status, report } => {
+                assert_eq!((&*call.to, report.is_outbound, status), (to, is_outbound, expected), "{body}");
             }
             other => panic!("{other:?}"),
         });
     };
-    check(r#"{"call_id":"c","to":"14155550181","completed":true}"#, true, "completed");
-    check(r#"{"call_id":"c","to":"14155550181","completed":true,"inbound":false}"#, false, "completed");
+    let ours = "+14155550181";
+    check(r#"{"call_id":"c","to":"14155550181","completed":true}"#, ours, false, "completed");
+    let made = r#"{"call_id":"c","to":"12025550147","from":"14155550181","completed":true,"inbound":false}"#;
+    check(made, ours, true, "completed");
+    check(r#"{"call_id":"c","to":"12025550147","completed":true,"inbound":false}"#, "", true, "completed");
     check(
         r#"{"call_id":"c","to":"14155550181","completed":null,"call_length":0.5,"from":7,"status":"no-answer"}"#,
-        true,
+        ours,
+        false,
         "no-answer",
     );
-    check(r#"{"call_id":"c","to":"14155550181","completed":false,"status":"new"}"#, true, "other");
-    check(r#"{"call_id":"c","to":"14155550181","completed":false,"status":["x"]}"#, true, "other");
+    check(r#"{"call_id":"c","to":"14155550181","completed":false,"status":"new"}"#, ours, false, "other");
+    check(r#"{"call_id":"c","to":"14155550181","completed":false,"status":["x"]}"#, ours, false, "other");
 }
 
 #[test]

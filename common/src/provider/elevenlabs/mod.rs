@@ -11,6 +11,7 @@ mod listing;
 mod numbers;
 mod parse;
 mod render;
+mod report;
 mod variables;
 mod verify;
 
@@ -90,11 +91,6 @@ impl Provider for ElevenLabs {
     /// Nothing but status 200 is a success.
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         Rendered::empty(200)
-    }
-
-    /// A transcription is sent when the conversation is over.
-    fn is_over(&self, status: &str) -> bool {
-        status == parse::TRANSCRIPTION
     }
 
     /// The number has to be imported at ElevenLabs: its agent takes the call.

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::INITIATION;
+use super::{INITIATION, report};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::Claim;
 use crate::provider::event::Event;
+use crate::provider::instant;
 use crate::provider::json_text::{Text, optional};
 use crate::provider::request::{ParseError, WebhookRequest};
 
@@ -50,13 +51,14 @@ fn initiation<'r>(request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, Pa
         return Err(ParseError::Invalid("called_number", "it is empty".into()));
     }
     let from = optional(body.caller_id).unwrap_or_default();
-    let call_id = optional(body.call_sid).unwrap_or_else(|| derived_id(&from, &to));
+    let carrier_call_id = optional(body.call_sid);
+    let call_id = carrier_call_id.clone().unwrap_or_else(|| derived_id(&from, &to));
     Ok(InboundCall {
         call_id,
         to: with_plus(to),
         from: with_plus(from),
         number_id: None,
-        carrier_call_id: None,
+        carrier_call_id,
         context: "".into(),
     })
 }
@@ -81,10 +83,15 @@ fn with_plus(number: Cow<'_, str>) -> Cow<'_, str> {
 /// The type of the event by which a call's end is told.
 pub const TRANSCRIPTION: &str = "post_call_transcription";
 
+/// The type of the event that tells of a call that never came about.
+const FAILURE: &str = "call_initiation_failure";
+
 #[derive(Deserialize)]
 struct Envelope<'a, D> {
     #[serde(borrow)]
     r#type: Option<Text<'a>>,
+    #[serde(borrow)]
+    event_timestamp: Option<&'a RawValue>,
     data: Option<D>,
 }
 
@@ -117,7 +124,7 @@ fn post_call<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
     const STATUSES: [&str; 6] = [
         TRANSCRIPTION,
         "post_call_audio",
-        "call_initiation_failure",
+        FAILURE,
         "answering_machine_detection",
         "unredacted_transcript",
         "unredacted_audio",
@@ -129,9 +136,14 @@ fn post_call<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         return Err(ParseError::Invalid("data", "wanted an object".into()));
     }
     let status = STATUSES.into_iter().find(|known| *known == kind).unwrap_or("other");
-    // The others name no number, or are about no call at all.
-    let call = if status == TRANSCRIPTION { transcribed(data)? } else { None };
-    Ok(Event::Status { call, status, report: Report::default() })
+    let told_at = instant::of_seconds(envelope.event_timestamp);
+    // The others name a conversation, but not the call by its id.
+    let (call, report) = match status {
+        TRANSCRIPTION => (transcribed(data)?, report::of_conversation(data, told_at)),
+        FAILURE => report::of_failure(data, told_at),
+        _ => (None, Report::default()),
+    };
+    Ok(Event::Status { call, status, report })
 }
 
 /// The call has the carrier's id, by which the initiation webhook named it too; the conversation's, where there is none.
@@ -141,15 +153,14 @@ fn transcribed(data: &RawValue) -> Result<Option<InboundCall<'_>>, ParseError> {
     let Some(phone_call) = conversation.metadata.and_then(|metadata| metadata.phone_call) else {
         return Ok(None);
     };
-    let id = optional(phone_call.call_sid).or_else(|| optional(conversation.conversation_id));
-    let (Some(call_id), Some(to)) = (id, optional(phone_call.agent_number)) else { return Ok(None) };
-    let from = optional(phone_call.external_number).unwrap_or_default();
-    Ok(Some(InboundCall {
+    let carrier_call_id = optional(phone_call.call_sid);
+    let id = carrier_call_id.clone().or_else(|| optional(conversation.conversation_id));
+    Ok(id.map(|call_id| InboundCall {
         call_id,
-        to: with_plus(to),
-        from: with_plus(from),
+        to: with_plus(optional(phone_call.agent_number).unwrap_or_default()),
+        from: with_plus(optional(phone_call.external_number).unwrap_or_default()),
         number_id: None,
-        carrier_call_id: None,
+        carrier_call_id,
         context: "".into(),
     }))
 }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use super::ElevenLabs;
 use crate::call;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::{ParseError, VerifyError, WebhookRequest};
@@ -68,10 +69,32 @@ fn parse_finds_the_call() {
             assert_eq!([&*call.to, &*call.from], [&*vector.to, &*vector.from]);
             assert_eq!(call::address(&call.to).map(|number| number.to_string()), vector.to_e164);
             // The requests of one call are told by the carrier's id, not the conversation's.
-            assert_eq!(call.call_id, "CA9d0f3c1b5a7e4c2d8f6b0a1c2e3d4f5a");
+            let has_failed = vector.kind == "call_initiation_failure";
+            let carriers = if has_failed { "SCL_abc" } else { "CA9d0f3c1b5a7e4c2d8f6b0a1c2e3d4f5a" };
+            assert_eq!(call.call_id, carriers);
             assert!(vector.call_id == call.call_id || vector.call_id.starts_with("conv_"));
+            assert_eq!(call.carrier_call_id, Some(call.call_id));
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    named("post_call_transcription_ascii_escaped").with_request(|request| {
+        match ElevenLabs.event(kind("post-call"), request).unwrap() {
+            Event::Status { report, .. } => {
+                let expected = Report {
+                    progress: Progress::Ended(End::Completed),
+                    at_ms: Some(1_793_534_367_000),
+                    duration_ms: Some(62_000),
+                    reason: Some("Client ended call".into()),
+                    ..Report::default()
+                };
+                assert_eq!(report, expected);
+            }
+            other => panic!("{other:?}"),
+        }
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod credentials;
 mod parse;
 mod render;
+mod report;
 mod verbs;
 mod verify;
 

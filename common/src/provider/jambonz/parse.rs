@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::report;
 use crate::call::InboundCall;
-use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::json_text::optional;
 use crate::provider::number::with_plus;
@@ -61,13 +61,14 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call,
             result: step_result(body.dial_call_status, body.dial_call_duration),
             state: request.query_value("s").map(Cow::Owned),
+            report: None,
         })),
         // Events come for each leg: those of called legs are about other numbers than the caller's call.
-        "status" => Ok(Event::Status {
-            call: (!is_called_leg).then_some(call),
-            status: status_label(optional(body.call_status).as_deref()),
-            report: Report::default(),
-        }),
+        "status" => {
+            let status = status_label(optional(body.call_status).as_deref());
+            let (call, report) = report::of_status(request, status, call, is_called_leg);
+            Ok(Event::Status { call: Some(call), status, report })
+        }
         _ if is_called_leg => Err(ParseError::Foreign("it is about a call that jambonz made")),
         _ => Ok(Event::Call(call)),
     }

@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::Jambonz;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::{VerifyError, WebhookRequest};
@@ -71,6 +72,24 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to, Some(call.to));
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    named("call_status_completed").with_request(|request| {
+        match Jambonz.event(kind("status"), request).unwrap() {
+            Event::Status { report, .. } => {
+                let expected = Report {
+                    progress: Progress::Ended(End::Completed),
+                    duration_ms: Some(41_000),
+                    reason: Some("caller".into()),
+                    ..Report::default()
+                };
+                assert_eq!(report, expected);
+            }
+            other => panic!("{other:?}"),
+        }
+    });
 }
 
 #[test]
@@ -179,8 +198,12 @@ fn numbers_get_a_plus_and_other_addresses_stay() {
 fn events_of_called_legs_are_about_no_call_of_ours() {
     let body = format!("{{{}}}", CALL.replace("inbound", "outbound"));
     signed::with_json(body.as_bytes(), |request| {
-        let event = Jambonz.event(kind("status"), request).unwrap();
-        assert!(matches!(event, Event::Status { call: None, status: "other", .. }));
+        match Jambonz.event(kind("status"), request).unwrap() {
+            Event::Status { call: Some(call), status: "other", report } => {
+                assert_eq!((&*call.call_id, call.names_number(), report.is_outbound), ("c", false, true));
+            }
+            other => panic!("{other:?}"),
+        }
         assert!(Jambonz.event(kind("call"), request).is_err());
     });
 }

@@ -9,6 +9,7 @@ mod agents;
 mod api;
 mod credentials;
 mod parse;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -69,10 +70,6 @@ impl Provider for LiveKit {
 
     fn acknowledge(&self, _kind: &Kind) -> Rendered {
         nothing()
-    }
-
-    fn is_over(&self, status: &str) -> bool {
-        matches!(status, "participant_left" | "participant_connection_aborted")
     }
 
     fn agents(&self) -> Option<&'static dyn Agents> {

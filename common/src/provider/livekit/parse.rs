@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::report;
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::Claim;
@@ -43,6 +44,10 @@ struct Attributes<'a> {
     /// The dispatch rule that took the call: calls that LiveKit made have none.
     #[serde(borrow, rename = "sip.ruleID")]
     rule_id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "sip.twilio.callSid")]
+    twilio_call_sid: Option<&'a RawValue>,
+    #[serde(borrow, rename = "sip.callIDFull")]
+    sip_call_id: Option<&'a RawValue>,
 }
 
 /// The key that a token says it is signed with is the account's name.
@@ -66,26 +71,33 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         None if optional(body.id).is_some_and(|id| id.starts_with("EV_")) => "other",
         None => return Err(ParseError::Foreign("no event of LiveKit's")),
     };
-    let call = if status.starts_with("participant_") { body.participant.and_then(call) } else { None };
-    Ok(Event::Status { call, status, report: Report::default() })
+    let told = if status.starts_with("participant_") { body.participant.and_then(call) } else { None };
+    Ok(match told {
+        Some((call, is_outbound)) => {
+            let report = Report { is_outbound, ..report::of(request, status) };
+            Event::Status { call: Some(call), status, report }
+        }
+        None => Event::Status { call: None, status, report: Report::default() },
+    })
 }
 
-/// The call that a participant is; `None` for other participants, for calls that LiveKit made, and for calls whose
-/// dispatch rule hides the numbers.
-fn call(participant: &RawValue) -> Option<InboundCall<'_>> {
+/// The call that a participant is, and whether LiveKit made it; `None` for other participants. The trunk's number is
+/// ours either way; calls whose dispatch rule hides the numbers have none.
+fn call(participant: &RawValue) -> Option<(InboundCall<'_>, bool)> {
     let participant: Participant<'_> = serde_json::from_str(participant.get()).ok()?;
     let attributes = participant.attributes?;
-    if optional(participant.kind)? != "SIP" || attributes.rule_id.is_none() {
+    if optional(participant.kind)? != "SIP" {
         return None;
     }
-    Some(InboundCall {
+    let call = InboundCall {
         call_id: optional(attributes.call_id)?,
-        to: with_plus(optional(attributes.trunk_phone_number)?),
+        to: with_plus(optional(attributes.trunk_phone_number).unwrap_or_default()),
         from: with_plus(optional(attributes.phone_number).unwrap_or_default()),
         number_id: None,
-        carrier_call_id: None,
+        carrier_call_id: optional(attributes.twilio_call_sid).or_else(|| optional(attributes.sip_call_id)),
         context: "".into(),
-    })
+    };
+    Some((call, attributes.rule_id.is_none()))
 }
 
 /// LiveKit's events. Source: `webhook/types.go` and `livekit_webhook.proto` in <https://github.com/livekit/protocol>.

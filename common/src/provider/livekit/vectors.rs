@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 use super::LiveKit;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::{ParseError, VerifyError};
@@ -162,33 +163,38 @@ fn a_header_is_there_once_and_whole() {
 }
 
 #[test]
-fn only_calls_that_came_in_are_calls() {
+fn only_a_telephones_participant_is_a_call() {
     const ATTRIBUTES: &str = r#""sip.callID":"c","sip.trunkPhoneNumber":"14155550176","sip.phoneNumber":"anonymous","sip.ruleID":"r""#;
-    let check = |event: &str, kind_text: &str, attributes: &str, expected: Option<[&str; 3]>| {
+    let check = |event: &str, kind_text: &str, attributes: &str, expected: Option<([&str; 3], bool)>| {
         let body = format!(
             r#"{{"event":"{event}","participant":{{"kind":{kind_text},"attributes":{{{attributes}}}}}}}"#
         );
         signed::with_json(body.as_bytes(), |request| match LiveKit.event(kind(), request).unwrap() {
-            Event::Status { call, status, .. } => {
+            Event::Status { call, status, report } => {
                 let found = call.as_ref().map(|call| [&*call.call_id, &*call.to, &*call.from]);
+                let found = found.map(|names| (names, report.is_outbound));
                 assert_eq!((found, status), (expected, event), "{body}");
             }
             other => panic!("{other:?}"),
         });
     };
-    let call = Some(["c", "+14155550176", "anonymous"]);
+    let call = Some((["c", "+14155550176", "anonymous"], false));
     check("participant_joined", r#""SIP""#, ATTRIBUTES, call);
     check("participant_left", r#""SIP""#, ATTRIBUTES, call);
     check(
         "participant_left",
         r#""SIP""#,
         &ATTRIBUTES.replace("phoneNumber", "x"),
-        Some(["c", "+14155550176", ""]),
+        Some((["c", "+14155550176", ""], false)),
     );
     check("participant_joined", r#""AGENT""#, ATTRIBUTES, None);
     check("participant_joined", "3", ATTRIBUTES, None);
-    check("participant_joined", r#""SIP""#, &ATTRIBUTES.replace("ruleID", "x"), None);
-    check("participant_joined", r#""SIP""#, &ATTRIBUTES.replace("trunkPhoneNumber", "x"), None);
+    // A call that LiveKit made; one whose rule hides the numbers.
+    let made = Some((["c", "+14155550176", "anonymous"], true));
+    check("participant_joined", r#""SIP""#, &ATTRIBUTES.replace("ruleID", "x"), made);
+    let hidden = Some((["c", "", "anonymous"], false));
+    check("participant_joined", r#""SIP""#, &ATTRIBUTES.replace("trunkPhoneNumber", "x"), hidden);
+    check("participant_joined", r#""SIP""#, &ATTRIBUTES.replace("callID", "x"), None);
     check("participant_joined", r#""SIP""#, "", None);
     check("track_published", r#""SIP""#, ATTRIBUTES, None);
     signed::with_json(br#"{"event":"room_painted","id":"EV_1"}"#, |request| {
@@ -236,9 +242,40 @@ fn damaged_bodies_never_panic() {
 }
 
 #[test]
-fn a_call_is_over_when_its_participant_is_gone() {
-    assert!(LiveKit.is_over("participant_left") && LiveKit.is_over("participant_connection_aborted"));
-    assert!(!LiveKit.is_over("participant_joined") && !LiveKit.is_over("room_finished"));
+fn a_call_begins_and_ends_with_its_participant() {
+    let check = |name: &str, expected: Report<'_>| {
+        let vector = all().into_iter().find(|vector| vector.name == name).unwrap();
+        vector.with_request(|request| match LiveKit.event(kind(), request).unwrap() {
+            Event::Status { report, .. } => assert_eq!(report, expected, "{name}"),
+            other => panic!("{other:?}"),
+        });
+    };
+    let joined = Report { at_ms: Some(1_793_534_397_000), ..Report::of(Progress::Answered) };
+    check("participant_joined_sip", joined);
+    let left = Report {
+        progress: Progress::Ended(End::Completed),
+        at_ms: Some(1_793_534_398_000),
+        duration_ms: Some(1_000),
+        ..Report::default()
+    };
+    check("participant_left_spaces_in_json", left);
+    check("room_started", Report::default());
+}
+
+#[test]
+fn a_call_has_its_carriers_name() {
+    let check = |attributes: &str, expected: Option<&str>| {
+        let attributes = format!(r#""sip.callID":"c","sip.ruleID":"r"{attributes}"#);
+        let body = format!(
+            r#"{{"event":"participant_left","participant":{{"kind":"SIP","attributes":{{{attributes}}}}}}}"#
+        );
+        signed::with_report(&LiveKit, kind(), "application/webhook+json", &body, |call, _| {
+            assert_eq!(call.unwrap().carrier_call_id.as_deref(), expected, "{body}");
+        });
+    };
+    check("", None);
+    check(r#","sip.callIDFull":"a84b4c76e66710""#, Some("a84b4c76e66710"));
+    check(r#","sip.callIDFull":"a84b4c76e66710","sip.twilio.callSid":"CA1""#, Some("CA1"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod language;
 mod numbers;
 mod parse;
 mod render;
+mod report;
 mod subaccounts;
 mod verify;
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{SMS, STATUS};
+use super::{SMS, STATUS, report};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::e164::E164;
@@ -26,12 +26,16 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
     // Without a hangup URL the end of a call is told to the URL that was asked last.
     let over = value("Event", request)? == Some("Hangup");
     Ok(match kind {
-        _ if over => Event::Status { call: Some(call), status: status(request), report: Report::default() },
-        STATUS => Event::Status { call: Some(call), status: status(request), report: Report::default() },
+        _ if over || kind == STATUS => {
+            let status = status(request);
+            let report = report::of_status(&request.form, status, over);
+            Event::Status { call: Some(report::leg(call, &request.form)), status, report }
+        }
         AFTER => Event::After(StepEnd {
             call,
             result: step_result(request)?,
             state: request.query_value("s").map(Cow::Owned),
+            report: report::of_step(&request.form),
         }),
         _ => Event::Call(call),
     })

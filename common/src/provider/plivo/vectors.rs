@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Plivo;
 use crate::call;
+use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::{ParseError, VerifyError, WebhookRequest};
@@ -70,6 +71,25 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to.as_deref().and_then(call::address), found.called(), "{}", vector.name);
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    vector("hangup-v3").with_request(|request| match Plivo.event(kind("status"), request).unwrap() {
+        Event::Status { report, .. } => {
+            let cost = Cost { amount: "0.00850".into(), currency: "USD".into(), stages: Vec::new() };
+            let expected = Report {
+                progress: Progress::Ended(End::Completed),
+                at_ms: Some(1_795_198_467_000),
+                duration_ms: Some(37_000),
+                reason: Some("NORMAL_CLEARING".into()),
+                cost: Some(cost),
+                is_outbound: false,
+            };
+            assert_eq!(report, expected);
+        }
+        other => panic!("{other:?}"),
+    });
 }
 
 /// The verdict on a vector with a header changed.
@@ -178,6 +198,7 @@ fn a_step_says_how_it_ended() {
             Event::After(end) => {
                 assert_eq!((end.result, end.state.as_deref()), (expected, Some("st-_1")), "{fields}");
                 assert_eq!((&*end.call.call_id, &*end.call.to), ("c1", "+14155550123"));
+                assert_eq!(end.report.is_some(), fields.contains("RecordUrl"), "{fields}");
             }
             other => panic!("{fields}: {other:?}"),
         });

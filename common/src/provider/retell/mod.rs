@@ -13,6 +13,7 @@ mod listing;
 mod numbers;
 mod parse;
 mod render;
+mod report;
 mod verify;
 
 use serde_json::{Map, Value};
@@ -83,10 +84,6 @@ impl Provider for Retell {
 
     fn acknowledge(&self, kind: &Kind) -> Rendered {
         render::acknowledgement(kind.name)
-    }
-
-    fn is_over(&self, status: &str) -> bool {
-        matches!(status, "call_ended" | "call_analyzed")
     }
 
     fn tool_results(&self, results: &[ToolResult]) -> Rendered {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::{FUNCTIONS, INBOUND, verify};
+use super::{FUNCTIONS, INBOUND, report, verify};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::Claim;
@@ -133,6 +133,10 @@ struct Call<'a> {
     #[serde(borrow)]
     call_id: Option<&'a RawValue>,
     #[serde(borrow)]
+    call_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    telephony_identifier: Option<&'a RawValue>,
+    #[serde(borrow)]
     direction: Option<&'a RawValue>,
     #[serde(borrow)]
     from_number: Option<&'a RawValue>,
@@ -141,21 +145,40 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call as our number sees it: of an outbound one it is the calling number. `None` without number or id.
-    fn numbered(self) -> Option<InboundCall<'a>> {
-        let (ours, theirs) = match optional(self.direction).as_deref() {
-            Some("outbound") => (self.from_number, self.to_number),
-            _ => (self.to_number, self.from_number),
+    /// The call as our number sees it: of an outbound one it is the calling number. `None` without an id, and for calls
+    /// in a browser, which are none of a telephone's.
+    fn by_telephone(self) -> Option<InboundCall<'a>> {
+        if optional(self.call_type).as_deref() == Some("web_call") {
+            return None;
+        }
+        let (ours, theirs) = if self.is_outbound() {
+            (self.from_number, self.to_number)
+        } else {
+            (self.to_number, self.from_number)
         };
         Some(InboundCall {
             call_id: optional(self.call_id)?,
-            to: optional(ours)?,
+            to: optional(ours).unwrap_or_default(),
             from: optional(theirs).unwrap_or_default(),
             number_id: None,
-            carrier_call_id: None,
+            carrier_call_id: self.telephony_identifier.and_then(carrier_call_id),
             context: "".into(),
         })
     }
+
+    fn is_outbound(&self) -> bool {
+        optional(self.direction).as_deref() == Some("outbound")
+    }
+}
+
+fn carrier_call_id(identifier: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Identifier<'a> {
+        #[serde(borrow)]
+        twilio_call_sid: Option<&'a RawValue>,
+    }
+    let identifier: Identifier<'_> = serde_json::from_str(identifier.get()).ok()?;
+    optional(identifier.twilio_call_sid)
 }
 
 fn function<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
@@ -165,7 +188,8 @@ fn function<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError
     ))?;
     let name = optional(body.name).ok_or(ParseError::Missing("name"))?;
     let call = call
-        .numbered()
+        .by_telephone()
+        .filter(InboundCall::names_number)
         .ok_or(ParseError::Foreign("the call has no id or no number, as calls in a browser"))?;
     let arguments = body.args.map_or("{}", RawValue::get);
     if !arguments.starts_with('{') {
@@ -211,5 +235,7 @@ fn call_event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErr
         return Err(ParseError::Missing("call"));
     }
     let status = STATUSES.into_iter().find(|known| *known == event).unwrap_or("other");
-    Ok(Event::Status { call: body.call.and_then(Call::numbered), status, report: Report::default() })
+    let is_outbound = body.call.as_ref().is_some_and(Call::is_outbound);
+    let report = Report { is_outbound, ..report::of(request, status) };
+    Ok(Event::Status { call: body.call.and_then(Call::by_telephone), status, report })
 }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use super::Retell;
 use crate::call;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::{ParseError, VerifyError, WebhookRequest};
@@ -74,6 +75,28 @@ fn parse_finds_the_call() {
             }
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    let check = |name: &str, expected: Report<'_>| {
+        named(name).with_request(|request| match event("events", request).unwrap() {
+            Event::Status { call: Some(call), report, .. } => {
+                assert_eq!(call.carrier_call_id.as_deref(), Some("CA5f0a2b6d4d7c4f1e9a1b3c5d7e9f0a1b"));
+                assert_eq!(report, expected, "{name}");
+            }
+            other => panic!("{other:?}"),
+        });
+    };
+    check("call_started", Report { at_ms: Some(1_793_534_335_000), ..Report::of(Progress::Answered) });
+    let ended = Report {
+        progress: Progress::Ended(End::Completed),
+        at_ms: Some(1_793_534_399_000),
+        duration_ms: Some(64_000),
+        reason: Some("user_hangup".into()),
+        ..Report::default()
+    };
+    check("call_ended_unicode_transcript", ended);
 }
 
 #[test]
@@ -218,7 +241,9 @@ fn our_number_of_an_outbound_call_is_the_calling_one() {
     let call = r#"{"call_id":"call_1","direction":"outbound","from_number":"+2","to_number":"+1"}"#;
     let body = format!(r#"{{"event":"call_ended","call":{call}}}"#);
     signed::with_json(body.as_bytes(), |request| match event("events", request).unwrap() {
-        Event::Status { call: Some(call), .. } => assert_eq!((&*call.to, &*call.from), ("+2", "+1")),
+        Event::Status { call: Some(call), report, .. } => {
+            assert_eq!((&*call.to, &*call.from, report.is_outbound), ("+2", "+1", true));
+        }
         other => panic!("{other:?}"),
     });
 }

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::SWML;
 use crate::call::InboundCall;
-use crate::calls::report::Report;
+use crate::calls::report::{Progress, Report};
 use crate::provider::event::{Event, StepEnd, StepResult};
+use crate::provider::json_text::optional;
 use crate::provider::request::{Content, ParseError, WebhookRequest};
-use crate::provider::{Claim, twiml_form};
+use crate::provider::{Claim, twiml_form, twiml_report};
 
 /// What is read of a request for SWML.
 #[derive(Deserialize)]
@@ -47,6 +49,8 @@ struct End<'a> {
 struct Vars<'a> {
     #[serde(borrow)]
     connect_result: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    record_url: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -71,15 +75,14 @@ pub fn claim<'r>(request: &'r WebhookRequest<'_>) -> Claim<'r> {
 pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseError> {
     let form = &request.form;
     Ok(match kind {
-        "after" => Event::After(StepEnd {
-            call: call(request)?,
-            result: step_result(request)?,
-            state: request.query_value("s").map(Cow::Owned),
-        }),
+        "after" => {
+            let (call, (result, report)) = (call(request)?, step_end(request)?);
+            Event::After(StepEnd { call, result, state: request.query_value("s").map(Cow::Owned), report })
+        }
         "status" => Event::Status {
-            call: Some(twiml_form::call("CallSid", form)?),
+            call: Some(twiml_report::leg(twiml_form::call("CallSid", form)?, form)),
             status: twiml_form::status(form),
-            report: Report::default(),
+            report: twiml_report::of_status(form),
         },
         "sms" => Event::Message(twiml_form::message(twiml_form::call("MessageSid", form)?, form)),
         _ => Event::Call(call(request)?),
@@ -110,19 +113,21 @@ fn json_call<'r>(request: &'r WebhookRequest<'_>) -> Result<Call<'r>, ParseError
 
 /// Every step of ours goes on with a `transfer` that says which it was. A stream that was connected may have ended at
 /// once all the same.
-fn step_result(request: &WebhookRequest<'_>) -> Result<StepResult, ParseError> {
+fn step_end<'r>(request: &'r WebhookRequest<'_>) -> Result<(StepResult, Option<Report<'r>>), ParseError> {
     if !is_json(request) {
-        return Ok(twiml_form::step_result(&request.form));
+        return Ok((twiml_form::step_result(&request.form), twiml_report::of_step(&request.form)));
     }
     let end: End<'_> = request.json()?;
     let step = end.params.and_then(|params| params.step);
-    let result = end.vars.and_then(|vars| vars.connect_result);
-    Ok(match (step.as_deref(), result.as_deref()) {
+    let (result, recorded) = end.vars.map_or((None, None), |vars| (vars.connect_result, vars.record_url));
+    let result = match (step.as_deref(), result.as_deref()) {
         (Some("record"), _) => StepResult::Done,
         (_, Some("failed")) => StepResult::Failed,
         (Some("dial"), Some("connected")) => StepResult::Done,
         _ => StepResult::Unknown,
-    })
+    };
+    let left_a_message = step.as_deref() == Some("record") && optional(recorded).is_some();
+    Ok((result, left_a_message.then(|| Report::of(Progress::Voicemail))))
 }
 
 fn is_json(request: &WebhookRequest<'_>) -> bool {

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use super::SignalWire;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::VerifyError;
@@ -53,6 +54,46 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to.as_deref(), Some(&*vector.to));
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    named("sdk-test-status").with_request(|request| {
+        match SignalWire.event(kind("status"), request).unwrap() {
+            Event::Status { report, .. } => {
+                let expected = Report {
+                    progress: Progress::Ended(End::Busy),
+                    at_ms: Some(1_699_549_504_000),
+                    reason: Some("486".into()),
+                    is_outbound: true,
+                    ..Report::default()
+                };
+                assert_eq!(report, expected);
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_message_that_was_left_is_told() {
+    let check = |content_type: &str, body: &str, is_message: bool| {
+        let headers = [(http::header::CONTENT_TYPE, content_type.parse().unwrap())].into_iter().collect();
+        signed::with_post(&headers, body.as_bytes(), |request| {
+            let Ok(Event::After(end)) = SignalWire.event(kind("after"), request) else { panic!("{body}") };
+            assert_eq!(end.report, is_message.then(|| Report::of(Progress::Voicemail)), "{body}");
+        });
+    };
+    let json = |step: &str, vars: &str| {
+        let call = r#"{"call_id":"c1","to":"+1","project_id":"p"}"#;
+        format!(r#"{{"call":{call},"vars":{{{vars}}},"params":{{"step":"{step}"}}}}"#)
+    };
+    check(JSON, &json("record", r#""record_url":"https://r.example/1""#), true);
+    check(JSON, &json("record", r#""record_url":"","record_result":"failed""#), false);
+    check(JSON, &json("record", r#""record_url":[7]"#), false);
+    check(JSON, &json("dial", r#""record_url":"https://r.example/1""#), false);
+    check(FORM, "CallSid=c1&To=%2B1&RecordingUrl=u&RecordingDuration=4", true);
+    check(FORM, "CallSid=c1&To=%2B1&RecordingUrl=u&RecordingDuration=0", false);
 }
 
 #[test]
@@ -134,15 +175,17 @@ fn a_step_says_how_it_ended() {
 
 #[test]
 fn a_call_under_way_has_not_ended() {
-    let check = |status: &str, expected: &str, is_over: bool| {
+    let check = |status: &str, expected: &str, progress: Progress| {
         let body = format!("CallSid=c1&To=%2B1&From=%2B2&CallStatus={status}");
         let said = signed::event_of(&SignalWire, kind("status"), FORM, body.as_bytes()).unwrap();
-        assert!(said.ends_with(&format!("status: {expected:?} }}")), "{said}");
-        assert_eq!(SignalWire.is_over(expected), is_over, "{status}");
+        assert!(said.contains(&format!("status: {expected:?}, ")), "{said}");
+        signed::with_report(&SignalWire, kind("status"), FORM, &body, |_, report| {
+            assert_eq!(report.progress, progress, "{status}");
+        });
     };
-    check("ringing", "ringing", false);
-    check("completed", "completed", true);
-    check("strange", "other", false);
+    check("ringing", "ringing", Progress::Ringing);
+    check("completed", "completed", Progress::Ended(End::Completed));
+    check("strange", "other", Progress::Other);
 }
 
 #[test]

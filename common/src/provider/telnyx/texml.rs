@@ -6,12 +6,11 @@ use std::borrow::Cow;
 
 use super::without_hyphens;
 use crate::call::InboundCall;
-use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd};
 use crate::provider::reply::{Rendered, Reply};
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::twiml::{self, Dialect, StreamEnd};
-use crate::provider::{Claim, twiml_form};
+use crate::provider::{Claim, twiml_form, twiml_report};
 
 /// Without `bidirectionalMode="rtp"` an agent is heard only when it has finished. `{{…}}` in a document is replaced by
 /// Telnyx. A recording has no silence limit and two channels unless told otherwise.
@@ -40,11 +39,12 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call,
             result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
+            report: twiml_report::of_step(&request.form),
         }),
         "status" => Event::Status {
-            call: Some(call),
+            call: Some(twiml_report::leg(call, &request.form)),
             status: twiml_form::status(&request.form),
-            report: Report::default(),
+            report: twiml_report::of_status(&request.form),
         },
         _ => Event::Call(call),
     })

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use super::Telnyx;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::{ParseError, VerifyError};
@@ -69,6 +70,26 @@ fn parse_finds_the_call() {
             assert_eq!(claim.to.as_deref(), Some(&*vector.to));
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    let check = |name: &str, expected: Report<'_>| {
+        let vector = named(name);
+        vector.with_request(|request| match Telnyx.event(our_kind(&vector), request).unwrap() {
+            Event::Status { report, .. } => assert_eq!(report, expected, "{name}"),
+            other => panic!("{other:?}"),
+        });
+    };
+    let ended = |at_ms: i64, duration_ms: i64| Report {
+        progress: Progress::Ended(End::Completed),
+        at_ms: Some(at_ms),
+        duration_ms: Some(duration_ms),
+        reason: Some("normal_clearing".into()),
+        ..Report::default()
+    };
+    check("texml-status-completed", ended(1_795_198_467_000, 45_000));
+    check("cc-call-hangup", ended(1_795_198_467_000, 44_479));
 }
 
 #[test]

@@ -5,11 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::call::InboundCall;
-use crate::calls::report::Report;
-use crate::provider::Claim;
 use crate::provider::event::{Event, StepEnd};
 use crate::provider::request::{Content, ParseError, WebhookRequest};
-use crate::provider::twiml_form;
+use crate::provider::{Claim, twiml_form, twiml_report};
 
 /// The parameters of a JSON body, for stream events and for accounts that allow unsigned requests.
 #[derive(Deserialize)]
@@ -42,20 +40,30 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
             call: call("CallSid", request)?,
             result: twiml_form::step_result(&request.form),
             state: request.query_value("s").map(Cow::Owned),
+            report: twiml_report::of_step(&request.form),
         }),
         "status" => Event::Status {
-            call: Some(call("CallSid", request)?),
+            call: Some(twiml_report::leg(call("CallSid", request)?, &request.form)),
             status: twiml_form::status(&request.form),
-            report: Report::default(),
+            report: twiml_report::of_status(&request.form),
         },
-        // The callback says which recording of which call, but not of which numbers.
         "recording" if request.form.get("RecordingSid").is_none() => {
             return Err(ParseError::Missing("RecordingSid"));
         }
-        "recording" => Event::Status { call: None, status: "recording", report: Report::default() },
+        "recording" => Event::Status {
+            call: recorded(request),
+            status: "recording",
+            report: twiml_report::of_recording(&request.form),
+        },
         "sms" => Event::Message(twiml_form::message(call("MessageSid", request)?, &request.form)),
         _ => Event::Call(call("CallSid", request)?),
     })
+}
+
+/// The call that a recording is of. The callback doesn't say between which numbers.
+fn recorded<'r>(request: &'r WebhookRequest<'_>) -> Option<InboundCall<'r>> {
+    let call_id = request.form.get("CallSid").filter(|id| !id.is_empty())?;
+    Some(InboundCall::unnumbered(Cow::Borrowed(call_id)))
 }
 
 fn call<'r>(id: &'static str, request: &'r WebhookRequest<'_>) -> Result<InboundCall<'r>, ParseError> {

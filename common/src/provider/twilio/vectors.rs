@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Twilio;
 use crate::call;
+use crate::calls::report::{End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::request::WebhookRequest;
@@ -116,4 +117,53 @@ fn a_doubled_or_foreign_signature_is_none() {
         let empty = Credential { kind: "auth_token".into(), id: String::new(), value: Secret::new("") };
         assert!(Twilio.verifier(&[empty]).verify(vector.kind(), request, UnixMillis(0)).is_err());
     });
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    for vector in vectors().into_iter().filter(|vector| vector.name == "status-completed") {
+        vector.with_request(|request| match Twilio.event(vector.kind(), request).unwrap() {
+            Event::Status { call: Some(call), report, .. } => {
+                let expected = Report {
+                    progress: Progress::Ended(End::Completed),
+                    at_ms: Some(1_795_198_422_000),
+                    duration_ms: Some(37_000),
+                    ..Report::default()
+                };
+                assert_eq!((report, call.carrier_call_id), (expected, None));
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[test]
+fn a_message_that_was_left_is_told() {
+    let recording = "AccountSid=AC1&CallSid=CA1&RecordingSid=RE1&RecordingUrl=u&RecordingStatus=completed&\
+                     RecordingDuration=7&RecordingStartTime=Fri%2C+20+Nov+2026+18%3A13%3A42+%2B0000";
+    let kind = signed::kind(&Twilio, "recording");
+    signed::with_report(&Twilio, kind, FORM, recording, |call, report| {
+        let call = call.unwrap();
+        assert_eq!((&*call.call_id, &*call.to, call.names_number()), ("CA1", "", false));
+        let expected = (Progress::Voicemail, Some(1_795_198_422_000));
+        assert_eq!((report.progress, report.at_ms, report.duration_ms), (expected.0, expected.1, None));
+    });
+    signed::with_report(&Twilio, kind, FORM, "RecordingSid=RE1&RecordingStatus=absent", |call, report| {
+        assert_eq!((call, report), (None, &Report::default()));
+    });
+    let check = |rest: &str, expected: Option<Progress>| {
+        let body = format!("CallSid=CA1&To=%2B14155550123&From=anonymous{rest}");
+        let headers = [(http::header::CONTENT_TYPE, FORM.parse().unwrap())].into_iter().collect();
+        signed::with_post(&headers, body.as_bytes(), |request| {
+            let Event::After(end) = Twilio.event(signed::kind(&Twilio, "after"), request).unwrap() else {
+                panic!("{rest}");
+            };
+            assert_eq!(end.report.map(|report| report.progress), expected, "{rest}");
+        });
+    };
+    check("&RecordingUrl=u&RecordingDuration=7", Some(Progress::Voicemail));
+    check("&RecordingUrl=u&RecordingDuration=0", None);
+    check("&DialCallStatus=completed", None);
 }

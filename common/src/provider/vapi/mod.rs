@@ -17,6 +17,7 @@ mod numbers;
 mod parse;
 mod plan;
 mod render;
+mod report;
 mod server;
 mod tool_calls;
 mod verify;

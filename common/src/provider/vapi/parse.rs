@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{documents, tool_calls};
+use super::{documents, report, tool_calls};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::Claim;
@@ -79,9 +79,15 @@ struct Call<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
+    r#type: Option<&'a RawValue>,
+    #[serde(borrow)]
     org_id: Option<Text<'a>>,
     #[serde(borrow)]
     phone_number_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    phone_call_provider_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    transport: Option<&'a RawValue>,
     #[serde(borrow)]
     phone_number: Option<PhoneNumber<'a>>,
     #[serde(borrow)]
@@ -148,12 +154,15 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         "call.endpointing.request" => continued(message, documents::endpointing()),
         "voice-request" => continued(message, documents::no_voice()),
         "status-update" => {
-            let status = optional(message.status);
-            status_of(message, status.as_deref(), &STATUSES)
+            let status = label(optional(message.status).as_deref(), &STATUSES);
+            status_of(message, status, report::of(request, status))
+        }
+        report::END_OF_CALL => {
+            status_of(message, report::END_OF_CALL, report::of(request, report::END_OF_CALL))
         }
         // Vapi really writes the other one so.
-        "transcript[transcriptType=\"final\"]" => status_of(message, Some("transcript"), &INFORMATIONAL),
-        other => status_of(message, Some(other), &INFORMATIONAL),
+        "transcript[transcriptType=\"final\"]" => status_of(message, "transcript", Report::default()),
+        other => status_of(message, label(Some(other), &INFORMATIONAL), Report::default()),
     })
 }
 
@@ -174,29 +183,28 @@ fn wanted(call: InboundCall<'_>) -> Result<InboundCall<'_>, ParseError> {
     if call.call_id.is_empty() {
         return Err(ParseError::Missing("message.call.id"));
     }
-    if !names_a_number(&call) {
+    if !call.names_number() {
         return Err(ParseError::Missing("message.call.phoneNumberId"));
     }
     Ok(call)
 }
 
-fn names_a_number(call: &InboundCall<'_>) -> bool {
-    call.number_id.is_some() || !call.to.is_empty()
+fn label(status: Option<&str>, labels: &[&'static str]) -> &'static str {
+    labels.iter().find(|label| Some(**label) == status).unwrap_or(&"other")
 }
 
-fn status_of<'r>(message: Message<'r>, status: Option<&str>, labels: &[&'static str]) -> Event<'r> {
-    let label = labels.iter().find(|label| Some(**label) == status);
+/// A call in a browser has an id too, but is none of a telephone's.
+fn status_of<'r>(message: Message<'r>, status: &'static str, report: Report<'r>) -> Event<'r> {
+    let call_type = message.call.as_ref().and_then(|call| optional(call.r#type));
+    let is_outbound = call_type.as_deref() == Some("outboundPhoneCall");
+    let is_by_telephone = call_type.as_deref() != Some("webCall");
     let call = call(message);
-    let about_one = !call.call_id.is_empty() && names_a_number(&call);
-    Event::Status {
-        call: about_one.then_some(call),
-        status: label.copied().unwrap_or("other"),
-        report: Report::default(),
-    }
+    let about_one = !call.call_id.is_empty() && is_by_telephone;
+    Event::Status { call: about_one.then_some(call), status, report: Report { is_outbound, ..report } }
 }
 
 fn continued<'r>(message: Message<'r>, rendered: crate::provider::reply::Rendered) -> Event<'r> {
-    Event::Continued { call: call(message), rendered }
+    Event::Continued { call: call(message), rendered, report: None }
 }
 
 /// The call that a message is about; what it doesn't say is empty (a chat has no call, a web call no number).
@@ -207,13 +215,14 @@ fn call(mut message: Message<'_>) -> InboundCall<'_> {
     let of_call = call.phone_number.take().and_then(|number| number.id);
     let number_id = call.phone_number_id.take().or(of_message).or(of_call);
     let from = caller(call.customer).or_else(|| caller(message.customer));
+    let carrier_call_id = optional(call.phone_call_provider_id).or_else(|| call_sid(call.transport));
     InboundCall {
         context: "".into(),
         call_id: call.id.map(|id| id.0).unwrap_or_default(),
         to,
         from: from.unwrap_or_default(),
         number_id: number_id.map(|id| id.0).filter(|id| !id.is_empty()),
-        carrier_call_id: None,
+        carrier_call_id,
     }
 }
 
@@ -227,6 +236,18 @@ fn called<'r>(message: &mut Message<'r>) -> Cow<'r, str> {
         number = numbers.iter_mut().flatten().find_map(|number| number.sip_uri.take());
     }
     number.map(|text| text.0).unwrap_or_default()
+}
+
+/// The carrier's name of the call, in what Vapi says of the way that it came.
+fn call_sid(transport: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Transport<'a> {
+        #[serde(borrow)]
+        call_sid: Option<&'a RawValue>,
+    }
+    let transport: Transport<'_> = serde_json::from_str(transport?.get()).ok()?;
+    optional(transport.call_sid)
 }
 
 /// Who calls. A customer of an odd shape is one who says nothing.

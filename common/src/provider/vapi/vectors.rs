@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Vapi;
 use crate::call::{self, InboundCall};
+use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::Event;
 use crate::provider::reply::Rendered;
@@ -186,6 +187,62 @@ fn events_find_the_call() {
             assert_eq!(claim.to.as_deref(), Some(&*vector.to));
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    let check = |name: &str, check: &dyn Fn(&InboundCall<'_>, &Report<'_>)| {
+        vector(name).with_request(|request| match Vapi.event(kind("server"), request).unwrap() {
+            Event::Status { call: Some(call), report, .. } => check(&call, &report),
+            other => panic!("{other:?}"),
+        });
+    };
+    check("end_of_call_report_custom_bearer_header", &|call, report| {
+        assert_eq!(call.carrier_call_id.as_deref(), Some("CAef753577823739784a4a250331e4ab5a"));
+        let cost = Cost { amount: "0.1123".into(), currency: "USD".into(), stages: Vec::new() };
+        let expected = Report {
+            progress: Progress::Ended(End::Completed),
+            at_ms: Some(1_793_534_397_000),
+            duration_ms: Some(107_000),
+            reason: Some("assistant-ended-call".into()),
+            cost: Some(cost),
+            is_outbound: false,
+        };
+        assert_eq!(*report, expected);
+    });
+    check("status_update_hmac_body_only_prefixed", &|_, report| {
+        assert_eq!(report.progress, Progress::Ended(End::Completed));
+        assert_eq!(
+            (report.at_ms, report.reason.as_deref()),
+            (Some(1_793_534_399_750), Some("customer-ended-call"))
+        );
+    });
+}
+
+#[test]
+fn a_call_has_its_carriers_name() {
+    vector("assistant_request_bearer").with_request(|request| match Vapi.event(kind("server"), request) {
+        Ok(Event::Call(call)) => assert_eq!(call.carrier_call_id.as_deref(), Some("vapi-sip-1")),
+        other => panic!("{other:?}"),
+    });
+    let check = |call: &str, expected: Option<(Option<&str>, bool)>| {
+        let body = format!(r#"{{"message":{{"type":"hang","call":{call}}}}}"#);
+        signed::with_report(&Vapi, kind("server"), JSON_TYPE.1, &body, |call, report| {
+            let found = call.map(|call| (call.carrier_call_id.as_deref(), report.is_outbound));
+            assert_eq!(found, expected, "{body}");
+        });
+    };
+    check(
+        r#"{"id":"c","phoneCallProviderId":"CA1","transport":{"callSid":"CA2"}}"#,
+        Some((Some("CA1"), false)),
+    );
+    check(
+        r#"{"id":"c","type":"outboundPhoneCall","transport":{"callSid":"CA2"}}"#,
+        Some((Some("CA2"), true)),
+    );
+    check(r#"{"id":"c","type":7,"phoneCallProviderId":7,"transport":[]}"#, Some((None, false)));
+    check(r#"{"id":"c","type":"webCall"}"#, None);
+    check("{}", None);
 }
 
 #[test]
@@ -382,7 +439,7 @@ fn event_of(message: &Value) -> Result<(String, Option<[String; 4]>), ParseError
             Event::Transfer(call) => ("transfer".into(), Some(texts(call))),
             Event::Tools(tools) => (format!("{} tools", tools.calls.len()), Some(texts(tools.call))),
             Event::Status { call, status, .. } => (status.into(), call.map(texts)),
-            Event::Continued { call, rendered } => {
+            Event::Continued { call, rendered, .. } => {
                 (format!("{} {}", rendered.status, text(&rendered)), Some(texts(call)))
             }
             other => panic!("{other:?}"),

@@ -13,6 +13,7 @@ mod numbers;
 mod parameters;
 mod parse;
 mod render;
+mod report;
 mod sms_signature;
 mod verify;
 
@@ -83,13 +84,6 @@ impl Provider for Vonage {
 
     fn numbers(&self) -> Option<&'static dyn Numbers> {
         Some(&numbers::VonageNumbers)
-    }
-
-    fn is_over(&self, status: &str) -> bool {
-        matches!(
-            status,
-            "completed" | "busy" | "cancelled" | "failed" | "rejected" | "timeout" | "unanswered"
-        )
     }
 }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::carried::{Carried, event_url};
 use super::parameters::Parameters;
-use super::render;
 use super::verify::bearer;
+use super::{render, report};
 use crate::call::InboundCall;
 use crate::calls::report::Report;
 use crate::provider::event::{Event, StepEnd, StepResult};
@@ -40,7 +40,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
     let parameters = Parameters::of(request)?;
     match kind {
         AFTER => after(request, parameters),
-        "status" => status(parameters),
+        "status" => status(request, parameters),
         "sms" => message(parameters),
         _ if parameters.status.is_some() => Err(ParseError::Foreign("it tells a call's status")),
         _ => call(parameters).map(Event::Call),
@@ -53,7 +53,7 @@ fn call(parameters: Parameters<'_>) -> Result<InboundCall<'_>, ParseError> {
         to: with_plus(parameters.to.ok_or(ParseError::Missing("to"))?),
         from: with_plus(parameters.from.unwrap_or_default()),
         number_id: None,
-        carrier_call_id: None,
+        carrier_call_id: parameters.conversation_uuid,
         context: "".into(),
     })
 }
@@ -69,13 +69,22 @@ fn message(parameters: Parameters<'_>) -> Result<Event<'_>, ParseError> {
     }))
 }
 
-/// Events come for each leg: those of called legs are about other numbers than the caller's call.
-fn status(parameters: Parameters<'_>) -> Result<Event<'_>, ParseError> {
+/// Events come for each leg: those of called legs are about other numbers than the caller's call, of which they have
+/// the conversation.
+fn status<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Result<Event<'r>, ParseError> {
     check_is_event(&parameters)?;
     let status = status_label(&parameters);
-    let is_called_leg = parameters.direction.as_deref() == Some("outbound");
-    let call = if is_called_leg { None } else { call(parameters).ok() };
-    Ok(Event::Status { call, status, report: Report::default() })
+    let is_outbound = parameters.direction.as_deref() == Some("outbound");
+    let report = Report { is_outbound, ..report::of(request, parameters.status.as_deref()) };
+    let Parameters { uuid, conversation_uuid, to, from, .. } = parameters;
+    let (to, from) = if is_outbound { (None, None) } else { (to, from) };
+    let call = uuid.map(|uuid| InboundCall {
+        to: with_plus(to.unwrap_or_default()),
+        from: with_plus(from.unwrap_or_default()),
+        carrier_call_id: conversation_uuid,
+        ..InboundCall::unnumbered(uuid)
+    });
+    Ok(Event::Status { call, status, report })
 }
 
 fn check_is_event(parameters: &Parameters<'_>) -> Result<(), ParseError> {
@@ -88,14 +97,12 @@ fn check_is_event(parameters: &Parameters<'_>) -> Result<(), ParseError> {
 /// told and no more: an NCCO in answer to them might take the place of one that is running already.
 fn after<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Result<Event<'r>, ParseError> {
     check_is_event(&parameters)?;
-    let Some(result) = step_result(&parameters) else {
-        return Ok(Event::Status {
-            call: None,
-            status: status_label(&parameters),
-            report: Report::default(),
-        });
-    };
     let carried = carried(request);
+    let Some(result) = step_result(&parameters) else {
+        return Ok(step_status(request, parameters, carried));
+    };
+    let is_recorded = parameters.recording_url.is_some();
+    let report = is_recorded.then(|| report::of_recording(request));
     let wanted = |carried: Option<String>, sent: Option<Cow<'r, str>>, name| {
         let text = carried.filter(|text| !text.is_empty()).map(Cow::Owned).or(sent);
         text.ok_or(ParseError::Missing(name))
@@ -113,9 +120,28 @@ fn after<'r>(request: &'r WebhookRequest<'_>, parameters: Parameters<'r>) -> Res
         let url = own_url(request, carried.state.as_deref());
         let url = url.map(|url| event_url(&url, &call, rest, timeout_s));
         let rendered = render::ring(&call, first, timeout_s, url.as_deref());
-        return Ok(Event::Continued { call, rendered });
+        return Ok(Event::Continued { call, rendered, report: None });
     }
-    Ok(Event::After(StepEnd { call, result, state: carried.state.map(Cow::Owned) }))
+    Ok(Event::After(StepEnd { call, result, state: carried.state.map(Cow::Owned), report }))
+}
+
+/// What becomes of a leg that a step dialled: a call of its own, whose carrier's is the caller's.
+fn step_status<'r>(
+    request: &'r WebhookRequest<'_>,
+    parameters: Parameters<'r>,
+    carried: Carried,
+) -> Event<'r> {
+    let status = status_label(&parameters);
+    let is_outbound = parameters.uuid.as_deref() != carried.call_id.as_deref();
+    let report = Report { is_outbound, ..report::of(request, parameters.status.as_deref()) };
+    let caller = carried.call_id.filter(|id| is_outbound && !id.is_empty()).map(Cow::Owned);
+    let call = parameters.uuid.map(|uuid| InboundCall {
+        to: with_plus(carried.to.unwrap_or_default().into()),
+        from: with_plus(carried.from.unwrap_or_default().into()),
+        carrier_call_id: caller.or(parameters.conversation_uuid),
+        ..InboundCall::unnumbered(uuid)
+    });
+    Event::Status { call, status, report }
 }
 
 /// How a step ended; `None` when it hasn't.

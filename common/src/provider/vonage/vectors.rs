@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::Vonage;
+use crate::calls::report::{Cost, End, Progress, Report};
 use crate::provider::credentials::Credential;
 use crate::provider::event::{Event, StepResult};
 use crate::provider::request::{ParseError, VerifyError, WebhookRequest};
@@ -83,6 +84,30 @@ fn parse_finds_the_call() {
             assert_eq!(claim.external_id.as_deref(), names_account.then_some("a1b2c3d4"), "{}", vector.name);
         });
     }
+}
+
+#[test]
+fn the_end_of_a_call_is_told() {
+    named("event-completed").with_request(|request| match Vonage.event(kind("status"), request).unwrap() {
+        Event::Status { call: Some(call), report, .. } => {
+            let conversation = "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
+            assert_eq!(call.carrier_call_id.as_deref(), Some(conversation));
+            let cost = Cost { amount: "0.00277500".into(), currency: "EUR".into(), stages: Vec::new() };
+            let expected = Report {
+                progress: Progress::Ended(End::Completed),
+                at_ms: Some(1_795_198_467_000),
+                duration_ms: Some(37_000),
+                cost: Some(cost),
+                ..Report::default()
+            };
+            assert_eq!(report, expected);
+        }
+        other => panic!("{other:?}"),
+    });
+    named("event-unicode").with_request(|request| match Vonage.event(kind("status"), request).unwrap() {
+        Event::Status { report, .. } => assert_eq!(report.reason.as_deref(), Some("Überlastung 🚧")),
+        other => panic!("{other:?}"),
+    });
 }
 
 #[test]
@@ -211,6 +236,9 @@ fn what_ends_a_step_asks_what_follows() {
                 assert_eq!(end.state.as_deref(), Some("c3"));
                 let call = [&*end.call.call_id, &*end.call.to, &*end.call.from];
                 assert_eq!(call, ["leg-1", "+442079460958", "+447700900461"]);
+                let progress = end.report.map(|report| report.progress);
+                let left_a_message = body.contains("recording_url").then_some(Progress::Voicemail);
+                assert_eq!(progress, left_a_message, "{body}");
             }
             other => panic!("{body}: {other:?}"),
         });
@@ -227,8 +255,11 @@ fn what_ends_a_step_asks_what_follows() {
 fn what_does_not_end_a_step_is_told_and_no_more() {
     for status in ["started", "ringing", "answered", "machine", "human", "cancelled", "completed", "new"] {
         with_step_event(CARRIED, &leg_event(status), |event| match event.unwrap() {
-            Event::Status { call: None, status: label, .. } => {
+            Event::Status { call: Some(call), status: label, report } => {
                 assert_eq!(label, if status == "new" { "other" } else { status });
+                // A call of its own, of the caller's: what becomes of it doesn't become of that.
+                let names = [&*call.call_id, &*call.to, call.carrier_call_id.as_deref().unwrap()];
+                assert_eq!((names, report.is_outbound), (["leg-2", "+442079460958", "leg-1"], true));
             }
             other => panic!("{status}: {other:?}"),
         });
@@ -239,7 +270,7 @@ fn what_does_not_end_a_step_is_told_and_no_more() {
 fn rung_next(query: &str, status: &str) -> serde_json::Value {
     let mut step = serde_json::Value::Null;
     with_step_event(query, &leg_event(status), |event| match event.unwrap() {
-        Event::Continued { call, rendered } => {
+        Event::Continued { call, rendered, .. } => {
             assert_eq!([&*call.call_id, &*call.to], ["leg-1", "+442079460958"]);
             let ncco: [serde_json::Value; 1] = serde_json::from_slice(&rendered.body).unwrap();
             [step] = ncco;
@@ -247,16 +278,6 @@ fn rung_next(query: &str, status: &str) -> serde_json::Value {
         other => panic!("{other:?}"),
     });
     step
-}
-
-#[test]
-fn a_call_is_over_when_its_leg_is() {
-    for status in ["completed", "busy", "cancelled", "failed", "rejected", "timeout", "unanswered"] {
-        assert!(Vonage.is_over(status), "{status}");
-    }
-    for status in ["started", "ringing", "answered", "disconnected", "recording", "error", "other"] {
-        assert!(!Vonage.is_over(status), "{status}");
-    }
 }
 
 #[test]
@@ -277,10 +298,14 @@ fn addresses_ring_one_after_the_other() {
 
 #[test]
 fn events_of_called_legs_are_about_no_call_of_ours() {
-    let event = r#"{"uuid":"u","to":"447700900461","from":"442079460958","status":"answered","direction":"outbound"}"#;
-    signed::with_json(event.as_bytes(), |request| {
-        let event = Vonage.event(kind("status"), request).unwrap();
-        assert!(matches!(event, Event::Status { call: None, status: "answered", .. }));
+    let event = r#"{"uuid":"u","conversation_uuid":"c","to":"447700900461","from":"442079460958","status":"answered",
+        "direction":"outbound"}"#;
+    signed::with_json(event.as_bytes(), |request| match Vonage.event(kind("status"), request).unwrap() {
+        Event::Status { call: Some(call), status: "answered", report } => {
+            assert_eq!(([&*call.call_id, &*call.to, &*call.from], report.is_outbound), (["u", "", ""], true));
+            assert_eq!(call.carrier_call_id.as_deref(), Some("c"));
+        }
+        other => panic!("{other:?}"),
     });
     for (body, label) in [
         (r#"{"conversation_uuid":"c","reason":"Syntax error in NCCO"}"#, "error"),

@@ -18,6 +18,7 @@
 mod command;
 mod notice;
 mod reply;
+mod report;
 mod state;
 #[cfg(test)]
 mod walk;
@@ -30,7 +31,7 @@ pub use reply::{refusal, reply};
 use state::{Phase, State};
 
 use crate::call::InboundCall;
-use crate::calls::report::Report;
+use crate::calls::report::{Progress, Report};
 use crate::provider::event::{Event, StepEnd, StepResult};
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::{Claim, twiml_form};
@@ -55,14 +56,17 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         ("call.initiated", None) if payload.is_incoming() => {
             Event::Call(call(payload, Context { event_id: &id, is_answered: false })?)
         }
-        ("call.answered", Some(mut state)) => match std::mem::replace(&mut state.phase, Phase::Idle) {
-            Phase::Answering(task) => {
-                let mut commands = commands(&state);
-                commands.begin(task, &mut state);
-                continued(&id, state, commands)
+        ("call.answered", Some(mut state)) => {
+            let report = report::of(request, Progress::Answered);
+            match std::mem::replace(&mut state.phase, Phase::Idle) {
+                Phase::Answering(task) => {
+                    let mut commands = commands(&state);
+                    commands.begin(task, &mut state);
+                    continued(&id, state, commands, Some(report))
+                }
+                _ => told(&id, payload, Some(state), "other", report),
             }
-            _ => other(),
-        },
+        }
         ("streaming.failed", Some(state)) if state.phase == Phase::Streaming => {
             after(&id, state, StepResult::Failed)
         }
@@ -75,7 +79,7 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
                 Phase::Speaking(then) => {
                     let mut commands = commands(&state);
                     commands.then(then, &mut state);
-                    continued(&id, state, commands)
+                    continued(&id, state, commands, None)
                 }
                 _ => other(),
             }
@@ -83,21 +87,23 @@ pub fn event<'r>(request: &'r WebhookRequest<'_>) -> Result<Event<'r>, ParseErro
         ("call.recording.saved" | "call.recording.error", Some(state)) if state.phase == Phase::Recording => {
             let mut commands = commands(&state);
             commands.hangup();
-            continued(&id, state, commands)
+            let is_saved = event_type == "call.recording.saved";
+            let report = is_saved.then(|| report::of(request, Progress::Voicemail));
+            continued(&id, state, commands, report)
         }
         ("call.hangup", Some(state)) if matches!(state.phase, Phase::Ringing { .. }) => {
-            leg_ended(&id, &payload, state)
+            leg_ended(request, &id, payload, state)
         }
         ("call.hangup", state) if payload.is_incoming() => {
-            let status = payload.last_status();
-            let told = call(payload, Context { event_id: &id, is_answered: true }).ok();
-            Event::Status {
-                call: told.or_else(|| state.map(|state| state.into_call(&id))),
-                status,
-                report: Report::default(),
-            }
+            let (end, status) = payload.end();
+            told(&id, payload, state, status, report::of_end(request, end))
         }
-        _ if !payload.is_incoming() => Event::Status { call: None, status: LEG, report: Report::default() },
+        ("call.hangup", state) => {
+            let (end, _) = payload.end();
+            told(&id, payload, state, LEG, report::of_end(request, end))
+        }
+        ("call.cost", state) => told(&id, payload, state, "other", report::of_cost(request)),
+        (_, state) if !payload.is_incoming() => told(&id, payload, state, LEG, Report::default()),
         _ => other(),
     })
 }
@@ -107,10 +113,46 @@ fn other<'r>() -> Event<'r> {
     Event::Status { call: None, status: "other", report: Report::default() }
 }
 
+/// What is told of a leg. One that was dialled for a caller's is a call of its own, whose carrier's is the caller's:
+/// what becomes of it becomes of it alone.
+fn told<'r>(
+    event_id: &str,
+    payload: Payload<'r>,
+    state: Option<State>,
+    status: &'static str,
+    report: Report<'r>,
+) -> Event<'r> {
+    let dialled = |state: &State| payload.call_control_id.as_deref().is_some_and(|leg| leg != state.call_id);
+    let is_outbound = !payload.is_incoming() || state.as_ref().is_some_and(dialled);
+    let report = Report { is_outbound, ..report };
+    let call = match (payload.call_control_id.clone(), state) {
+        (Some(leg), Some(state)) if is_outbound => {
+            let caller = state.into_call(event_id);
+            Some(InboundCall { call_id: leg, carrier_call_id: Some(caller.call_id), ..caller })
+        }
+        (_, Some(state)) => Some(state.into_call(event_id)),
+        // What somebody else's program dials isn't to one of our numbers.
+        (Some(leg), None) => Some(InboundCall {
+            to: payload.to.filter(|_| !is_outbound).unwrap_or_default(),
+            from: payload.from.filter(|_| !is_outbound).unwrap_or_default(),
+            context: Cow::Owned(Context { event_id, is_answered: true }.to_string()),
+            ..InboundCall::unnumbered(leg)
+        }),
+        (None, None) => None,
+    };
+    Event::Status { call: call.filter(|call| !call.call_id.is_empty()), status, report }
+}
+
 /// A leg that was dialled for a caller has ended. When somebody had answered, Telnyx ends the caller's too.
-fn leg_ended<'r>(event_id: &str, payload: &Payload<'_>, mut state: State) -> Event<'r> {
+fn leg_ended<'r>(
+    request: &'r WebhookRequest<'_>,
+    event_id: &str,
+    payload: Payload<'r>,
+    mut state: State,
+) -> Event<'r> {
     if payload.was_served() {
-        return Event::Status { call: None, status: LEG, report: Report::default() };
+        let (end, _) = payload.end();
+        return told(event_id, payload, Some(state), LEG, report::of_end(request, end));
     }
     let Phase::Ringing { mut rest, timeout_s } = std::mem::replace(&mut state.phase, Phase::Idle) else {
         return other();
@@ -121,7 +163,7 @@ fn leg_ended<'r>(event_id: &str, payload: &Payload<'_>, mut state: State) -> Eve
     let next = rest.remove(0);
     let mut commands = Commands::new(event_id, &state.call_id);
     commands.transfer(&next, rest, timeout_s, &[], &mut state);
-    continued(event_id, state, commands)
+    continued(event_id, state, commands, None)
 }
 
 /// A step has ended. Where nothing follows, so does the call.
@@ -129,18 +171,18 @@ fn after<'r>(event_id: &str, mut state: State, result: StepResult) -> Event<'r> 
     match state.after.take() {
         Some(after) => {
             let call = state.into_call(event_id);
-            Event::After(StepEnd { call, result, state: Some(Cow::Owned(after)) })
+            Event::After(StepEnd { call, result, state: Some(Cow::Owned(after)), report: None })
         }
         None => {
             let mut commands = Commands::new(event_id, &state.call_id);
             commands.hangup();
-            continued(event_id, state, commands)
+            continued(event_id, state, commands, None)
         }
     }
 }
 
-fn continued<'r>(event_id: &str, state: State, commands: Commands) -> Event<'r> {
-    Event::Continued { call: state.into_call(event_id), rendered: commands.finish() }
+fn continued<'r>(event_id: &str, state: State, commands: Commands, report: Option<Report<'r>>) -> Event<'r> {
+    Event::Continued { call: state.into_call(event_id), rendered: commands.finish(), report }
 }
 
 fn call<'r>(payload: Payload<'r>, context: Context<'_>) -> Result<InboundCall<'r>, ParseError> {

@@ -7,13 +7,15 @@ use serde_json::value::RawValue;
 
 use super::super::without_hyphens;
 use super::state::State;
+use crate::calls::report::End;
 use crate::provider::request::{ParseError, WebhookRequest};
 use crate::provider::twiml_form;
 
 /// The events whose payload is read.
-const READ: [&str; 9] = [
+const READ: [&str; 10] = [
     "call.initiated",
     "call.answered",
+    "call.cost",
     "call.hangup",
     "call.speak.ended",
     "call.playback.ended",
@@ -131,14 +133,14 @@ impl Payload<'_> {
         }
     }
 
-    /// How a caller's leg ended, in the words of other providers.
-    pub fn last_status(&self) -> &'static str {
+    /// How a leg ended, and the same in the words of other providers.
+    pub fn end(&self) -> (End, &'static str) {
         match self.hangup_cause.as_deref() {
-            Some("normal_clearing" | "time_limit") => "completed",
-            Some("originator_cancel") => "canceled",
-            Some("user_busy") => "busy",
-            Some("timeout" | "no_answer") => "no-answer",
-            _ => "failed",
+            Some("normal_clearing" | "time_limit") => (End::Completed, "completed"),
+            Some("originator_cancel") => (End::Canceled, "canceled"),
+            Some("user_busy") => (End::Busy, "busy"),
+            Some("timeout" | "no_answer") => (End::NoAnswer, "no-answer"),
+            _ => (End::Failed, "failed"),
         }
     }
 }

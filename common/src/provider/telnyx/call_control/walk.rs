@@ -56,7 +56,7 @@ fn led(id: &str, event_type: &str, payload: Value) -> Led {
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let request = WebhookRequest::new(&Method::POST, "/", &headers, body.as_bytes(), &[]).unwrap();
     match event(&request).unwrap() {
-        Event::Continued { call, rendered } => {
+        Event::Continued { call, rendered, .. } => {
             assert_eq!([&*call.call_id, &*call.to, &*call.from], [CALLER, "+12125550001", "anonymous"]);
             Led::To(commands(&rendered))
         }
