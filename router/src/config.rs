@@ -277,7 +277,11 @@ impl Arguments {
             "off" => None,
             text => {
                 let value = Some(text.to_owned());
-                return Err(ConfigError { setting: "ROUTER_EVENTS", value, wanted: "wanted on or off".into() });
+                return Err(ConfigError {
+                    setting: "ROUTER_EVENTS",
+                    value,
+                    wanted: "wanted on or off".into(),
+                });
             }
         };
         let outbound = outbound(&list(&self.tool_private_networks), self.tool_ca_file)?;

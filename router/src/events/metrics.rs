@@ -23,8 +23,7 @@ pub enum Kind {
 
 impl Kind {
     /// All, each at its own place.
-    pub const ALL: [Self; 5] =
-        [Self::Offered, Self::Continued, Self::Reported, Self::Message, Self::Refused];
+    pub const ALL: [Self; 5] = [Self::Offered, Self::Continued, Self::Reported, Self::Message, Self::Refused];
 
     /// What an event tells.
     #[must_use]
@@ -128,7 +127,10 @@ impl EventMetrics {
         let batches =
             counters("call_event_batches_total", "Batches of events put in Redis: sent, resent.", "result")?;
         let bytes = IntGaugeVec::new(
-            Opts::new(prefixed("call_event_bytes"), "Events that aren't stored yet, in bytes, by where they wait."),
+            Opts::new(
+                prefixed("call_event_bytes"),
+                "Events that aren't stored yet, in bytes, by where they wait.",
+            ),
             &["place"],
         )?;
         let age = Gauge::new(

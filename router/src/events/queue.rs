@@ -76,10 +76,7 @@ impl Queue {
         let workers = workers.max(1);
         let shard_bytes = (bytes / workers).max(2 * FRAME_BYTES_MAX);
         let shard = || {
-            Shard(Mutex::new(Waiting {
-                frames: Vec::with_capacity(shard_bytes),
-                counts: Counts::default(),
-            }))
+            Shard(Mutex::new(Waiting { frames: Vec::with_capacity(shard_bytes), counts: Counts::default() }))
         };
         let shards = std::iter::repeat_with(shard).take(workers).collect();
         Self { shards, shard_bytes, half_full: Notify::new() }
@@ -197,7 +194,8 @@ mod tests {
         let queue = Queue::new(1, 0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let is_woken = |queue: &Queue| {
-            let waited = async { tokio::time::timeout(std::time::Duration::from_secs(1), queue.half_full()).await };
+            let waited =
+                async { tokio::time::timeout(std::time::Duration::from_secs(1), queue.half_full()).await };
             runtime.as_ref().unwrap().block_on(waited).is_ok()
         };
         queue.offer(&event("CA1"));

@@ -13,7 +13,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,7 +166,8 @@ impl Spill {
             if !is_events || self.files.iter().any(|file| file.path == path) {
                 continue;
             }
-            let Ok(Some(mut file)) = OpenFile::lock(self.next, path, OpenOptions::new().read(true).write(true))
+            let Ok(Some(mut file)) =
+                OpenFile::lock(self.next, path, OpenOptions::new().read(true).write(true))
             else {
                 continue;
             };
@@ -191,7 +192,8 @@ impl Spill {
             fs::create_dir_all(&self.folder)?;
             let path = self.folder.join(format!("{}.{EXTENSION}", writer.0));
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
+            // It tells who called whom.
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
             let file = OpenFile::lock(self.next, path, &options)?;
             // Another router may look into it at this very moment, and then removes it.
             let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
@@ -290,33 +292,29 @@ fn add(found: &mut Option<Adopted>, batch: &Batch<'_>, span: Span) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod samples {
     use super::*;
     use uuid::Uuid;
 
-    const WRITER: WriterId = WriterId(Uuid::from_u128(7));
-
-    struct Folder(PathBuf);
+    /// A folder that is removed again.
+    pub struct Folder(PathBuf);
 
     impl Folder {
-        fn new() -> Self {
+        /// A new one.
+        pub fn new() -> Self {
             let path = std::env::temp_dir().join(format!("dialplane-events-{}", Uuid::now_v7().simple()));
             fs::create_dir_all(&path).unwrap();
             Self(path)
         }
 
-        fn spill(&self, bytes_max: u64) -> Spill {
+        /// Where it is.
+        pub fn path(&self) -> &Path {
+            &self.0
+        }
+
+        /// Files in it.
+        pub fn spill(&self, bytes_max: u64) -> Spill {
             Spill::new(self.0.clone(), bytes_max, keys())
-        }
-
-        fn file(&self) -> PathBuf {
-            self.0.join(format!("{}.{EXTENSION}", WRITER.0))
-        }
-
-        /// The names' endings of what lies in it.
-        fn holds(&self) -> Vec<String> {
-            let entries = fs::read_dir(&self.0).unwrap();
-            entries.map(|entry| entry.unwrap().path().extension().unwrap().to_str().unwrap().to_owned()).collect()
         }
     }
 
@@ -326,8 +324,29 @@ mod tests {
         }
     }
 
-    fn keys() -> Arc<Keyring> {
+    /// The key of all tests.
+    pub fn keys() -> Arc<Keyring> {
         Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{Folder, keys};
+    use super::*;
+    use uuid::Uuid;
+
+    const WRITER: WriterId = WriterId(Uuid::from_u128(7));
+
+    /// The file of the writer.
+    fn file(folder: &Folder) -> PathBuf {
+        folder.path().join(format!("{}.{EXTENSION}", WRITER.0))
+    }
+
+    /// The names' endings of what lies in a folder.
+    fn holds(folder: &Folder) -> Vec<String> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path().extension().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     fn batch(sequence: u64) -> Vec<u8> {
@@ -369,9 +388,11 @@ mod tests {
         let check = |damage: &dyn Fn(&File), expected: Option<(u64, Vec<bool>)>, torn: u64| {
             let folder = Folder::new();
             let mut spill = folder.spill(10_000);
-            (1..=3).for_each(|sequence| drop(spill.append(WRITER, &batch(sequence)).unwrap()));
+            for sequence in 1..=3 {
+                spill.append(WRITER, &batch(sequence)).unwrap();
+            }
             drop(spill);
-            damage(&OpenOptions::new().write(true).open(folder.file()).unwrap());
+            damage(&OpenOptions::new().write(true).open(file(&folder)).unwrap());
             assert_eq!(found(&mut folder.spill(10_000)), (expected, torn));
         };
         check(&|_| {}, Some((1, vec![true; 3])), 0);
@@ -388,26 +409,27 @@ mod tests {
     fn a_file_goes_when_all_that_it_holds_is_stored() {
         let folder = Folder::new();
         let mut spill = folder.spill(10_000);
-        let spans: Vec<Span> = (1..=2).map(|sequence| spill.append(WRITER, &batch(sequence)).unwrap()).collect();
+        let spans: Vec<Span> =
+            (1..=2).map(|sequence| spill.append(WRITER, &batch(sequence)).unwrap()).collect();
         spill.free(spans[0]);
         assert!(spill.bytes() > 0);
         spill.free(spans[1]);
-        assert_eq!((spill.bytes(), fs::metadata(folder.file()).unwrap().len()), (0, 0));
+        assert_eq!((spill.bytes(), fs::metadata(file(&folder)).unwrap().len()), (0, 0));
         let span = spill.append(WRITER, &batch(3)).unwrap();
         assert_eq!(spill.read(span).unwrap(), batch(3));
         drop(spill);
         let mut next = folder.spill(10_000);
         let (adopted, _) = next.adopt(|_| false).unwrap();
         adopted[0].batches.iter().flatten().for_each(|span| next.free(*span));
-        assert_eq!(folder.holds(), Vec::<String>::new());
+        assert_eq!(holds(&folder), Vec::<String>::new());
     }
 
     #[test]
     fn what_cant_be_read_is_kept_for_somebody_to_look_at() {
         let folder = Folder::new();
-        fs::write(folder.file(), b"no batches at all").unwrap();
+        fs::write(file(&folder), b"no batches at all").unwrap();
         assert_eq!(found(&mut folder.spill(10_000)), (None, 1));
-        assert_eq!(folder.holds(), [REJECTED]);
+        assert_eq!(holds(&folder), [REJECTED]);
     }
 
     #[test]
@@ -423,7 +445,7 @@ mod tests {
     #[test]
     fn a_folder_that_isnt_one_is_an_error_and_nothing_else() {
         let folder = Folder::new();
-        let path = folder.0.join("file.txt");
+        let path = folder.path().join("file.txt");
         fs::write(&path, b"").unwrap();
         let mut spill = Spill::new(path.join("below"), 10_000, keys());
         assert!(matches!(spill.append(WRITER, &batch(1)), Err(SpillError::System(_))));
@@ -438,6 +460,6 @@ mod tests {
         let span = spill.append(WRITER, &batch(1)).unwrap();
         spill.free(span);
         drop(spill);
-        assert_eq!(folder.holds(), Vec::<String>::new());
+        assert_eq!(holds(&folder), Vec::<String>::new());
     }
 }

@@ -122,8 +122,10 @@ mod tests {
 
     #[test]
     fn an_amount_is_whole_or_isnt_told() {
-        let cost = |amount: &str| Cost { amount: amount.to_owned().into(), currency: "USD".into(), stages: vec![] };
-        let told = |amount: &str| report(&Report { cost: Some(cost(amount)), ..Report::default() }).cost.is_some();
+        let cost =
+            |amount: &str| Cost { amount: amount.to_owned().into(), currency: "USD".into(), stages: vec![] };
+        let told =
+            |amount: &str| report(&Report { cost: Some(cost(amount)), ..Report::default() }).cost.is_some();
         assert!(told("0.0085") && !told(&"9".repeat(TEXT_BYTES_MAX + 1)));
     }
 

@@ -47,6 +47,9 @@ const LOOKS_MAX: usize = 256;
 /// How often it is logged that events are lost.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
+/// What a batch takes in memory besides its events, at most.
+const BESIDES_EVENTS_BYTES: usize = 256;
+
 /// Batches in memory that aren't stored yet: what comes in a second of ten thousand calls a second, ten times over. With a
 /// folder, more than half of it goes to the file.
 pub const MEMORY_BYTES_MAX: usize = 16 << 20;
@@ -297,17 +300,22 @@ impl Writer {
     /// Numbers and signs a batch and keeps it until it is stored, where there is room. Without room the newest are lost, before
     /// they have a number: a number that was given is accounted for, and what came first isn't worth less.
     fn keep(&mut self, frames: &[u8], events: u64, now: Instant) {
-        if let Err(why) = self.make_room(frames.len()) {
+        if let Err(why) = self.make_room(frames.len() + BESIDES_EVENTS_BYTES) {
             self.metrics().dropped(why, events);
             if now >= self.log_at {
                 self.log_at = now + LOG_EVERY;
                 let reason = why.label();
-                tracing::error!(reason, events, "events of calls are lost: see dialplane_router_call_events_dropped_total");
+                tracing::error!(
+                    reason,
+                    events,
+                    "events of calls are lost: see dialplane_router_call_events_dropped_total"
+                );
             }
             return;
         }
         let keys = &self.parts.webhooks.keys;
-        self.unstored.push(events, now, |(writer, sequence)| Batch { writer, sequence, events: frames }.sign(keys));
+        self.unstored
+            .push(events, now, |(writer, sequence)| Batch { writer, sequence, events: frames }.sign(keys));
     }
 
     /// Makes room in memory for so many bytes more: in a file, or by what Redis has.
@@ -409,5 +417,109 @@ async fn done(link: &mut Option<Link>) -> Done {
     match link {
         Some(link) => link.done().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::samples::event;
+    use crate::events::spill::samples::{Folder, keys};
+    use crate::outbound::Outbound;
+    use crate::webhook::Origins;
+    use dialplane_common::calls::event::CallEvent;
+
+    const MEMORY: usize = 4_000;
+
+    /// A writer without Redis.
+    fn writer(spill: Option<Spill>) -> Writer {
+        let outbound = Outbound::default();
+        let webhooks = Webhooks::new(keys(), Origins::default(), Duration::from_secs(1), outbound).unwrap();
+        let (webhooks, queue) = (Arc::new(webhooks), Arc::new(Queue::new(1, 0)));
+        Writer::new(Parts { webhooks, queue, link: None, spill, memory_bytes_max: MEMORY })
+    }
+
+    /// Offers events, each in a batch of its own.
+    fn offer(writer: &mut Writer, events: usize) {
+        for _ in 0..events {
+            writer.parts.queue.offer(&event("CA1"));
+            writer.gather(true, Instant::now());
+        }
+    }
+
+    /// How many events were dropped, checked against what the writer has kept: of all that was offered, nothing is neither.
+    fn check_dropped(writer: &mut Writer, offered: u64, why: Dropped) {
+        let dropped = writer.metrics().dropped_sum();
+        let kept: Vec<u64> =
+            std::iter::from_fn(|| writer.unstored.next()).map(|(_, sequence)| sequence).collect();
+        assert!(dropped > 0, "{why:?}");
+        assert_eq!(kept, (1..=offered - dropped).collect::<Vec<_>>(), "{why:?}: no hole");
+        let text = writer.parts.webhooks.metrics.encode().unwrap();
+        let series = format!("call_events_dropped_total{{reason=\"{}\"}} {dropped}\n", why.label());
+        assert!(text.contains(&series), "{series}");
+    }
+
+    #[test]
+    fn where_there_is_no_room_the_newest_are_lost_and_counted() {
+        let folder = Folder::new();
+        let nowhere = folder.path().join("file");
+        std::fs::write(&nowhere, b"").unwrap();
+        let spill = |path: std::path::PathBuf, bytes| Spill::new(path, bytes, keys());
+        let cases = [
+            (None, Dropped::MemoryFull),
+            (Some(spill(folder.path().join("events"), 1_000)), Dropped::FileFull),
+            (Some(spill(nowhere.join("events"), 1_000)), Dropped::FileError),
+        ];
+        for (spill, why) in cases {
+            let mut writer = writer(spill);
+            offer(&mut writer, 100);
+            assert!(writer.unstored.memory_bytes() <= MEMORY);
+            check_dropped(&mut writer, 100, why);
+        }
+    }
+
+    #[test]
+    fn with_a_folder_more_than_half_of_the_memory_goes_there() {
+        let folder = Folder::new();
+        let mut writer = writer(Some(folder.spill(1_000_000)));
+        offer(&mut writer, 100);
+        assert!(writer.unstored.memory_bytes() <= MEMORY / 2);
+        assert_eq!((writer.unstored.waiting(), writer.metrics().dropped_sum()), (100, 0));
+        let first = writer.unstored.next().unwrap();
+        let bytes = writer.from_file(first).unwrap();
+        let batch = Batch::verify(&bytes, writer.keys()).unwrap();
+        assert_eq!((batch.writer, batch.sequence), (writer.own, 1));
+        assert_eq!(CallEvent::read_all(batch.events).collect::<Vec<_>>(), [Ok(event("CA1"))]);
+    }
+
+    #[test]
+    fn a_batch_that_cant_be_read_back_leaves_an_empty_one_in_its_place() {
+        let folder = Folder::new();
+        let mut writer = writer(Some(folder.spill(1_000_000)));
+        offer(&mut writer, 100);
+        let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
+        let first = writer.unstored.next().unwrap();
+        assert_eq!(writer.from_file(first), None);
+        let Some((Place::Memory(bytes), 0)) = writer.unstored.place(first) else { panic!("an empty batch") };
+        let batch = Batch::verify(bytes, writer.keys()).unwrap();
+        assert_eq!((batch.writer, batch.sequence, batch.events), (writer.own, 1, &[][..]));
+        assert_eq!(writer.metrics().dropped_sum(), 1);
+    }
+
+    #[test]
+    fn what_is_there_at_the_end_goes_to_the_file_and_is_lost_without_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = Folder::new();
+        for (spill, lost) in [(Some(folder.spill(1_000_000)), 0), (None, 1)] {
+            let mut writer = writer(spill);
+            writer.parts.queue.offer(&event("CA1"));
+            let webhooks = Arc::clone(&writer.parts.webhooks);
+            runtime.block_on(writer.finish(Duration::ZERO));
+            assert_eq!(webhooks.metrics.events.dropped_sum(), lost);
+            drop(writer);
+        }
+        let (adopted, torn) = folder.spill(1_000_000).adopt(|_| false).unwrap();
+        assert_eq!((adopted.len(), adopted[0].batches.len(), torn), (1, 1, 0));
     }
 }

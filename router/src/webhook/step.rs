@@ -3,9 +3,9 @@
 use dialplane_common::call::InboundCall;
 use dialplane_common::calls::event::Decided;
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, HostedAgent};
+use dialplane_common::ids::AgentId;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::provider::reply::{Action, After, Refusal, Reply};
-use dialplane_common::ids::AgentId;
 use dialplane_common::provider::{AFTER, provider};
 use dialplane_common::route::{Step, choose};
 
