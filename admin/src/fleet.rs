@@ -261,6 +261,7 @@ mod tests {
             unreadable_records: 0,
             wants_checkpoint: false,
             digest_alarm: false,
+            events_dropped: None,
         };
         serde_json::to_string(&report).unwrap()
     }

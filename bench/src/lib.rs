@@ -13,6 +13,7 @@ pub mod cores;
 pub mod counts;
 pub mod crash;
 pub mod documents;
+pub mod events;
 pub mod feed;
 pub mod footprint;
 pub mod histogram;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::events::{self, Events};
 use crate::follower::{Follower, Jitter, Standing};
 use crate::keeper::Keeper;
 use crate::ops::{self, Ops};
@@ -21,6 +22,9 @@ use crate::server::{self, Listeners, Phase, listen};
 use crate::snapshot::file;
 use crate::tls::Acceptor;
 use crate::webhook::Webhooks;
+
+/// How long the end waits for Redis to take the last events. A Redis that is there takes them in milliseconds.
+const EVENTS_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Why the router can't start.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +140,7 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
         }
     }
 
+    let events = start_events(&config, &webhooks)?;
     let workers = server::start(&listeners, &webhooks, &config)?;
     let ops_serve = control.spawn(ops::serve(ops_listener.try_clone()?, ops));
     let successors = match &config.handover_socket {
@@ -169,6 +174,9 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     let open = workers.drain();
     // After the webhooks, which give it what to do; what they wait for is within their own time.
     webhooks.outbound.drain(config.drain.timeout);
+    if let Some(events) = events {
+        events.stop(config.drain.timeout.min(EVENTS_STOP_MAX));
+    }
     control.shutdown_timeout(Duration::from_secs(1));
     drop(alone);
     if let Some(keeper) = keeper {
@@ -249,7 +257,14 @@ fn bind(
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
     let outbound = Outbound::start(config.outbound.clone())?;
     let (keys, origins) = (Arc::clone(&config.keys), config.origins.clone());
-    Ok(Webhooks::new(keys, origins, config.limits.body_timeout, outbound)?)
+    let events = config.events.as_ref().map(|_| Events::on(config.workers)).unwrap_or_default();
+    Ok(Webhooks { events, ..Webhooks::new(keys, origins, config.limits.body_timeout, outbound)? })
+}
+
+fn start_events(config: &Config, webhooks: &Arc<Webhooks>) -> std::io::Result<Option<events::Running>> {
+    let Some(settings) = &config.events else { return Ok(None) };
+    let redis = config.redis.clone().map(|client| (client, &*config.redis_namespace));
+    events::start(settings, webhooks, redis)
 }
 
 /// Serves what the file holds. Without Redis there is nothing else; with it, a file that can't be used is a warning.

@@ -12,6 +12,7 @@ use dialplane_common::provider::PROVIDERS;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::rest::base;
 
+use crate::events;
 use crate::network::Network;
 use crate::outbound::settings::{self, Settings};
 use crate::telemetry::LogFormat;
@@ -66,6 +67,22 @@ pub struct Arguments {
     /// The router's name in the fleet; the same after a restart. Default: host name and webhook port.
     #[arg(long, env = "ROUTER_ID")]
     id: Option<String>,
+
+    /// Whether the admin plane is told what happens to calls, over Redis: on or off.
+    #[arg(long, env = "ROUTER_EVENTS", default_value = "on")]
+    events: String,
+
+    /// Batches of events that the stream in Redis may hold before routers keep the next ones themselves.
+    #[arg(long, env = "ROUTER_EVENTS_STREAM_MAX", default_value = "100000")]
+    events_stream_max: String,
+
+    /// Folder where events wait that Redis doesn't take, also for the next router to send. Without one they wait in memory.
+    #[arg(long, env = "ROUTER_EVENTS_FOLDER")]
+    events_folder: Option<OsString>,
+
+    /// Bytes of all files in that folder.
+    #[arg(long, env = "ROUTER_EVENTS_FOLDER_BYTES_MAX", default_value = "268435456")]
+    events_folder_bytes_max: String,
 
     /// Threads that answer. Default: one for each processor.
     #[arg(long, env = "ROUTER_WORKERS")]
@@ -151,6 +168,8 @@ pub struct Config {
     pub redis_namespace: String,
     /// The router's name, if one was given.
     pub id: Option<String>,
+    /// What becomes of events; absent when they are off.
+    pub events: Option<events::Settings>,
     /// Threads that answer.
     pub workers: usize,
     /// Limits on connections and requests.
@@ -241,6 +260,30 @@ impl Arguments {
             let wanted = "wanted REDIS_URL or ROUTER_SNAPSHOT_FILE: there is nothing to serve without either";
             return Err(ConfigError { setting: "REDIS_URL", value: None, wanted: wanted.into() });
         }
+        let folder = self.events_folder.filter(|path| !path.is_empty()).map(PathBuf::from);
+        let on_way = redis.is_some() || folder.is_some();
+        let events = events::Settings {
+            stream_max: within("ROUTER_EVENTS_STREAM_MAX", &self.events_stream_max, 1, 100_000_000)?,
+            folder,
+            folder_bytes_max: within(
+                "ROUTER_EVENTS_FOLDER_BYTES_MAX",
+                &self.events_folder_bytes_max,
+                0,
+                1 << 50,
+            )? as u64,
+        };
+        let events = match &*self.events {
+            "on" => on_way.then_some(events),
+            "off" => None,
+            text => {
+                let value = Some(text.to_owned());
+                return Err(ConfigError {
+                    setting: "ROUTER_EVENTS",
+                    value,
+                    wanted: "wanted on or off".into(),
+                });
+            }
+        };
         let outbound = outbound(&list(&self.tool_private_networks), self.tool_ca_file)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
@@ -257,6 +300,7 @@ impl Arguments {
             redis,
             redis_namespace: namespace(&self.redis_namespace)?,
             id: self.id.filter(|id| !id.is_empty()),
+            events,
             workers: self.workers.map_or(Ok(processors), |text| within("ROUTER_WORKERS", &text, 1, 1024))?,
             limits: Limits {
                 connections_max: within("ROUTER_CONNECTIONS_MAX", &self.connections_max, 1, 10_000_000)?,
@@ -374,6 +418,8 @@ mod tests {
             ["--tool-private-networks", ""],
             ["--tool-ca-file", ""],
             ["--tls-listen", ""],
+            ["--events", "on"],
+            ["--events-folder", ""],
             ["--log-format", "text"],
         ];
         let usual = usual.iter().filter(|[flag, _]| *flag != changed[0]).chain([changed]).flatten();
@@ -410,6 +456,16 @@ mod tests {
             "ROUTER_TLS_LISTEN=\"8443\": wanted an address like 0.0.0.0:8443"
         );
         assert!(line(&["--redis-namespace", "a b"]).starts_with("REDIS_NAMESPACE=\"a b\": "));
+    }
+
+    #[test]
+    fn events_want_somewhere_to_go() {
+        let is_on = |changed: &[&str; 2]| check(changed).unwrap().events.is_some();
+        assert!(!is_on(&["--events", "on"]), "there is neither Redis nor a folder");
+        assert!(is_on(&["--redis-url", "redis://127.0.0.1:6379"]));
+        assert!(is_on(&["--events-folder", "x"]));
+        let line = check(&["--events", "maybe"]).unwrap_err().to_string();
+        assert_eq!(line, "ROUTER_EVENTS=\"maybe\": wanted on or off");
     }
 
     #[test]

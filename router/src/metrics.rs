@@ -9,6 +9,7 @@ use prometheus::{
     Registry,
 };
 
+use crate::events::metrics::EventMetrics;
 use crate::outbound::failure::Failure;
 use crate::outcome::Outcome;
 use crate::snapshot::Snapshot;
@@ -85,6 +86,8 @@ pub struct Metrics {
     /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
+    /// What is noted of calls.
+    pub events: EventMetrics,
     /// TLS.
     pub tls: TlsMetrics,
     /// How long what is ready waits for a worker's turn.
@@ -318,6 +321,7 @@ impl Metrics {
             )?,
             connections: register.gauge("connections", "Open webhook connections.")?,
             connections_refused,
+            events: EventMetrics::new(&registry)?,
             tls: TlsMetrics::new(&register)?,
             lag: register.add(Histogram::with_opts(lag.buckets(LAG_BUCKETS_S.to_vec()))?)?,
             revision: register
@@ -415,7 +419,7 @@ const fn label(refused: Refused) -> &'static str {
     }
 }
 
-fn prefixed(name: &str) -> String {
+pub(crate) fn prefixed(name: &str) -> String {
     format!("dialplane_router_{name}")
 }
 

@@ -53,6 +53,8 @@ pub struct Router {
     wants_checkpoint: bool,
     /// Its digest differs from the feed's again after a reload.
     digest_alarm: bool,
+    /// Events of calls that it lost since it started; null while it keeps none.
+    events_dropped: Option<u64>,
     /// Milliseconds since it reported.
     seen_ms_ago: u64,
     /// Whether it has reported lately; the others aren't waited for.
@@ -114,6 +116,7 @@ fn view(fleet: &FleetView, router: &RouterView, newest: u64) -> Router {
         unreadable_records,
         wants_checkpoint,
         digest_alarm,
+        events_dropped,
     } = router.report.clone();
     let current = serving.filter(|serving| Some(serving.epoch) == fleet.epoch);
     Router {
@@ -129,6 +132,7 @@ fn view(fleet: &FleetView, router: &RouterView, newest: u64) -> Router {
         unreadable_records,
         wants_checkpoint,
         digest_alarm,
+        events_dropped,
         seen_ms_ago: fleet.age_ms(router),
         live: fleet.is_live(router),
         current: current.is_some(),

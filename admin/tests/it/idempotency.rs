@@ -161,6 +161,7 @@ async fn report_a_router(admin: &Admin, is_there: bool) {
         unreadable_records: 0,
         wants_checkpoint: false,
         digest_alarm: false,
+        events_dropped: None,
     };
     let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await.unwrap();
     let mut told = redis::pipe();

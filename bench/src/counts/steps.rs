@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dialplane_common::call::Caller;
+use dialplane_common::calls::event::{Action as Told, CallEvent, Decided, What};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::keyring::Keyring;
 use dialplane_common::feed::message::Delta;
@@ -19,6 +20,7 @@ use dialplane_common::provider::reply::{Action, Reply};
 use dialplane_common::provider::request::WebhookRequest;
 use dialplane_common::route::{Date, Facts, Holiday, Hours, Interval, Weekly, decide, next_opening, open_at};
 use dialplane_common::time::UnixMillis;
+use dialplane_router::events::queue::{QUEUE_BYTES, Queue};
 use dialplane_router::outbound::Outbound;
 use dialplane_router::snapshot::Snapshot;
 use dialplane_router::webhook::{Endpoint, Origins, Peer, Reaction, Received, Webhooks, endpoint};
@@ -30,6 +32,9 @@ use crate::feed::Feed;
 use crate::population::Population;
 use crate::system::FEED_KEY;
 use crate::workload::ACCOUNT;
+
+/// The writer comes by after so many events.
+const EVENTS_TAKEN: u32 = 500;
 
 /// When all calls come: 2026-11-18, a Wednesday.
 const NOW: UnixMillis = UnixMillis(1_795_000_000_000);
@@ -172,6 +177,29 @@ impl Fixture {
             fallback: None,
         };
         measure.step("render", || drop(black_box(twilio.render(black_box(&reply)))));
+        let decided = Decided { action: Told::Agent, agent: None, is_closed: false, is_over_limit: false };
+        let event = CallEvent {
+            at_ms: NOW.0,
+            provider: twilio.name().into(),
+            account: ACCOUNT,
+            tenant: Some(owner.0),
+            number: Some(number.id()),
+            call_id: (&*call.call_id).into(),
+            carrier_call_id: None,
+            to: (&*call.to).into(),
+            from: (&*call.from).into(),
+            what: What::Offered(decided),
+        };
+        let events = Queue::new(1, QUEUE_BYTES);
+        let (mut spare, mut taken, mut offered) = (events.spare(), Vec::with_capacity(QUEUE_BYTES), 0_u32);
+        measure.step("event", || {
+            events.offer(black_box(&event));
+            offered += 1;
+            if offered % EVENTS_TAKEN == 0 {
+                taken.clear();
+                events.take(&mut spare, &mut taken);
+            }
+        });
         let mut indexes = 0..;
         measure.step("answer", || self.answer(&snapshot, indexes.next().unwrap_or_default()));
         Ok(())

@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod client;
+mod events;
 pub mod server;
 pub mod traffic;
 
@@ -39,6 +40,9 @@ pub struct Options {
     /// Different requests, each for another number.
     #[arg(long, default_value_t = 20_000)]
     requests: u64,
+    /// The router with events beside the router without, instead of beside hyper.
+    #[arg(long)]
+    events: bool,
 }
 
 /// Measures and prints.
@@ -55,6 +59,9 @@ pub fn run(options: &Options) -> Result<(), String> {
         duration: Duration::from_secs(options.seconds),
     };
     pin_client();
+    if options.events {
+        return events::run(options, &file, &traffic);
+    }
     let (router, bare) = (start_router(&file), start_bare());
     // Once without counting, for caches and the allocator.
     bare.measure(&traffic)?;

@@ -8,6 +8,7 @@ mod alone;
 mod answers;
 mod bad_input;
 mod call;
+mod events;
 mod explain;
 mod faults;
 mod feed;

@@ -16,6 +16,9 @@ pub const EVENT_BYTES_MAX: usize = 4 << 10;
 /// No text of an event is longer, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
+/// The provider of a call that was asked about over the router's own API, `/v1/route`.
+pub const OWN_API: &str = "api";
+
 const LENGTH_BYTES: usize = 4;
 
 /// Something that happened to a call, or to a text message.
@@ -23,10 +26,11 @@ const LENGTH_BYTES: usize = 4;
 pub struct CallEvent<'a> {
     /// When the router got to know it, by its clock: milliseconds since 1970.
     pub at_ms: i64,
-    /// Whose webhook it was: the provider's name.
+    /// Whose webhook it was: the provider's name; [`OWN_API`] for a request of the router's own API.
     #[serde(borrow)]
     pub provider: Cow<'a, str>,
-    /// The account that proved to have sent it.
+    /// The account that proved to have sent it. Where a token of the router's own API proved it instead, its tenant's id, or
+    /// nothing but zeros for an operator's: call ids of different tenants stay apart.
     pub account: AccountId,
     /// Whose call it is; absent when nobody has the number, or the webhook doesn't say which was called.
     pub tenant: Option<TenantId>,
@@ -153,6 +157,12 @@ impl<'a> CallEvent<'a> {
 #[error("an event that this version can't read")]
 pub struct Unreadable;
 
+/// How many bytes the first of several frames takes; `None` where there is none, or its length makes no sense.
+#[must_use]
+pub fn first_frame_bytes(frames: &[u8]) -> Option<usize> {
+    split_frame(frames).map(|(frame, _)| LENGTH_BYTES + frame.len())
+}
+
 fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;
     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
@@ -203,6 +213,9 @@ mod tests {
         assert!(event("a").write(&mut frames) && event("b").write(&mut frames));
         let read: Vec<_> = CallEvent::read_all(&frames).collect();
         assert_eq!(read, [Ok(event("a")), Ok(event("b"))]);
+        let first = first_frame_bytes(&frames).unwrap();
+        assert_eq!(CallEvent::read_all(&frames[first..]).next(), Some(Ok(event("b"))));
+        assert_eq!(first_frame_bytes(&frames[..first - 1]), None);
     }
 
     #[test]

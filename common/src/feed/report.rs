@@ -29,6 +29,9 @@ pub struct RouterReport {
     pub wants_checkpoint: bool,
     /// Its digest differs from the feed's again after a reload.
     pub digest_alarm: bool,
+    /// Events of calls that it lost since it started; absent while it keeps none, and from routers that don't say.
+    #[serde(default)]
+    pub events_dropped: Option<u64>,
 }
 
 /// A state that a router serves.

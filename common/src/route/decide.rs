@@ -55,6 +55,8 @@ pub struct Decision<'a> {
     pub chain: &'a [Step],
     /// Whether the location is open; absent when no rule asked.
     pub open: Option<OpenState>,
+    /// Whether the rule that held asked for a limit that is reached.
+    pub over_limit: bool,
 }
 
 const BUILTIN: &[Step] = &[Step::Agent { agent: None }];
@@ -91,12 +93,14 @@ pub fn decide<'a>(subject: &Subject<'a>, facts: &Facts<'_>) -> Decision<'a> {
     let scopes = [Scope::Number, Scope::Tenant, Scope::Platform];
     let set = scopes.into_iter().zip(subject.rules).find_map(|(scope, rules)| Some((scope, rules?)));
     let Some((scope, rules)) = set else {
-        return Decision { scope: Scope::Builtin, rule: None, chain: BUILTIN, open: None };
+        return Decision { scope: Scope::Builtin, rule: None, chain: BUILTIN, open: None, over_limit: false };
     };
     let mut open = None;
     let mut state = || *open.get_or_insert_with(|| open_at(&subject.hours, subject.zone, facts.now));
     let rule = rules.iter().position(|rule| failing_with(&rule.when, subject, facts, &mut state).is_none());
-    Decision { scope, rule, chain: rule.map_or(&[], |index| &rules[index].then), open }
+    let held = rule.map(|index| &rules[index]);
+    let over_limit = held.is_some_and(|rule| rule.when.over_limit.is_some());
+    Decision { scope, rule, chain: held.map_or(&[], |rule| &rule.then), open, over_limit }
 }
 
 /// A part of a condition.
@@ -222,6 +226,7 @@ mod tests {
             let facts = Facts { live: &Full, ..facts(Caller::Withheld) };
             let decision = decide(&subject([Some(&rules), None, None], &hours), &facts);
             assert_eq!(decision.rule.is_some(), expected, "{when:?}");
+            assert_eq!(decision.over_limit, expected && when.over_limit.is_some(), "{when:?}");
         };
         let limit = |scope| Condition { over_limit: Some(scope), ..Condition::default() };
         check(limit(LimitScope::Number), true);

@@ -115,8 +115,12 @@ impl Follower {
                     tracing::info!("following the feed");
                     let began = tokio::time::Instant::now();
                     self.connected(true);
-                    let reporter =
-                        reporter::run(source.connection(), self.keys.clone(), self.standing.subscribe());
+                    let reporter = reporter::run(
+                        source.connection(),
+                        self.keys.clone(),
+                        Arc::clone(&self.webhooks),
+                        self.standing.subscribe(),
+                    );
                     let reporter = tokio::spawn(reporter);
                     let Err(error) = self.follow(source, doorbell).await;
                     reporter.abort();

@@ -1,6 +1,6 @@
 //! Tells the fleet how this router stands: at each change, and once a second as a sign of life.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dialplane_common::feed::FEED_VERSION;
@@ -9,6 +9,8 @@ use dialplane_common::feed::report::{FORGET_MS, RouterReport, Serving};
 use redis::Script;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::watch;
+
+use crate::webhook::Webhooks;
 
 const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +52,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn report(&self) -> RouterReport {
+    fn report(&self, webhooks: &Webhooks) -> RouterReport {
         RouterReport {
             id: self.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -60,14 +62,20 @@ impl Standing {
             unreadable_records: self.unreadable_records as u64,
             wants_checkpoint: self.wants_checkpoint,
             digest_alarm: self.digest_alarm,
+            events_dropped: webhooks.events.is_on().then(|| webhooks.metrics.events.dropped_sum()),
         }
     }
 }
 
 /// Reports until Redis fails. While one report is under way, changes gather and go into the next.
-pub async fn run(mut connection: MultiplexedConnection, keys: Keys, mut standing: watch::Receiver<Standing>) {
+pub async fn run(
+    mut connection: MultiplexedConnection,
+    keys: Keys,
+    webhooks: Arc<Webhooks>,
+    mut standing: watch::Receiver<Standing>,
+) {
     loop {
-        let report = standing.borrow_and_update().report();
+        let report = standing.borrow_and_update().report(&webhooks);
         let Ok(json) = serde_json::to_string(&report) else { return };
         let mut call = REPORT.key(keys.routers());
         call.key(keys.routers_seen()).arg(&report.id).arg(json).arg(FORGET_MS).arg(keys.reports());

@@ -10,12 +10,13 @@ mod route;
 use bytes::Bytes;
 use dialplane_common::feed::record::{PLATFORM, TokenHash, TokenHolder};
 use dialplane_common::ids::TenantId;
-use dialplane_common::time::UnixSeconds;
+use dialplane_common::time::{UnixMillis, UnixSeconds};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use problem::Problem;
 
+use crate::events::Events;
 use crate::live::LiveCallCounts;
 use crate::snapshot::Snapshot;
 
@@ -79,7 +80,7 @@ pub struct Request<'a> {
     /// The body.
     pub body: &'a [u8],
     /// When it came.
-    pub now: UnixSeconds,
+    pub now: UnixMillis,
 }
 
 /// Answers a request. Waits for nothing.
@@ -88,6 +89,7 @@ pub fn answer(
     request: &Request<'_>,
     snapshot: Option<&Snapshot>,
     live: &LiveCallCounts,
+    events: &Events,
 ) -> Response<Full<Bytes>> {
     let Request { resource, method, query, headers, body, now } = *request;
     let answer = || {
@@ -95,10 +97,10 @@ pub fn answer(
         if *method != resource.method() {
             return Err(Problem::Method(resource.method()));
         }
-        let asker = asker(snapshot, headers, now)?;
+        let asker = asker(snapshot, headers, now.seconds())?;
         match resource {
-            Resource::Route => route::answer(live, snapshot, asker, body, now),
-            Resource::Config(number) => config::answer(snapshot, asker, number, query, now),
+            Resource::Route => route::answer((live, events), snapshot, asker, body, now),
+            Resource::Config(number) => config::answer(snapshot, asker, number, query, now.seconds()),
         }
     };
     match answer() {

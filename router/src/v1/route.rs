@@ -11,19 +11,22 @@
 //! A call that isn't routed has an outcome that says why, and a route that rejects it.
 
 use dialplane_common::call::{self, Caller};
+use dialplane_common::calls::event::{CallEvent, Decided, OWN_API, What};
 use dialplane_common::feed::record::TokenHolder;
-use dialplane_common::ids::{PhoneNumberId, TenantId};
+use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use dialplane_common::provider::reply::Refusal;
-use dialplane_common::route::{Facts, Step, choose, decide};
-use dialplane_common::time::UnixSeconds;
+use dialplane_common::route::{Decision, Facts, Step, choose, decide};
+use dialplane_common::time::UnixMillis;
 use dialplane_common::wire::StepView;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::sees;
+use crate::events::{Events, text};
 use crate::live::{Limited, LiveCallCounts};
 use crate::outcome::Outcome;
 use crate::snapshot::{Number, Snapshot, Tenant};
+use crate::webhook::tell;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,11 +56,11 @@ struct RuleView {
 }
 
 pub(super) fn answer(
-    live: &LiveCallCounts,
+    (live, events): (&LiveCallCounts, &Events),
     snapshot: &Snapshot,
     asker: TokenHolder,
     body: &[u8],
-    now: UnixSeconds,
+    now: UnixMillis,
 ) -> Result<Vec<u8>, Problem> {
     if matches!(asker, TokenHolder::Agent(..)) {
         return Err(Problem::Forbidden);
@@ -79,7 +82,7 @@ pub(super) fn answer(
         rule: None,
         route: Vec::new(),
     };
-    match owner(snapshot, asker, &request.to) {
+    let what = match owner(snapshot, asker, &request.to) {
         Ok((tenant_id, tenant, number)) => {
             response.tenant_id = Some(tenant_id);
             response.phone_number_id = number.map(Number::id);
@@ -87,29 +90,69 @@ pub(super) fn answer(
             let facts = Facts {
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
                 call_id: &request.call_id,
-                now,
-                live: &live.limits(limited, None, now),
+                now: now.seconds(),
+                live: &live.limits(limited, None, now.seconds()),
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });
             let own = number.and_then(Number::agent_id);
-            let steps = decision.chain.iter();
-            response.route =
-                steps.filter_map(|step| view(snapshot, tenant_id, own, &request.call_id, step)).collect();
-            if response.route.is_empty() {
-                response.refuse(Refusal::NoRoute);
+            let view = |step| view(snapshot, tenant_id, own, &request.call_id, step);
+            response.route = decision.chain.iter().filter_map(view).map(|(view, _)| view).collect();
+            let first = decision.chain.iter().find_map(|step| Some((step, view(step)?.1)));
+            match first {
+                Some((step, agent)) => Some(offered(&decision, step, agent)),
+                None => response.refuse(Refusal::NoRoute),
             }
         }
         Err(refusal) => response.refuse(refusal),
+    };
+    if let Some(what) = what {
+        tell(events, &request, &response, asker, now, what);
     }
     serde_json::to_vec(&response).map_err(|error| Problem::Malformed(error.to_string()))
 }
 
 impl Response<'_> {
-    fn refuse(&mut self, refusal: Refusal) {
-        self.outcome = Outcome::from(refusal).label();
+    /// Rejects the call, and says what is told of that.
+    fn refuse(&mut self, refusal: Refusal) -> Option<What<'static>> {
+        let outcome = Outcome::from(refusal);
+        self.outcome = outcome.label();
         self.route = vec![StepView::reject(refusal.is_busy())];
+        tell::refused(outcome).map(What::Refused)
     }
+}
+
+fn offered(decision: &Decision<'_>, step: &Step, agent: Option<AgentId>) -> What<'static> {
+    let is_closed = decision.open.is_some_and(|state| !state.open);
+    let is_over_limit = decision.over_limit;
+    What::Offered(Decided { is_closed, is_over_limit, ..tell::decided(step, agent) })
+}
+
+/// Tells the admin plane of the call. Whoever asked is its account: call ids of different tenants stay apart.
+fn tell(
+    events: &Events,
+    request: &Request,
+    response: &Response<'_>,
+    asker: TokenHolder,
+    now: UnixMillis,
+    what: What<'_>,
+) {
+    let account = match asker {
+        TokenHolder::Operator => AccountId(uuid::Uuid::nil()),
+        TokenHolder::Tenant(tenant) | TokenHolder::Agent(tenant, _) => AccountId(tenant.0),
+    };
+    events.offer(&CallEvent {
+        at_ms: now.0,
+        provider: OWN_API.into(),
+        account,
+        tenant: response.tenant_id,
+        number: response.phone_number_id,
+        call_id: text::call_id(&request.call_id),
+        carrier_call_id: None,
+        to: text::called(&request.to, call::address(&request.to)),
+        from: text::caller(request.from.as_deref().unwrap_or_default()),
+        what,
+    });
 }
 
 /// Whose number it is, among those that whoever asks may know of.
@@ -136,21 +179,21 @@ fn owner<'s>(
     Ok((tenant_id, tenant, known))
 }
 
-/// A step with its agent found; `None` when it has none.
+/// A step with its agent found, and who that is; `None` when it has none.
 fn view<'s>(
     snapshot: &'s Snapshot,
     tenant: TenantId,
-    own: Option<dialplane_common::ids::AgentId>,
+    own: Option<AgentId>,
     call_id: &str,
     step: &'s Step,
-) -> Option<StepView<'s>> {
+) -> Option<(StepView<'s>, Option<AgentId>)> {
     let (id, version) = match step {
         Step::Agent { agent } => (agent.or(own)?, None),
         Step::Split { agents } => {
             let share = choose(agents, call_id)?;
             (share.agent, share.version.as_deref())
         }
-        other => return Some(StepView::of(other)),
+        other => return Some((StepView::of(other), None)),
     };
-    Some(StepView::agent(id, snapshot.agent(tenant, id)?, version))
+    Some((StepView::agent(id, snapshot.agent(tenant, id)?, version), Some(id)))
 }

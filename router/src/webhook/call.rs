@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use dialplane_common::call::{self, InboundCall};
+use dialplane_common::calls::event::{Decided, What};
 use dialplane_common::calls::report::{Progress, Report};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
@@ -16,7 +17,9 @@ use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
 use super::foreseen::Foreseen;
+use super::step::Taken;
 use super::{Endpoint, Reaction, Webhooks};
+use crate::events::text;
 use crate::live::Limited;
 use crate::outcome::{Answer, Outcome};
 use crate::snapshot::{Account, Number, Snapshot, Tenant};
@@ -82,13 +85,18 @@ impl<'a> Webhook<'a> {
 
     fn answer(&self, source: &Source<'a>, event: Event<'_>) -> Result<Answer, Answer> {
         Ok(match event {
-            Event::Call(call) => self.route(source, &call)?,
+            Event::Call(call) => self
+                .route(source, &call)
+                .inspect_err(|refused| self.tell_refused(source, &call, refused.outcome))?,
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
             Event::Status { call, status, report } => self.status(source, call.as_ref(), status, &report),
             Event::Message(message) => self.answer_message(source, &message),
-            Event::Continued { call, rendered, .. } => {
+            Event::Continued { call, rendered, report } => {
                 let known = self.owner(source, &call);
+                if let Some(report) = &report {
+                    self.tell(source, known.as_ref().ok(), &call, What::Reported(text::report(report)));
+                }
                 let outcome = known.err().map_or(Outcome::Answered, |refused| refused.outcome);
                 Answer::document(outcome, rendered)
             }
@@ -105,7 +113,10 @@ impl<'a> Webhook<'a> {
         let owner = self.active_owner(source, call)?;
         let call = &*owner.complete(call);
         let decision = self.decide(source, &owner, call);
-        let answer = self.take_step(source, &owner, call, decision.chain)?;
+        let Taken { answer, decided } = self.take_step(source, &owner, call, decision.chain)?;
+        let is_closed = decision.open.is_some_and(|state| !state.open);
+        let decided = Decided { is_closed, is_over_limit: decision.over_limit, ..decided };
+        self.tell(source, Some(&owner), call, What::Offered(decided));
         self.count(source, &owner, call, decision.chain);
         Ok(answer)
     }
@@ -162,7 +173,7 @@ impl<'a> Webhook<'a> {
 
     /// Whose number was called. Only numbers that are bound to the account count: an account proves who it is, not
     /// that it may speak of everybody's numbers.
-    fn owner(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
+    pub(super) fn owner(&self, source: &Source<'_>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
         let called = self.called(source, call);
         let known = called.and_then(|number| self.foreseen.number(number));
         let number = known.filter(|number| number.is_bound_to(source.account_id));
@@ -183,7 +194,7 @@ impl<'a> Webhook<'a> {
     }
 
     /// The called number: by the provider's own name of it, as it stands, or as a national one.
-    fn called(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Option<E164> {
+    fn called(&self, source: &Source<'_>, call: &InboundCall<'_>) -> Option<E164> {
         let named =
             call.number_id.as_deref().and_then(|id| self.snapshot.number_named(source.account_id, id));
         let code = source.account.record.calling_code;
@@ -205,14 +216,24 @@ impl<'a> Webhook<'a> {
         let tenant =
             self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let owner = Owner::new((remainder.tenant, tenant), remainder.number, number);
+        if let Some(report) = &end.report {
+            self.tell(source, Some(&owner), call, What::Reported(text::report(report)));
+        }
         let is_due = !tenant.suspended && remainder.is_next_due(end.result, self.now.seconds());
         let due = if is_due { &*remainder.rest } else { &[] };
         // A call that was answered can't be rejected any more: where nothing can be done, it ends.
         let doable =
             |step: &Step| !matches!(step, Step::Reject { .. }) && self.resolve(&owner, call, step).is_some();
         match due.iter().position(doable) {
-            Some(first) => self.take_step(source, &owner, call, &due[first..]),
+            Some(first) => {
+                let Taken { answer, decided } = self.take_step(source, &owner, call, &due[first..])?;
+                self.tell(source, Some(&owner), call, What::Continued(Some(decided)));
+                Ok(answer)
+            }
             None => {
+                if is_due {
+                    self.tell(source, Some(&owner), call, What::Continued(None));
+                }
                 let location = self.location(&owner, None);
                 let reply =
                     Reply { call, location: &location, action: Action::Hangup, after: None, fallback: None };
@@ -240,16 +261,24 @@ impl<'a> Webhook<'a> {
     ) -> Answer {
         let labels = [self.endpoint.provider.name(), status];
         self.router.metrics.call_statuses.with_label_values(&labels).inc();
-        if let (Some(call), Progress::Ended(_)) = (call, report.progress) {
+        // The end of a leg that was dialled for a call isn't the call's.
+        if let (Some(call), Progress::Ended(_), false) = (call, report.progress, report.is_outbound) {
             self.router.live.end(source.account_id, &call.call_id);
         }
-        self.acknowledge(source, call)
+        let owner = call.filter(|call| call.names_number()).map(|call| self.owner(source, call));
+        if let Some(call) = call {
+            let known = owner.as_ref().and_then(|owner| owner.as_ref().ok());
+            self.tell(source, known, call, What::Reported(text::report(report)));
+        }
+        self.acknowledged(owner.and_then(Result::err))
     }
 
     /// A text message: what its location says is sent back and passed on, where its calls are routed.
     fn answer_message(&self, source: &Source<'a>, message: &InboundCall<'_>) -> Answer {
         let (provider, kind) = (self.endpoint.provider, self.endpoint.kind);
-        let owner = match self.active_owner(source, message) {
+        let owner = self.active_owner(source, message);
+        self.tell(source, owner.as_ref().ok(), message, What::Message);
+        let owner = match owner {
             Ok(owner) => owner,
             Err(refused) => return Answer::document(refused.outcome, provider.acknowledge(kind)),
         };
@@ -266,7 +295,10 @@ impl<'a> Webhook<'a> {
     /// One that doesn't say which number was called is about no unknown one.
     fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
         let call = call.filter(|call| call.names_number());
-        let refused = call.and_then(|call| self.owner(source, call).err());
+        self.acknowledged(call.and_then(|call| self.owner(source, call).err()))
+    }
+
+    fn acknowledged(&self, refused: Option<Answer>) -> Answer {
         let outcome = refused.map_or(Outcome::Answered, |refused| refused.outcome);
         Answer::document(outcome, self.endpoint.provider.acknowledge(self.endpoint.kind))
     }

@@ -8,6 +8,7 @@ mod foreseen;
 mod origin;
 mod path;
 mod step;
+pub(crate) mod tell;
 mod tools;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use origin::{Origins, Peer};
 pub use path::{Endpoint, endpoint};
 pub use tools::ToolWork;
 
+use crate::events::Events;
 use crate::live::LiveCallCounts;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -53,6 +55,8 @@ pub struct Webhooks {
     pub large_bodies: LargeBodies,
     /// Calls under way, of those that have a limit.
     pub live: LiveCallCounts,
+    /// What is noted of calls; off unless somebody turns it on.
+    pub events: Events,
     /// Requests to tenants' tools and to providers.
     pub outbound: Outbound,
     /// What is counted.
@@ -88,6 +92,7 @@ impl Webhooks {
             body_timeout,
             large_bodies: LargeBodies::default(),
             live: LiveCallCounts::default(),
+            events: Events::default(),
             metrics: Metrics::new(outbound.metrics())?,
             outbound,
             unproven_logged_at: AtomicI64::default(),
@@ -184,9 +189,9 @@ impl Webhooks {
                     query: parts.uri.query().unwrap_or_default(),
                     headers: &parts.headers,
                     body: &body,
-                    now: now().seconds(),
+                    now: now(),
                 };
-                v1::answer(&request, self.store.load().as_deref(), &self.live)
+                v1::answer(&request, self.store.load().as_deref(), &self.live, &self.events)
             }
             Err(error) => closing(Answer::refusal(error.outcome(), error.to_string())),
         };

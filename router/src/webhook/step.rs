@@ -1,7 +1,9 @@
 //! A step of a route becomes an action that the provider can do.
 
 use dialplane_common::call::InboundCall;
+use dialplane_common::calls::event::Decided;
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, HostedAgent};
+use dialplane_common::ids::AgentId;
 use dialplane_common::provider::public_url::PublicUrl;
 use dialplane_common::provider::reply::{Action, After, Refusal, Reply};
 use dialplane_common::provider::{AFTER, provider};
@@ -9,12 +11,20 @@ use dialplane_common::route::{Step, choose};
 
 use super::after::{self, Remainder};
 use super::call::{Owner, Source, Webhook, first_dialable};
+use super::tell::decided;
 use crate::outcome::{Answer, Outcome};
 
 /// What a step is for a call, and the agent that it reaches.
 pub struct Resolved<'s> {
     pub action: Action<'s>,
     pub agent: Option<&'s AgentRecord>,
+    agent_id: Option<AgentId>,
+}
+
+/// A step that was taken.
+pub struct Taken {
+    pub answer: Answer,
+    pub decided: Decided,
 }
 
 impl<'a> Webhook<'a> {
@@ -26,8 +36,8 @@ impl<'a> Webhook<'a> {
         owner: &Owner<'a>,
         call: &InboundCall<'_>,
         chain: &[Step],
-    ) -> Result<Answer, Answer> {
-        let (taken, Resolved { action, agent }) = chain
+    ) -> Result<Taken, Answer> {
+        let (taken, Resolved { action, agent, agent_id }) = chain
             .iter()
             .enumerate()
             .find_map(|(index, step)| Some((index, self.resolve(owner, call, step)?)))
@@ -37,7 +47,8 @@ impl<'a> Webhook<'a> {
         let after = if asks_after { self.after(source, owner, call, rest) } else { None };
         let location = self.location(owner, agent);
         let reply = Reply { call, location: &location, action, after, fallback: first_dialable(rest) };
-        Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
+        let answer = Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply));
+        Ok(Taken { answer, decided: decided(&chain[taken], agent_id) })
     }
 
     /// What a step is for this owner; `None` when it can't be done: its agent is gone, or the provider has no way.
@@ -48,29 +59,37 @@ impl<'a> Webhook<'a> {
         step: &'s Step,
     ) -> Option<Resolved<'s>> {
         let resolved = match step {
-            Step::Agent { agent: None } => self.reach(owner.number?.agent()?, None)?,
+            Step::Agent { agent: None } => {
+                let number = owner.number?;
+                self.reach(number.agent_id()?, number.agent()?, None)?
+            }
             Step::Agent { agent: Some(id) } => {
-                self.reach(self.snapshot.agent(owner.tenant_id, *id)?, None)?
+                self.reach(*id, self.snapshot.agent(owner.tenant_id, *id)?, None)?
             }
             Step::Split { agents } => {
                 let share = choose(agents, &call.call_id)?;
                 let agent = self.snapshot.agent(owner.tenant_id, share.agent)?;
-                self.reach(agent, share.version.as_deref())?
+                self.reach(share.agent, agent, share.version.as_deref())?
             }
-            other => Resolved { action: without_agent(other)?, agent: None },
+            other => Resolved { action: without_agent(other)?, agent: None, agent_id: None },
         };
         self.endpoint.provider.can(&resolved.action).then_some(resolved)
     }
 
     /// How the call reaches an agent.
-    fn reach<'s>(&self, agent: &'s AgentRecord, version: Option<&'s str>) -> Option<Resolved<'s>> {
+    fn reach<'s>(
+        &self,
+        id: AgentId,
+        agent: &'s AgentRecord,
+        version: Option<&'s str>,
+    ) -> Option<Resolved<'s>> {
         let action = match &agent.target {
             AgentTarget::Stream { url } => Action::Stream(url),
             AgentTarget::Sip { uri } => Action::AgentSip(uri),
             AgentTarget::Redirect { url } => Action::Redirect(url),
             AgentTarget::Hosted(hosted) => self.reach_hosted(hosted, version)?,
         };
-        Some(Resolved { action, agent: Some(agent) })
+        Some(Resolved { action, agent: Some(agent), agent_id: Some(id) })
     }
 
     /// An agent answers natively at its own provider; elsewhere by SIP, or where its provider takes over calls of
