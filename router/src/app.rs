@@ -14,6 +14,8 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::follower::{Follower, Jitter, Standing};
 use crate::keeper::Keeper;
+use crate::live::sync::Sync;
+use crate::live::{self, LiveCallCounts};
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
 use crate::server::handover::{self, Predecessor, Successor};
@@ -97,9 +99,11 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
         .thread_name("control")
         .enable_all()
         .build()?;
+    control.spawn(live::expire(Arc::clone(&webhooks)));
     // The keeper writes until the standing's last sender is gone.
     let alone = match config.redis.clone() {
         Some(client) => {
+            control.spawn(Sync::new(Arc::clone(&webhooks), client.clone(), &config.redis_namespace).run());
             control.spawn(
                 Follower::new(
                     Arc::clone(&webhooks),
@@ -249,7 +253,9 @@ fn bind(
 fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
     let outbound = Outbound::start(config.outbound.clone())?;
     let (keys, origins) = (Arc::clone(&config.keys), config.origins.clone());
-    Ok(Webhooks::new(keys, origins, config.limits.body_timeout, outbound)?)
+    let mut webhooks = Webhooks::new(keys, origins, config.limits.body_timeout, outbound)?;
+    webhooks.live = LiveCallCounts::new(config.limits.call_max);
+    Ok(webhooks)
 }
 
 /// Serves what the file holds. Without Redis there is nothing else; with it, a file that can't be used is a warning.

@@ -88,7 +88,7 @@ pub(super) fn answer(
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
                 call_id: &request.call_id,
                 now,
-                live: &live.limits(limited, None, now),
+                live: &live.limits(limited, None),
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });

@@ -6,17 +6,18 @@ use dialplane_common::call::{self, InboundCall};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::live::CallKey;
 use dialplane_common::location::{Location, MessageAnswer, StoredPlace};
 use dialplane_common::provider::event::{Event, StepEnd};
 use dialplane_common::provider::reply::{Action, Refusal, Reply};
 use dialplane_common::provider::request::WebhookRequest;
-use dialplane_common::route::{Decision, Dialable, Facts, Step, decide};
+use dialplane_common::route::{Decision, Dialable, Facts, LiveCalls, Step, decide};
 use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
 use super::foreseen::Foreseen;
 use super::{Endpoint, Reaction, Webhooks};
-use crate::live::Limited;
+use crate::live::{Limited, Reached};
 use crate::outcome::{Answer, Outcome};
 use crate::snapshot::{Account, Number, Snapshot, Tenant};
 
@@ -103,23 +104,50 @@ impl<'a> Webhook<'a> {
     fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
         let call = &*owner.complete(call);
-        let decision = self.decide(source, &owner, call);
-        let answer = self.take_step(source, &owner, call, decision.chain)?;
-        self.count(source, &owner, call, decision.chain);
-        Ok(answer)
+        let decision = self.decide_and_count(source, &owner, call);
+        self.take_step(source, &owner, call, decision.chain)
     }
 
-    /// Counts a call that is taken. One that is turned away isn't under way: counted, a caller who tries again and again
-    /// would keep the line busy.
-    fn count(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>, chain: &[Step]) {
+    /// What is done with a call, which counts from now on when it takes a place of those that are limited. One that is
+    /// turned away isn't under way: counted, a caller who tries again and again would keep the line busy. Nor does one
+    /// count that was one too many and is served otherwise: else places would stay taken that nobody has.
+    fn decide_and_count(
+        &self,
+        source: &Source<'a>,
+        owner: &Owner<'a>,
+        call: &InboundCall<'_>,
+    ) -> Decision<'a> {
         let limited = owner.limited();
-        let taken = || chain.iter().find(|step| self.resolve(owner, call, step).is_some());
-        if !limited.is_any() || matches!(taken(), Some(Step::Reject { .. })) {
-            return;
+        if !limited.is_any() {
+            return self.decide(owner, call, &());
         }
-        let number = owner.number.map(Number::id);
-        let known_by = (source.account_id, &*call.call_id);
-        self.router.live.begin(owner.tenant_id, number, limited, known_by, self.now.seconds());
+        let live = &self.router.live;
+        let key = self.key(source, owner, call);
+        let decision = self.decide(owner, call, &live.limits(limited, Some(key)));
+        let taken = || decision.chain.iter().find(|step| self.resolve(owner, call, step).is_some());
+        if decision.is_over_limit || matches!(taken(), None | Some(Step::Reject { .. })) {
+            return decision;
+        }
+        let whose = (owner.tenant_id, owner.number.map(Number::id));
+        if live.begin(key, whose, limited, self.now) {
+            decision
+        } else {
+            // Another call took the last place between the decision and now.
+            self.decide(owner, call, &Reached(limited))
+        }
+    }
+
+    /// The name under which a call counts. A call that its carrier handed to an agent's provider is asked about by both:
+    /// it is counted as the carrier's, once.
+    fn key(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>) -> CallKey {
+        let own = CallKey::of(source.account_id, &call.call_id);
+        let live = &self.router.live;
+        let Some(id) = call.carrier_call_id.as_deref().filter(|_| live.counted(own).is_none()) else {
+            return own;
+        };
+        let mut legs =
+            owner.number.into_iter().flat_map(Number::accounts).map(|account| CallKey::of(account, id));
+        legs.find(|leg| live.counted(*leg).is_some()).unwrap_or(own)
     }
 
     /// Where a running call goes whose caller wants a person: where its location says, else where its rule forwards
@@ -127,19 +155,17 @@ impl<'a> Webhook<'a> {
     fn transfer(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
         let location = self.location(&owner, owner.number.and_then(Number::agent));
-        let to = location.transfer_to().or_else(|| first_dialable(self.decide(source, &owner, call).chain));
+        // The call is under way: no limit is in its way.
+        let to = location.transfer_to().or_else(|| first_dialable(self.decide(&owner, call, &()).chain));
         let to = to.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let action = Action::Dial { to: std::slice::from_ref(to), timeout_s: TRANSFER_TIMEOUT_S };
         let reply = Reply { call, location: &location, action, after: None, fallback: None };
         Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
     }
 
-    fn decide(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>) -> Decision<'a> {
+    fn decide(&self, owner: &Owner<'a>, call: &InboundCall<'_>, live: &dyn LiveCalls) -> Decision<'a> {
         let subject = self.snapshot.subject(owner.number, owner.tenant);
-        let now = self.now.seconds();
-        let asking = (source.account_id, &*call.call_id);
-        let limits = self.router.live.limits(owner.limited(), Some(asking), now);
-        let facts = Facts { caller: call.caller(), call_id: &call.call_id, now, live: &limits };
+        let facts = Facts { caller: call.caller(), call_id: &call.call_id, now: self.now.seconds(), live };
         decide(&subject, &facts)
     }
 
@@ -204,6 +230,7 @@ impl<'a> Webhook<'a> {
         let tenant =
             self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let owner = Owner::new((remainder.tenant, tenant), remainder.number, number);
+        self.refresh(source, call);
         let is_due = !tenant.suspended && remainder.is_next_due(end.result, self.now.seconds());
         let due = if is_due { &*remainder.rest } else { &[] };
         // A call that was answered can't be rejected any more: where nothing can be done, it ends.
@@ -233,10 +260,25 @@ impl<'a> Webhook<'a> {
     fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
         let provider = self.endpoint.provider;
         self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
-        if let Some(call) = call.filter(|_| provider.is_over(status)) {
-            self.router.live.end(source.account_id, &call.call_id);
+        let owner = call.map(|call| self.owner(source, call));
+        match call.filter(|_| provider.is_over(status)) {
+            Some(call) => {
+                let has_limit = owner.iter().flatten().any(|owner| owner.limited().is_any());
+                if has_limit || !self.router.live.is_empty() {
+                    let key = CallKey::of(source.account_id, &call.call_id);
+                    self.router.live.end(key, has_limit, self.now);
+                }
+            }
+            None => call.into_iter().for_each(|call| self.refresh(source, call)),
         }
-        self.acknowledge(source, call)
+        self.acknowledged(owner)
+    }
+
+    /// A sign of life of a call, which counts on if it is counted.
+    fn refresh(&self, source: &Source<'a>, call: &InboundCall<'_>) {
+        if !self.router.live.is_empty() {
+            self.router.live.refresh(CallKey::of(source.account_id, &call.call_id), self.now);
+        }
     }
 
     /// A text message: what its location says is sent back and passed on, where its calls are routed.
@@ -257,7 +299,11 @@ impl<'a> Webhook<'a> {
 
     /// An event: nothing is decided, so the answer is the same whether the number is known or not; the outcome tells.
     fn acknowledge(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>) -> Answer {
-        let refused = call.and_then(|call| self.owner(source, call).err());
+        self.acknowledged(call.map(|call| self.owner(source, call)))
+    }
+
+    fn acknowledged(&self, owner: Option<Result<Owner<'a>, Answer>>) -> Answer {
+        let refused = owner.and_then(Result::err);
         let outcome = refused.map_or(Outcome::Answered, |refused| refused.outcome);
         Answer::document(outcome, self.endpoint.provider.acknowledge(self.endpoint.kind))
     }

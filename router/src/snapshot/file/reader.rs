@@ -193,7 +193,9 @@ fn read_plans(mut bytes: &[u8]) -> Option<Vec<(Arc<Plan>, u32)>> {
     let mut plans = Vec::new();
     while !bytes.is_empty() {
         let count = u32::from_le_bytes(*take(&mut bytes)?);
-        let own: OwnRouting = postcard::from_bytes(sized(&mut bytes)?).ok()?;
+        // What an earlier version didn't know is unset: zero bytes.
+        let own = [sized(&mut bytes)?, &[0; 8]].concat();
+        let (own, _appended) = postcard::take_from_bytes::<OwnRouting>(&own).ok()?;
         plans.push((Arc::new(own.prepare().ok()?), count));
     }
     Some(plans)
