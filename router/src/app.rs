@@ -173,6 +173,9 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     let open = workers.drain();
     // After the webhooks, which give it what to do; what they wait for is within their own time.
     webhooks.outbound.drain(config.drain.timeout);
+    if config.redis.is_some() {
+        control.block_on(live::sync::tell_all(&webhooks));
+    }
     control.shutdown_timeout(Duration::from_secs(1));
     drop(alone);
     if let Some(keeper) = keeper {

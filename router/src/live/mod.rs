@@ -10,11 +10,13 @@
 
 mod compare;
 mod counts;
+mod expire;
 mod limited;
 pub mod sync;
 mod unsent;
 mod view;
 
-pub use counts::{Heard, LiveCallCounts, expire};
+pub use counts::{Heard, LiveCallCounts};
+pub use expire::expire;
 pub use limited::{Limited, Limits, Reached};
 pub use view::view;

@@ -21,6 +21,9 @@ use crate::webhook::{Webhooks, now};
 /// How long a beginning or an end waits for others, so that they go together.
 pub const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 
+/// How long a router that ends waits for the others to be told.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
@@ -42,6 +45,15 @@ pub enum SyncError {
     /// The channel's connection ended.
     #[error("the channel's connection ended")]
     Channel,
+}
+
+/// Waits until the others were told all, for as long as a router that ends can wait: what it was told last would keep places
+/// taken.
+pub async fn tell_all(webhooks: &Webhooks) {
+    let deadline = tokio::time::Instant::now() + LAST_WORDS;
+    while webhooks.live.has_untold() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(PUBLISH_EVERY).await;
+    }
 }
 
 impl Sync {

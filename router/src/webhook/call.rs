@@ -85,7 +85,11 @@ impl<'a> Webhook<'a> {
             Event::Call(call) => self.route(source, &call)?,
             Event::After(end) => self.continue_route(source, &end)?,
             Event::Transfer(call) => self.transfer(source, &call)?,
-            Event::Status { call, status, .. } => self.status(source, call.as_ref(), status),
+            Event::Status { call, status, report } => {
+                // A call of ours to a person, within one that came in, may end before that.
+                let is_over = self.endpoint.provider.is_over(status) && !report.is_outbound;
+                self.status(source, call.as_ref(), status, is_over)
+            }
             Event::Message(message) => self.answer_message(source, &message),
             Event::Continued { call, rendered } => {
                 let known = self.owner(source, &call);
@@ -257,19 +261,26 @@ impl<'a> Webhook<'a> {
         self.snapshot.location(owner.called, number, tenant, agent, self.now.seconds())
     }
 
-    fn status(&self, source: &Source<'a>, call: Option<&InboundCall<'_>>, status: &'static str) -> Answer {
-        let provider = self.endpoint.provider;
-        self.router.metrics.call_statuses.with_label_values(&[provider.name(), status]).inc();
+    fn status(
+        &self,
+        source: &Source<'a>,
+        call: Option<&InboundCall<'_>>,
+        status: &'static str,
+        is_over: bool,
+    ) -> Answer {
+        let provider = self.endpoint.provider.name();
+        self.router.metrics.call_statuses.with_label_values(&[provider, status]).inc();
         let owner = call.map(|call| self.owner(source, call));
-        match call.filter(|_| provider.is_over(status)) {
-            Some(call) => {
+        let live = &self.router.live;
+        match call {
+            Some(call) if is_over => {
                 let has_limit = owner.iter().flatten().any(|owner| owner.limited().is_any());
-                if has_limit || !self.router.live.is_empty() {
-                    let key = CallKey::of(source.account_id, &call.call_id);
-                    self.router.live.end(key, has_limit, self.now);
+                if has_limit || !live.is_empty() {
+                    live.end(CallKey::of(source.account_id, &call.call_id), has_limit, self.now);
                 }
             }
-            None => call.into_iter().for_each(|call| self.refresh(source, call)),
+            Some(call) => self.refresh(source, call),
+            None => {}
         }
         self.acknowledged(owner)
     }

@@ -1,6 +1,7 @@
 //! What this router knows of calls under way: its own and others'.
 
-use std::sync::Arc;
+mod others;
+
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use dialplane_common::calls::batch::WriterId;
 use dialplane_common::ids::{PhoneNumberId, TenantId};
 use dialplane_common::live::{CALL_S_MAX, CallKey, Counted, Ended, State};
 use dialplane_common::time::{UnixMillis, UnixSeconds};
+pub use others::Heard;
 use uuid::Uuid;
 
 use super::limited::{Limited, Limits};
 use super::unsent::Unsent;
-use crate::webhook::{Webhooks, now};
 
 /// How long an end is remembered, in seconds: several comparisons with Redis, so that a beginning which it met there, or
 /// which comes late, is found to be over.
@@ -25,8 +26,6 @@ const REFRESH_S_MAX: i64 = 60;
 
 /// No more calls are known, ends that are remembered included: some 200 MB. Those beyond aren't counted.
 const CALLS_MAX: usize = 1 << 20;
-
-const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 
 /// Calls under way.
 ///
@@ -51,21 +50,6 @@ struct Known {
     is_stored: bool,
     /// The comparison during which it came: that one may have missed it in Redis.
     round: u32,
-}
-
-/// What came of a state that another router told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Heard {
-    /// It holds now.
-    Taken,
-    /// It was known, or something later is.
-    Known,
-    /// The call is over, as this router knows.
-    Over,
-    /// Its time is over.
-    Expired,
-    /// As many calls as can be are known.
-    Full,
 }
 
 impl Default for LiveCallCounts {
@@ -103,7 +87,13 @@ impl LiveCallCounts {
     /// Whether nothing is known of any call, as where nobody has a limit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.size.load(Ordering::Relaxed) == 0
+        self.len() == 0
+    }
+
+    /// Of how many calls something is known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
     }
 
     /// Counts a call of these from now on, once however often it asks. Says whether it may be: one that would be one too
@@ -181,31 +171,6 @@ impl LiveCallCounts {
         self.unsent.push(key);
     }
 
-    /// Takes in what another router told, or Redis holds.
-    pub fn hear(&self, key: CallKey, state: State, now: UnixSeconds) -> Heard {
-        if state.until() <= now {
-            return Heard::Expired;
-        }
-        match self.calls.entry(key) {
-            Entry::Occupied(mut known) if state > known.get().state => {
-                known.get().state.counted().into_iter().for_each(|call| self.uncount(call));
-                state.counted().into_iter().for_each(|call| self.count(call));
-                *known.get_mut() = self.known(state, true);
-                Heard::Taken
-            }
-            Entry::Occupied(known) => match known.get().state {
-                State::Ended(_) if state.counted().is_some() => Heard::Over,
-                _ => Heard::Known,
-            },
-            Entry::Vacant(_) if self.is_full() => Heard::Full,
-            Entry::Vacant(vacant) => {
-                state.counted().into_iter().for_each(|call| self.count(call));
-                vacant.insert(self.new_known(state, true));
-                Heard::Taken
-            }
-        }
-    }
-
     /// The calls that count, besides the one that asks, as conditions ask for them.
     #[must_use]
     pub fn limits(&self, limited: Limited, asking: Option<CallKey>) -> Limits<'_> {
@@ -248,76 +213,6 @@ impl LiveCallCounts {
         });
     }
 
-    /// What the others are to be told, at most all that waits. Each call once, as it is now.
-    #[must_use]
-    pub fn unsent(&self) -> Vec<(CallKey, State)> {
-        let mut keys = self.unsent.take();
-        keys.sort_unstable();
-        keys.dedup();
-        let untold =
-            |key| self.calls.get(&key).filter(|known| !known.is_stored).map(|known| (key, known.state));
-        keys.into_iter().filter_map(untold).collect()
-    }
-
-    /// All calls that nobody was told of: after Redis was away, and where more came than can wait.
-    pub fn find_unsent(&self) {
-        self.calls.iter().filter(|known| !known.is_stored).for_each(|known| self.unsent.push(*known.key()));
-    }
-
-    /// Whether more came than can wait, since this was last asked.
-    #[must_use]
-    pub fn has_overflowed(&self) -> bool {
-        self.unsent.take_overflow()
-    }
-
-    /// The others were told this.
-    pub fn sent(&self, calls: &[(CallKey, State)]) {
-        for (key, state) in calls {
-            if let Some(mut known) = self.calls.get_mut(key).filter(|known| known.state == *state) {
-                *known = self.known(*state, true);
-            }
-        }
-    }
-
-    /// Tells the others again that a call is over.
-    pub fn resend(&self, key: CallKey) {
-        if let Some(mut known) = self.calls.get_mut(&key) {
-            known.is_stored = false;
-            drop(known);
-            self.unsent.push(key);
-        }
-    }
-
-    /// Whether this router was the one to learn that a call is over.
-    #[must_use]
-    pub fn has_ended_here(&self, key: CallKey) -> bool {
-        let ended_here = |state: State| matches!(state, State::Ended(ended) if ended.router == self.router);
-        self.calls.get(&key).is_some_and(|known| ended_here(known.state))
-    }
-
-    /// Begins a comparison with Redis: what comes from now on isn't judged by it.
-    #[must_use]
-    pub fn begin_round(&self) -> u32 {
-        self.round.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
-    }
-
-    /// Calls that count, that Redis should hold since before this round, and that aren't among those it holds.
-    #[must_use]
-    pub fn missing(&self, round: u32, is_held: impl Fn(CallKey) -> bool) -> Vec<(CallKey, State)> {
-        let is_missing =
-            |known: &Known| known.is_stored && known.round != round && known.state.counted().is_some();
-        let missing = self.calls.iter().filter(|known| is_missing(known) && !is_held(*known.key()));
-        missing.map(|known| (*known.key(), known.state)).collect()
-    }
-
-    /// A call isn't under way any more, as Redis has forgotten it. Unless something came of it meanwhile.
-    pub fn forget(&self, key: CallKey, state: State) {
-        if let Some((_, known)) = self.calls.remove_if(&key, |_, known| known.state == state) {
-            self.size.fetch_sub(1, Ordering::Relaxed);
-            known.state.counted().into_iter().for_each(|call| self.uncount(call));
-        }
-    }
-
     fn replace(&self, key: CallKey, known: &mut Known, mut call: Counted) {
         if let State::Counted(before) = known.state {
             self.uncount(&before);
@@ -340,7 +235,7 @@ impl LiveCallCounts {
     }
 
     fn is_full(&self) -> bool {
-        self.size.load(Ordering::Relaxed) >= CALLS_MAX
+        self.len() >= CALLS_MAX
     }
 
     /// Counts a call, unless its tenant or number has as many as it may. Looking and counting are one.
@@ -384,19 +279,6 @@ fn down<K: std::hash::Hash + Eq + Copy>(counts: &DashMap<K, u32>, key: &K) {
         *count = count.saturating_sub(1);
     }
     counts.remove_if(key, |_, count| *count == 0);
-}
-
-/// Forgets calls whose time is over, once a second, until the task is dropped. By time, not by how many calls there are: a
-/// tenant whose few calls all lack an end would stay over its limit for good.
-pub async fn expire(webhooks: Arc<Webhooks>) {
-    let mut due = tokio::time::interval(EXPIRE_EVERY);
-    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        due.tick().await;
-        webhooks.live.expire(now().seconds());
-        let known = webhooks.live.size.load(Ordering::Relaxed);
-        webhooks.metrics.live_calls.set(i64::try_from(known).unwrap_or(i64::MAX));
-    }
 }
 
 #[cfg(test)]
