@@ -392,3 +392,19 @@ impl Assembly {
         Ok(piece.numbers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_earlier_versions_lack_what_was_appended() {
+        let own = OwnRouting { calls_max: Some(3), ..OwnRouting::default() };
+        let whole = dialplane_common::feed::frame::encode(&own);
+        for length in [whole.len() - 1, whole.len()] {
+            let sized = u32::try_from(length).unwrap().to_le_bytes();
+            let plans = read_plans(&[&7_u32.to_le_bytes()[..], &sized, &whole[..length]].concat()).unwrap();
+            assert_eq!((&plans[0].0.own, plans[0].1), (&own, 7));
+        }
+    }
+}
