@@ -21,6 +21,7 @@ use crate::bulk::worker::Worker;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
+use crate::live::LiveReader;
 use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
@@ -96,6 +97,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let api = Api {
         store: store.clone(),
         fleet: fleet.clone(),
+        live: Arc::new(LiveReader::new(
+            settings.redis.clone(),
+            &settings.redis_keys,
+            Arc::clone(store.keys()),
+        )),
         wake: Arc::clone(&wake),
         imports: Arc::clone(&worker.imports),
         is_publishing: Arc::clone(&is_publishing),

@@ -3,7 +3,7 @@
 //! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`],
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
+//! which routers serve it; [`live`] which calls they have; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
 //! files in and gives them out. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
 //! are what operators do in a terminal.
 
@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod hours;
 pub mod invalid;
 pub mod listener;
+pub mod live;
 pub mod messages;
 pub mod metrics;
 pub mod numbering;

@@ -4,7 +4,7 @@
 //! programs with a Redis and a database of their own; [`http`] asks them,
 //! [`operator`] as one who holds the operator key. [`population`] makes numbers with settings of their own, [`calls`] signed
 //! calls to them, [`feed`] what the admin plane would publish of them. [`load`], [`rivals`], [`latency`], [`pressure`],
-//! [`tls`], [`start`], [`propagation`] and [`api`] are the measurements that need processes; [`counts`] and [`footprint`]
+//! [`limits`], [`tls`], [`start`], [`propagation`] and [`api`] are the measurements that need processes; [`counts`] and [`footprint`]
 //! measure the router's parts in this one; the others are in `benches/`. [`plots`] draws what they found.
 
 pub mod api;
@@ -20,6 +20,7 @@ pub mod histogram;
 pub mod http;
 pub mod import;
 pub mod latency;
+pub mod limits;
 pub mod load;
 pub mod operator;
 pub mod others;

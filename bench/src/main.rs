@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, crash, documents, footprint, import, latency, load, plots, pressure, propagation, records,
-    rivals, simulation, start, tls, workload,
+    api, counts, crash, documents, footprint, import, latency, limits, load, plots, pressure, propagation,
+    records, rivals, simulation, start, tls, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -48,6 +48,8 @@ enum Command {
     Records(records::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
+    /// Limits of calls at a time across several routers: how far they are overshot, how soon a place is free again.
+    Limits(limits::Options),
     /// The router at a fixed arrival rate, without and with changes, beside a bare hyper server.
     Latency(latency::Options),
     /// Allocations and instructions of each step, compared with the committed figures.
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Command::Records(options) => records::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
+        Command::Limits(options) => limits::run(&options),
         Command::Counts(options) => counts::run(&options),
         Command::Footprint(options) => footprint::run(&options),
         Command::Start(options) => start::run(&options),

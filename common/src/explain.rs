@@ -88,6 +88,8 @@ pub struct Explanation {
     open: Value,
     rule: Value,
     rules_before: Vec<Value>,
+    /// A limit of calls at a time is reached.
+    is_over_limit: bool,
     steps: Vec<Value>,
 }
 
@@ -176,6 +178,7 @@ impl Explanation {
             open: Value::Null,
             rule: Value::Null,
             rules_before: Vec::new(),
+            is_over_limit: false,
             steps: Vec::new(),
         }
     }
@@ -188,11 +191,24 @@ impl Explanation {
 
     fn decided(&mut self, subject: &Subject<'_>, facts: &Facts<'_>, decision: &Decision<'_>) {
         let scope = decision.scope.name();
-        self.why = match (decision.scope, decision.rule) {
+        let why = match (decision.scope, decision.rule) {
             (Scope::Builtin, _) => "nobody set rules, so the number's agent answers".to_owned(),
             (_, Some(index)) => format!("rule {index} of the {scope}'s list is the first that holds"),
             (_, None) => format!("no rule of the {scope}'s list holds"),
         };
+        self.why = match decision.limit {
+            None => why,
+            Some(Scope::Builtin) => {
+                format!("{why}; but a limit of calls at a time is reached, so the caller hears busy")
+            }
+            Some(limit) => {
+                let limit = limit.name();
+                format!(
+                    "{why}; but a limit of calls at a time is reached, so the {limit}'s over_limit is done"
+                )
+            }
+        };
+        self.is_over_limit = decision.is_over_limit;
         let rules = subject.rules.into_iter().flatten().next().unwrap_or_default();
         let before = &rules[..decision.rule.unwrap_or(rules.len())];
         self.rules_before = before

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod feed;
 pub mod form;
 pub mod ids;
+pub mod live;
 pub mod location;
 pub mod provider;
 pub mod public_address;

@@ -15,6 +15,8 @@ use crate::config::Config;
 use crate::events::{self, Events};
 use crate::follower::{Follower, Jitter, Standing};
 use crate::keeper::Keeper;
+use crate::live::sync::Sync;
+use crate::live::{self, LiveCallCounts};
 use crate::ops::{self, Ops};
 use crate::outbound::{self, Outbound};
 use crate::server::handover::{self, Predecessor, Successor};
@@ -101,9 +103,11 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
         .thread_name("control")
         .enable_all()
         .build()?;
+    control.spawn(live::expire(Arc::clone(&webhooks)));
     // The keeper writes until the standing's last sender is gone.
     let alone = match config.redis.clone() {
         Some(client) => {
+            control.spawn(Sync::new(Arc::clone(&webhooks), client.clone(), &config.redis_namespace).run());
             control.spawn(
                 Follower::new(
                     Arc::clone(&webhooks),
@@ -176,6 +180,9 @@ pub fn run(mut config: Config) -> Result<(), StartError> {
     webhooks.outbound.drain(config.drain.timeout);
     if let Some(events) = events {
         events.stop(config.drain.timeout.min(EVENTS_STOP_MAX));
+    }
+    if config.redis.is_some() {
+        control.block_on(live::sync::tell_all(&webhooks));
     }
     control.shutdown_timeout(Duration::from_secs(1));
     drop(alone);
@@ -258,7 +265,8 @@ fn webhooks(config: &Config) -> Result<Webhooks, StartError> {
     let outbound = Outbound::start(config.outbound.clone())?;
     let (keys, origins) = (Arc::clone(&config.keys), config.origins.clone());
     let events = config.events.as_ref().map(|_| Events::on(config.workers)).unwrap_or_default();
-    Ok(Webhooks { events, ..Webhooks::new(keys, origins, config.limits.body_timeout, outbound)? })
+    let live = LiveCallCounts::new(config.limits.call_max);
+    Ok(Webhooks { events, live, ..Webhooks::new(keys, origins, config.limits.body_timeout, outbound)? })
 }
 
 fn start_events(config: &Config, webhooks: &Arc<Webhooks>) -> std::io::Result<Option<events::Running>> {

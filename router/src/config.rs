@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_TLS_CERTIFICATES")]
     tls_certificates: Option<OsString>,
 
-    /// Address for /metrics, /healthz, /readyz and /debug/explain. Not for the public.
+    /// Address for /metrics, /healthz, /readyz, /debug/explain and /debug/live. Not for the public.
     #[arg(long, env = "ROUTER_OPS_LISTEN", default_value = "127.0.0.1:8081")]
     ops_listen: String,
 
@@ -109,6 +109,11 @@ pub struct Arguments {
     /// How long a body may take, in milliseconds. Providers wait some 15 s for the whole answer.
     #[arg(long, env = "ROUTER_BODY_TIMEOUT_MS", default_value = "5000")]
     body_timeout_ms: String,
+
+    /// How long a call counts towards its limit without a sign of life, in seconds: the longest that a call lasts. Heals
+    /// a limit where the word that a call ended was lost.
+    #[arg(long, env = "ROUTER_CALL_MAX_S", default_value = "14400")]
+    call_max_s: String,
 
     /// Addresses that tenants' tool servers may have though they aren't public, and that may be asked without TLS:
     /// addresses or ranges, comma-separated. For development.
@@ -199,6 +204,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time for a request's body.
     pub body_timeout: Duration,
+    /// Time for which a call counts towards its limit without a sign of life.
+    pub call_max: Duration,
 }
 
 /// How the process ends.
@@ -313,6 +320,9 @@ impl Arguments {
                 lag_max: milliseconds("ROUTER_LAG_MAX_MS", &self.lag_max_ms, 1)?,
                 header_timeout: milliseconds("ROUTER_HEADER_TIMEOUT_MS", &self.header_timeout_ms, 1)?,
                 body_timeout: milliseconds("ROUTER_BODY_TIMEOUT_MS", &self.body_timeout_ms, 1)?,
+                call_max: Duration::from_secs(
+                    within("ROUTER_CALL_MAX_S", &self.call_max_s, 1, 14_400)? as u64
+                ),
             },
             outbound,
             handover_socket: self.handover_socket.filter(|path| !path.is_empty()).map(PathBuf::from),

@@ -34,7 +34,7 @@ pub fn explain_from(snapshot: &Snapshot, live: &LiveCallCounts, question: &Quest
         }),
         agent: &agent,
         // Live calls are those of this moment, whatever time is asked about.
-        live: &live.limits(limited, None, crate::webhook::now().seconds()),
+        live: &live.limits(limited, None),
     };
     let serving = snapshot.serving();
     explain(&known, question).at_revision(serving.revision, Some(serving.epoch))

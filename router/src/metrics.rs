@@ -109,6 +109,10 @@ pub struct Metrics {
     pub digest_alarm: IntGauge,
     /// Messages that weren't signed.
     pub messages_rejected: IntCounter,
+    /// Calls that are known.
+    pub live_calls: IntGauge,
+    /// Calls that a comparison with Redis put right.
+    pub live_healed: IntCounter,
     /// Snapshot files written.
     pub file_writes: IntCounterVec,
     /// The revision of the last file.
@@ -346,6 +350,15 @@ impl Metrics {
             messages_rejected: register.counter(
                 "feed_messages_rejected_total",
                 "Messages in Redis that aren't signed with one of the keys in FEED_KEY, or are malformed.",
+            )?,
+            live_calls: register.gauge(
+                "live_calls",
+                "Calls under way, at all routers, of tenants and numbers with a limit; those that ended lately included.",
+            )?,
+            live_healed: register.counter(
+                "live_healed_total",
+                "Calls under way whose beginning or end was found by a comparison with Redis: after a start or an outage, \
+                 or where a message was lost.",
             )?,
             file_writes: register.counters(
                 "snapshot_file_writes_total",

@@ -1,4 +1,4 @@
-//! The operations port: `/metrics`, `/healthz`, `/readyz`, `/debug/explain`.
+//! The operations port: `/metrics`, `/healthz`, `/readyz`, `/debug/explain`, `/debug/live`.
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::explain::explain_from;
 use crate::follower::Standing;
+use crate::live;
 use crate::server::Phase;
 use crate::webhook::Webhooks;
 
@@ -78,8 +79,10 @@ impl Ops {
             "/debug/explain" => {
                 self.explain(query(request.uri().path_and_query().map_or("", |target| target.as_str())))
             }
+            "/debug/live" => self.live(),
             _ => {
-                text(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /debug/explain here\n")
+                let here = "there are /metrics, /healthz, /readyz, /debug/explain and /debug/live here\n";
+                text(StatusCode::NOT_FOUND, here)
             }
         }
     }
@@ -107,6 +110,14 @@ impl Ops {
         });
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         answer(status, "application/json", format!("{body}\n"))
+    }
+
+    fn live(&self) -> Answer {
+        let Some(snapshot) = self.webhooks.store.load_full() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "no routing data yet\n");
+        };
+        let body = live::view(&self.webhooks.live, &snapshot);
+        answer(StatusCode::OK, "application/json", format!("{body}\n"))
     }
 
     fn explain(&self, query: &str) -> Answer {

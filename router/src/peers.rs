@@ -86,6 +86,7 @@ mod tests {
             lag_max: timeout,
             header_timeout: timeout,
             body_timeout: timeout,
+            call_max: timeout,
         }))
     }
 

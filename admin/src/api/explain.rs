@@ -179,6 +179,11 @@ fn subject<'a>(
             tenant.rules.as_deref(),
             platform.rules.as_deref(),
         ],
+        over_limit: [
+            number.and_then(|number| number.over_limit.as_deref()),
+            tenant.over_limit.as_deref(),
+            platform.over_limit.as_deref(),
+        ],
         hours: [
             number.and_then(|number| number.hours.as_ref()),
             tenant.hours.as_ref(),

@@ -26,6 +26,7 @@ pub mod idempotency;
 pub mod imports;
 pub mod intents;
 pub mod jobs;
+pub mod limits;
 pub mod openapi;
 pub mod order;
 pub mod page;
@@ -64,6 +65,7 @@ use utoipa_axum::routes;
 
 use self::auth::gate::{self, Gate};
 use crate::fleet::Fleet;
+use crate::live::LiveReader;
 use crate::metrics::Metrics;
 use crate::provisioning::Provisioner;
 use crate::store::Store;
@@ -81,6 +83,8 @@ pub struct Api {
     pub store: Store,
     /// The routers.
     pub fleet: Fleet,
+    /// Their calls.
+    pub live: Arc<LiveReader>,
     /// Wakes this process's publisher.
     pub wake: Arc<Notify>,
     /// Wakes the workers that take imports on.
@@ -106,6 +110,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::get, tenants::change, tenant_deletion::delete))
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
+        .routes(routes!(limits::get))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(accounts::get, accounts::change, accounts::delete))
         .routes(routes!(accounts::list_platform, accounts::create_platform))

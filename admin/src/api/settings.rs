@@ -36,7 +36,7 @@ pub async fn hours_of(
     Ok(Setting::merged(owners, scopes, |near, far| near.over(far, now)))
 }
 
-/// Which rules stand behind an owner's: a list replaces a list.
+/// Which routing stands behind an owner's, merged: a list of rules replaces the list.
 ///
 /// # Errors
 /// When they can't be read.
@@ -49,11 +49,11 @@ pub async fn routing_of(
         scopes.push(match owner {
             Owner::Platform => settings::get::<PlatformRoutingDocument>(conn, *owner, Kind::Routing)
                 .await?
-                .map(|platform| RoutingDocument { rules: platform.rules }),
+                .map(RoutingDocument::from),
             _ => settings::get::<RoutingDocument>(conn, *owner, Kind::Routing).await?,
         });
     }
-    Ok(Setting::merged(owners, scopes, |near, _| near))
+    Ok(Setting::merged(owners, scopes, RoutingDocument::over))
 }
 
 /// Refuses rules that name an agent that isn't the tenant's; holds those that are.
@@ -151,7 +151,7 @@ pub async fn get_routing(
     Ok(Json(routing_of(tx.conn(), &owners(tenant.id, id)).await?))
 }
 
-/// Set a number's routing. The list replaces what is inherited.
+/// Set a number's routing. What the document leaves out is inherited; a list of rules replaces the list.
 #[utoipa::path(put, path = "/tenants/{tenant_id}/phone-numbers/{phone_number_id}/routing", tag = "Settings",
     params(("tenant_id" = Uuid, Path), ("phone_number_id" = Uuid, Path), WaitQuery),
     request_body = RoutingDocument, responses((status = 200, body = Setting<RoutingDocument>)))]

@@ -16,28 +16,38 @@ pub use condition::{
     TimeDocument,
 };
 use dialplane_common::ids::{AgentId, TenantId};
-use dialplane_common::route::{RULES_MAX, Rule};
+use dialplane_common::route::{RULES_MAX, Rule, Step};
 use serde::{Deserialize, Serialize};
 pub use step::{Action, AgentShareDocument, DialableDocument, RejectReason, StepDocument};
 use utoipa::ToSchema;
 
 use crate::invalid::Invalid;
 
-/// Rules, in order: the first whose condition holds decides. Where a number has no rules its tenant's hold, then the
-/// platform's.
+/// How calls are routed. What is absent is inherited: a number's from its tenant, a tenant's from the platform. One of the
+/// two has to be there.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingDocument {
-    /// The rules.
-    pub rules: Vec<RuleDocument>,
+    /// The rules, in order: the first whose condition holds decides. A list replaces the list that is inherited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<RuleDocument>>,
+    /// What is done with a call when as many are under way as `calls_max` of its number or tenant allows, instead of what
+    /// the rule says that holds; unless that rule asks for `over_limit` itself, or rejects. Where nobody sets it, the caller
+    /// hears busy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<StepDocument>,
 }
 
-/// The platform's rules, and what holds for numbers that nobody has.
+/// The platform's routing, and what holds for numbers that nobody has.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformRoutingDocument {
     /// The rules. An agent step names no agent here: it is the number's own.
-    pub rules: Vec<RuleDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<RuleDocument>>,
+    /// What is done with a call when a limit of calls at a time is reached, where neither its number nor its tenant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<StepDocument>,
     /// The tenant who takes calls for numbers that nobody has; null: they are rejected.
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
@@ -55,30 +65,55 @@ pub struct RuleDocument {
     pub then: StepDocument,
 }
 
+/// What a router needs of a routing document.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Routing {
+    /// The rules.
+    pub rules: Option<Vec<Rule>>,
+    /// What is done when a limit is reached.
+    pub over_limit: Option<Vec<Step>>,
+}
+
 impl RoutingDocument {
-    /// What a router needs, and refuses rules that no call can reach. Whether its [agents](Self::agents) are there is
-    /// for the caller to see.
+    /// What a router needs; refuses rules that no call can reach, and a document that sets nothing. Whether its
+    /// [agents](Self::agents) are there is for the caller to see.
     ///
     /// # Errors
     /// What is wanted where: `rules[1].then.else.to`.
-    pub fn check(&self) -> Result<Vec<Rule>, Invalid> {
-        let rules = self.compile()?;
-        unreachable::refuse(&rules)?;
-        Ok(rules)
+    pub fn check(&self) -> Result<Routing, Invalid> {
+        if self.rules.is_none() && self.over_limit.is_none() {
+            return Err(Invalid::new("rules", "wanted rules, over_limit or both"));
+        }
+        checked(self.compile()?)
     }
 
     /// What a router needs.
     ///
     /// # Errors
     /// What is wanted where: `rules[1].then.else.to`.
-    pub fn compile(&self) -> Result<Vec<Rule>, Invalid> {
-        compile_rules(&self.rules)
+    pub fn compile(&self) -> Result<Routing, Invalid> {
+        compile(self.rules.as_deref(), self.over_limit.as_ref())
     }
 
     /// The agents that steps name, each with the places that do.
     #[must_use]
     pub fn agents(&self) -> Vec<(AgentId, String)> {
-        named_agents(&self.rules)
+        named_agents(self.rules.as_deref(), self.over_limit.as_ref())
+    }
+
+    /// This before what stands behind it.
+    #[must_use]
+    pub fn over(self, far: &Self) -> Self {
+        Self {
+            rules: self.rules.or_else(|| far.rules.clone()),
+            over_limit: self.over_limit.or_else(|| far.over_limit.clone()),
+        }
+    }
+}
+
+impl From<PlatformRoutingDocument> for RoutingDocument {
+    fn from(platform: PlatformRoutingDocument) -> Self {
+        Self { rules: platform.rules, over_limit: platform.over_limit }
     }
 }
 
@@ -87,25 +122,38 @@ impl PlatformRoutingDocument {
     ///
     /// # Errors
     /// As [`PlatformRoutingDocument::compile`].
-    pub fn check(&self) -> Result<Vec<Rule>, Invalid> {
-        let rules = self.compile()?;
-        unreachable::refuse(&rules)?;
-        Ok(rules)
+    pub fn check(&self) -> Result<Routing, Invalid> {
+        checked(self.compile()?)
     }
 
     /// What a router needs.
     ///
     /// # Errors
     /// What is wanted where, as for a number's rules; and an agent that is named, as agents are tenants'.
-    pub fn compile(&self) -> Result<Vec<Rule>, Invalid> {
-        if let Some((_, place)) = named_agents(&self.rules).into_iter().next() {
+    pub fn compile(&self) -> Result<Routing, Invalid> {
+        let named = named_agents(self.rules.as_deref(), self.over_limit.as_ref());
+        if let Some((_, place)) = named.into_iter().next() {
             return Err(Invalid::new(
                 place,
                 "wanted absent: the platform's rules take the number's own agent",
             ));
         }
-        compile_rules(&self.rules)
+        compile(self.rules.as_deref(), self.over_limit.as_ref())
     }
+}
+
+fn checked(routing: Routing) -> Result<Routing, Invalid> {
+    unreachable::refuse(routing.rules.as_deref().unwrap_or_default())?;
+    Ok(routing)
+}
+
+const OVER_LIMIT: &str = "over_limit";
+
+fn compile(rules: Option<&[RuleDocument]>, over_limit: Option<&StepDocument>) -> Result<Routing, Invalid> {
+    Ok(Routing {
+        rules: rules.map(compile_rules).transpose()?,
+        over_limit: over_limit.map(|step| step::compile_chain(OVER_LIMIT, step)).transpose()?,
+    })
 }
 
 fn compile_rules(documents: &[RuleDocument]) -> Result<Vec<Rule>, Invalid> {
@@ -126,11 +174,12 @@ fn compile_rules(documents: &[RuleDocument]) -> Result<Vec<Rule>, Invalid> {
     Ok(rules)
 }
 
-fn named_agents(rules: &[RuleDocument]) -> Vec<(AgentId, String)> {
-    let named = |(index, rule): (usize, &RuleDocument)| {
+fn named_agents(rules: Option<&[RuleDocument]>, over_limit: Option<&StepDocument>) -> Vec<(AgentId, String)> {
+    let of_rule = |(index, rule): (usize, &RuleDocument)| {
         step::named_agents(&format!("rules[{index}].then"), &rule.then)
     };
-    rules.iter().enumerate().flat_map(named).collect()
+    let of_rules = rules.unwrap_or_default().iter().enumerate().flat_map(of_rule);
+    of_rules.chain(over_limit.into_iter().flat_map(|step| step::named_agents(OVER_LIMIT, step))).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +192,25 @@ mod tests {
 
     fn compile(rules: &str) -> Result<Vec<Rule>, Invalid> {
         let document: RoutingDocument = serde_json::from_str(&format!("{{\"rules\":{rules}}}")).unwrap();
-        document.check()
+        document.check().map(|routing| routing.rules.unwrap())
+    }
+
+    #[test]
+    fn what_follows_a_reached_limit_is_a_chain_like_any() {
+        let routing = |text: &str| serde_json::from_str::<RoutingDocument>(text).unwrap();
+        let chain =
+            r#"{"over_limit":{"action":"forward","to":"+12125550003","else":{"action":"voicemail"}}}"#;
+        let compiled = routing(chain).check().unwrap();
+        assert!(matches!(compiled.over_limit.unwrap()[..], [Step::Forward { .. }, Step::Voicemail { .. }]));
+        assert_eq!(compiled.rules, None, "rules are inherited");
+        let refused = |text: &str| routing(text).check().unwrap_err().field;
+        assert_eq!(refused(r#"{"over_limit":{"action":"forward"}}"#), "over_limit.to");
+        assert_eq!(refused("{}"), "rules");
+        let agent = Uuid::from_u128(1);
+        let named = format!(r#"{{"over_limit":{{"action":"agent","agent_id":"{agent}"}}}}"#);
+        assert_eq!(routing(&named).agents(), [(AgentId(agent), "over_limit.agent_id".to_owned())]);
+        let platform: PlatformRoutingDocument = serde_json::from_str(&named).unwrap();
+        assert_eq!(platform.check().unwrap_err().field, "over_limit.agent_id");
     }
 
     fn check(rules: &str, field: &str) {

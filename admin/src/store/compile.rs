@@ -11,7 +11,7 @@ use dialplane_common::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantI
 use dialplane_common::location::{
     Business, Conversation, Intent, Person, Place, Profile, Service, Sms, Voice,
 };
-use dialplane_common::route::{Hours, Rule};
+use dialplane_common::route::Hours;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
 
@@ -28,7 +28,7 @@ use crate::invalid::Invalid;
 use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
-use crate::routing::{PlatformRoutingDocument, RoutingDocument};
+use crate::routing::{PlatformRoutingDocument, Routing, RoutingDocument};
 
 impl WriteTx {
     /// Notes the platform's record as it is now.
@@ -39,10 +39,12 @@ impl WriteTx {
         let hours = hours(self.conn(), Owner::Platform).await?;
         let routing: Option<PlatformRoutingDocument> =
             settings::get(self.conn(), Owner::Platform, Kind::Routing).await?;
-        let rules = routing.map(|routing| routing.compile()).transpose();
+        let routing = routing.map(|routing| routing.compile()).transpose();
+        let routing = routing.map_err(|_| StoreError::Malformed("routing"))?.unwrap_or_default();
         let record = PlatformRecord {
             hours,
-            rules: rules.map_err(|_| StoreError::Malformed("routing"))?,
+            rules: routing.rules,
+            over_limit: routing.over_limit,
             unknown_numbers: settings::unknown_numbers(self.conn()).await?,
             profile: profile(self.conn(), Owner::Platform).await?,
             sms: sms(self.conn(), Owner::Platform).await?,
@@ -57,12 +59,14 @@ impl WriteTx {
     pub async fn record_tenant(&mut self, id: TenantId) -> Result<(), StoreError> {
         let tenant = tenants::find(self.conn(), id).await?;
         let (business, intent_ids) = business(self.conn(), id, tenant.name).await?;
+        let routing = routing(self.conn(), Owner::Tenant(id)).await?;
         let record = TenantRecord {
             business,
             suspended: tenant.status != "active",
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
-            rules: rules(self.conn(), Owner::Tenant(id)).await?,
+            rules: routing.rules,
+            over_limit: routing.over_limit,
             calls_max: calls_max(tenant.calls_max),
             tool_server: self.tool_server(id).await?,
             sms: sms(self.conn(), Owner::Tenant(id)).await?,
@@ -216,6 +220,7 @@ impl WriteTx {
 /// # Errors
 /// [`StoreError::Malformed`].
 pub fn number_record(row: &NumberRow, documents: &Documents) -> Result<Record, StoreError> {
+    let routing = document(documents, Kind::Routing, RoutingDocument::compile)?.unwrap_or_default();
     let record = NumberRecord {
         id: PhoneNumberId(row.id),
         tenant_id: TenantId(row.tenant_id),
@@ -234,7 +239,8 @@ pub fn number_record(row: &NumberRow, documents: &Documents) -> Result<Record, S
         agent_id: row.agent_id.map(AgentId),
         bindings: row.bindings.iter().map(super::bindings::Binding::record).collect(),
         hours: document(documents, Kind::Hours, HoursDocument::compile)?,
-        rules: document(documents, Kind::Routing, RoutingDocument::compile)?,
+        rules: routing.rules,
+        over_limit: routing.over_limit,
         calls_max: calls_max(row.calls_max),
         sms: document(documents, Kind::Sms, SmsDocument::compile)?.unwrap_or_default(),
     };
@@ -312,7 +318,7 @@ async fn business(
     Ok((business, ids))
 }
 
-async fn rules(conn: &mut PgConnection, owner: Owner) -> Result<Option<Vec<Rule>>, StoreError> {
+async fn routing(conn: &mut PgConnection, owner: Owner) -> Result<Routing, StoreError> {
     let document: Option<RoutingDocument> = settings::get(conn, owner, Kind::Routing).await?;
-    document.map(|document| document.compile()).transpose().map_err(|_| StoreError::Malformed("routing"))
+    document.unwrap_or_default().compile().map_err(|_| StoreError::Malformed("routing"))
 }

@@ -377,6 +377,23 @@ pub async fn list(
     gather(&query.fetch_all(conn).await?)
 }
 
+/// The tenant's numbers that have a limit of calls at a time, or are among `also`, each with its limit.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn limited(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    also: &[Uuid],
+    rows_max: i64,
+) -> Result<Vec<(Uuid, Option<i32>)>, StoreError> {
+    let query = sqlx::query_as(
+        "SELECT id, calls_max FROM phone_numbers
+         WHERE tenant_id = $1 AND (calls_max IS NOT NULL OR id = ANY($2)) ORDER BY id LIMIT $3",
+    );
+    Ok(query.bind(tenant.0).bind(also).bind(rows_max).fetch_all(conn).await?)
+}
+
 /// Of a filter that isn't empty.
 const CONDITIONS: &str = "AND ($4::text IS NULL OR (phone_number = $4 AND NOT is_range))
     AND ($5::text IS NULL OR status = $5)

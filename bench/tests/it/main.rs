@@ -16,6 +16,7 @@ mod handover;
 mod hours;
 mod installation;
 mod lifecycle;
+mod limits;
 mod messages;
 mod moving;
 mod ops;

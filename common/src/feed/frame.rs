@@ -444,9 +444,9 @@ mod tests {
         let number = NumberRecord::new(PhoneNumberId(uuid::Uuid::from_u128(3)), tenant);
         for (record, appended) in [
             (agent(), 2),
-            (Record::Platform(PlatformRecord::default()), 4),
-            (Record::Tenant(tenant, TenantRecord::new("Salon", "UTC")), 5),
-            (Record::Number("+12125550001".parse().unwrap(), number), 4),
+            (Record::Platform(PlatformRecord::default()), 5),
+            (Record::Tenant(tenant, TenantRecord::new("Salon", "UTC")), 6),
+            (Record::Number("+12125550001".parse().unwrap(), number), 5),
         ] {
             let (key, bytes) = (record.key().to_bytes(), record.encode());
             let key = RawKey { kind: record.key().kind() as u8, key: &key };

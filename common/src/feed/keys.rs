@@ -85,6 +85,19 @@ impl Keys {
         format!("{}:events:stored", self.namespace)
     }
 
+    /// Hash: calls under way of those that have a limit, a [`crate::live::CallKey`] to its [`crate::live::entry`]; and
+    /// [`crate::live::LIFE_FIELD`].
+    #[must_use]
+    pub fn live(&self) -> String {
+        format!("{}:live", self.namespace)
+    }
+
+    /// Channel: what routers get to know of those calls, [`crate::live::changes`].
+    #[must_use]
+    pub fn live_changes(&self) -> String {
+        format!("{}:live:changes", self.namespace)
+    }
+
     /// Channel: a router has reported.
     #[must_use]
     pub fn reports(&self) -> String {

@@ -34,7 +34,8 @@ use uuid::Uuid;
 /// A router reports it. The admin plane refuses a write that a live router can't read.
 ///
 /// 2 appended text messages to numbers, tenants and the platform, and versions and intents to agents.
-pub const FEED_VERSION: u8 = 2;
+/// 3 appended what follows when a limit of calls is reached, to numbers, tenants and the platform.
+pub const FEED_VERSION: u8 = 3;
 
 /// The most bytes that the frames of one delta, or of one chunk of a checkpoint, may have.
 pub const FRAMES_BYTES_MAX: usize = 1 << 20;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::e164::{E164, Prefix};
 use crate::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantId};
 use crate::location::{Business, Place, Profile, Sms, SparseProfile};
-use crate::route::{Hours, Rule};
+use crate::route::{Hours, Rule, Step};
 use crate::time::UnixSeconds;
 
 /// One record with its key.
@@ -43,6 +43,8 @@ pub struct PlatformRecord {
     pub profile: Profile,
     /// How text messages are answered where nobody else says.
     pub sms: Sms,
+    /// What is done with a call that is one too many, where nobody else says.
+    pub over_limit: Option<Vec<Step>>,
 }
 
 /// A business.
@@ -66,6 +68,8 @@ pub struct TenantRecord {
     pub sms: Sms,
     /// The ids of the business's intents, in their order.
     pub intent_ids: Vec<IntentId>,
+    /// What is done with a call that is one too many: a step and what follows when it fails. Absent: the platform's.
+    pub over_limit: Option<Vec<Step>>,
 }
 
 impl TenantRecord {
@@ -82,6 +86,7 @@ impl TenantRecord {
             tool_server: None,
             sms: Sms::default(),
             intent_ids: Vec::new(),
+            over_limit: None,
         }
     }
 }
@@ -229,6 +234,8 @@ pub struct NumberRecord {
     pub calls_max: Option<u16>,
     /// How text messages to it are answered.
     pub sms: Sms,
+    /// What is done with a call that is one too many; absent: as its tenant says.
+    pub over_limit: Option<Vec<Step>>,
 }
 
 impl NumberRecord {
@@ -247,6 +254,7 @@ impl NumberRecord {
             rules: None,
             calls_max: None,
             sms: Sms::default(),
+            over_limit: None,
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::time::UnixSeconds;
 pub struct Subject<'a> {
     /// The number's rules, its tenant's, the platform's: the first list that is set holds.
     pub rules: [Option<&'a [Rule]>; 3],
+    /// What follows when a limit of calls at a time is reached: the number's chain, its tenant's, the platform's. The
+    /// first that is set holds; where none is, the caller hears busy.
+    pub over_limit: [Option<&'a [Step]>; 3],
     /// The number's hours, its tenant's, the platform's: merged field by field.
     pub hours: [Option<&'a Hours>; 3],
     /// The location's time zone.
@@ -55,9 +58,15 @@ pub struct Decision<'a> {
     pub chain: &'a [Step],
     /// Whether the location is open; absent when no rule asked.
     pub open: Option<OpenState>,
-    /// Whether the rule that held asked for a limit that is reached.
-    pub over_limit: bool,
+    /// A limit of calls at a time is reached: the rule that held asked for that, or the limit's chain was taken.
+    pub is_over_limit: bool,
+    /// Whose chain for a reached limit was taken instead of the rule's; [`Scope::Builtin`]: nobody's, so that the caller
+    /// hears busy. Absent where the rule's was.
+    pub limit: Option<Scope>,
 }
+
+/// What a caller hears whose call is one too many, where nobody set anything else.
+const BUSY: &[Step] = &[Step::Reject { busy: true }];
 
 const BUILTIN: &[Step] = &[Step::Agent { agent: None }];
 
@@ -88,19 +97,48 @@ impl LiveCalls for () {
 }
 
 /// Decides a call. Whether the location is open is worked out at most once, and only when a rule asks.
+///
+/// A limit of calls at a time holds whether or not a rule asks for it: where it is reached, what is set for that is done
+/// instead of what the rule says. A rule that itself asked for the limit is left alone, as is one that takes no call.
 #[must_use]
 pub fn decide<'a>(subject: &Subject<'a>, facts: &Facts<'_>) -> Decision<'a> {
-    let scopes = [Scope::Number, Scope::Tenant, Scope::Platform];
-    let set = scopes.into_iter().zip(subject.rules).find_map(|(scope, rules)| Some((scope, rules?)));
-    let Some((scope, rules)) = set else {
-        return Decision { scope: Scope::Builtin, rule: None, chain: BUILTIN, open: None, over_limit: false };
+    let decision = by_rules(subject, facts);
+    let takes_call = !matches!(decision.chain.first(), None | Some(Step::Reject { .. }));
+    if decision.is_over_limit || !takes_call || !facts.live.is_over(LimitScope::Any) {
+        return decision;
+    }
+    let (limit, chain) = first_set(subject.over_limit).unwrap_or((Scope::Builtin, BUSY));
+    Decision { chain, is_over_limit: true, limit: Some(limit), ..decision }
+}
+
+fn by_rules<'a>(subject: &Subject<'a>, facts: &Facts<'_>) -> Decision<'a> {
+    let decided = Decision {
+        scope: Scope::Builtin,
+        rule: None,
+        chain: BUILTIN,
+        open: None,
+        is_over_limit: false,
+        limit: None,
     };
+    let Some((scope, rules)) = first_set(subject.rules) else { return decided };
     let mut open = None;
     let mut state = || *open.get_or_insert_with(|| open_at(&subject.hours, subject.zone, facts.now));
     let rule = rules.iter().position(|rule| failing_with(&rule.when, subject, facts, &mut state).is_none());
     let held = rule.map(|index| &rules[index]);
-    let over_limit = held.is_some_and(|rule| rule.when.over_limit.is_some());
-    Decision { scope, rule, chain: held.map_or(&[], |rule| &rule.then), open, over_limit }
+    Decision {
+        scope,
+        rule,
+        chain: held.map_or(&[], |rule| &rule.then),
+        open,
+        is_over_limit: held.is_some_and(|rule| rule.when.over_limit.is_some()),
+        ..decided
+    }
+}
+
+/// What the nearest scope sets that sets anything.
+fn first_set<T>(scopes: [Option<T>; 3]) -> Option<(Scope, T)> {
+    let names = [Scope::Number, Scope::Tenant, Scope::Platform];
+    names.into_iter().zip(scopes).find_map(|(scope, set)| Some((scope, set?)))
 }
 
 /// A part of a condition.
@@ -178,7 +216,7 @@ mod tests {
     static ZONE: TimeZone = TimeZone::UTC;
 
     fn subject<'a>(rules: [Option<&'a [Rule]>; 3], hours: &'a Hours) -> Subject<'a> {
-        Subject { rules, hours: [Some(hours), None, None], zone: &ZONE }
+        Subject { rules, over_limit: [None; 3], hours: [Some(hours), None, None], zone: &ZONE }
     }
 
     #[test]
@@ -212,21 +250,52 @@ mod tests {
         assert_eq!((decision.rule, decision.chain.len(), decision.open), (None, 0, None));
     }
 
+    /// The number has as many calls as it may; the tenant may have more.
+    struct Full;
+
+    impl LiveCalls for Full {
+        fn is_over(&self, scope: LimitScope) -> bool {
+            scope != LimitScope::Tenant
+        }
+    }
+
+    #[test]
+    fn a_limit_holds_whether_or_not_a_rule_asks_for_it() {
+        let (hours, agent) = (Hours::default(), vec![Step::Agent { agent: None }]);
+        let [own, theirs] = ["own", "theirs"].map(|url| [Step::Redirect { url: url.into() }]);
+        let full = Facts { live: &Full, ..facts(Caller::Withheld) };
+        let asks = |scope| Condition { over_limit: Some(scope), ..Condition::default() };
+        let check = |rule: Option<Rule>, set: [Option<&[Step]>; 3], over: bool, limit, chain: &[Step]| {
+            let rules: Option<Vec<Rule>> = rule.map(|rule| vec![rule]);
+            let subject = Subject { over_limit: set, ..subject([rules.as_deref(), None, None], &hours) };
+            let decision = decide(&subject, &full);
+            let decided = (decision.is_over_limit, decision.limit, decision.chain);
+            assert_eq!(decided, (over, limit, chain), "{rules:?} {set:?}");
+            let free = decide(&subject, &facts(Caller::Withheld));
+            assert!(!free.is_over_limit && free.limit.is_none(), "{rules:?}");
+        };
+        let always = |then: &[Step]| Some(Rule { when: Condition::default(), then: then.to_vec() });
+        check(None, [None; 3], true, Some(Scope::Builtin), BUSY);
+        check(always(&agent), [None; 3], true, Some(Scope::Builtin), BUSY);
+        check(always(&agent), [None, Some(&theirs), None], true, Some(Scope::Tenant), &theirs);
+        check(always(&agent), [Some(&own), Some(&theirs), None], true, Some(Scope::Number), &own);
+        let asking = Rule { when: asks(LimitScope::Number), then: agent.clone() };
+        check(Some(asking), [Some(&own), None, None], true, None, &agent);
+        let other = Rule { when: asks(LimitScope::Tenant), then: agent.clone() };
+        check(Some(other), [Some(&own), None, None], false, None, &[]);
+        let refused = [Step::Reject { busy: false }];
+        check(always(&refused), [Some(&own), None, None], false, None, &refused);
+    }
+
     #[test]
     fn limits_excepted_callers_and_times_are_conditions_too() {
-        struct Full;
-        impl LiveCalls for Full {
-            fn is_over(&self, scope: LimitScope) -> bool {
-                scope != LimitScope::Tenant
-            }
-        }
         let hours = Hours::default();
         let check = |when: Condition, expected: bool| {
             let rules = [rule(when.clone(), true)];
             let facts = Facts { live: &Full, ..facts(Caller::Withheld) };
             let decision = decide(&subject([Some(&rules), None, None], &hours), &facts);
             assert_eq!(decision.rule.is_some(), expected, "{when:?}");
-            assert_eq!(decision.over_limit, expected && when.over_limit.is_some(), "{when:?}");
+            assert_eq!(decision.is_over_limit, expected && when.over_limit.is_some(), "{when:?}");
         };
         let limit = |scope| Condition { over_limit: Some(scope), ..Condition::default() };
         check(limit(LimitScope::Number), true);

@@ -223,6 +223,11 @@ impl Snapshot {
                 tenant.rules.as_deref(),
                 platform.and_then(|platform| platform.rules.as_deref()),
             ],
+            over_limit: [
+                number.and_then(Number::over_limit),
+                tenant.about.over_limit.as_deref(),
+                platform.and_then(|platform| platform.over_limit.as_deref()),
+            ],
             hours: [
                 number.and_then(Number::hours),
                 tenant.hours.as_deref(),

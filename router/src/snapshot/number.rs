@@ -4,7 +4,7 @@ use dialplane_common::feed::frame::{Unreadable, encode};
 use dialplane_common::feed::record::{AgentRecord, AgentTarget, Binding, NumberRecord};
 use dialplane_common::ids::{AccountId, AgentId, PhoneNumberId, TenantId};
 use dialplane_common::location::{Place, Sms, StoredPlace};
-use dialplane_common::route::{Hours, Rule};
+use dialplane_common::route::{Hours, Rule, Step};
 use jiff::tz::TimeZone;
 
 use super::Snapshot;
@@ -121,6 +121,12 @@ impl<'s> Number<'s> {
         self.plan?.own.hours.as_ref()
     }
 
+    /// What is done with a call that is one too many, as it says itself.
+    #[must_use]
+    pub fn over_limit(self) -> Option<&'s [Step]> {
+        self.plan?.own.over_limit.as_deref()
+    }
+
     /// How many calls it may have at a time.
     #[must_use]
     pub fn calls_max(self) -> Option<u16> {
@@ -174,6 +180,7 @@ impl<'s> Number<'s> {
             rules: self.rules().map(<[Rule]>::to_vec),
             calls_max: self.calls_max(),
             sms: self.sms().unwrap_or_default(),
+            over_limit: self.over_limit().map(<[Step]>::to_vec),
         }
     }
 }
@@ -275,7 +282,7 @@ mod tests {
     use dialplane_common::e164::E164;
     use dialplane_common::feed::record::Record;
     use dialplane_common::feed::{Epoch, RecordHash};
-    use dialplane_common::route::{Condition, Step};
+    use dialplane_common::route::Condition;
     use uuid::Uuid;
 
     #[test]
@@ -300,6 +307,7 @@ mod tests {
             rules: Some(rules),
             calls_max: Some(3),
             sms: Sms { forward_to: Some(called), ..Sms::default() },
+            over_limit: Some(vec![Step::Reject { busy: false }]),
             bindings: vec![binding(4, None), binding(5, Some("5a5a"))],
             ..plain.clone()
         };

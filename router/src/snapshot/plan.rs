@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dialplane_common::feed::frame::{Unreadable, encode};
 use dialplane_common::feed::record::NumberRecord;
-use dialplane_common::route::{Hours, Rule};
+use dialplane_common::route::{Hours, Rule, Step};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +37,22 @@ pub struct OwnRouting {
     pub calls_max: Option<u16>,
     /// The accounts whose webhooks may speak of it, unless it is one, as it is nearly always.
     pub accounts: Option<Vec<u32>>,
+    /// What is done with a call that is one too many. Files of earlier versions end before it.
+    pub over_limit: Option<Vec<Step>>,
 }
 
 impl Default for OwnRouting {
     /// What a number has that sets nothing.
     fn default() -> Self {
-        Self { active: true, timezone: None, rules: None, hours: None, calls_max: None, accounts: None }
+        Self {
+            active: true,
+            timezone: None,
+            rules: None,
+            hours: None,
+            calls_max: None,
+            accounts: None,
+            over_limit: None,
+        }
     }
 }
 
@@ -56,6 +66,7 @@ impl OwnRouting {
             hours: record.hours.take(),
             calls_max: record.calls_max,
             accounts: accounts.map(|slots| slots.into_iter().map(|slot| slot.0).collect()),
+            over_limit: record.over_limit.take(),
         }
     }
 

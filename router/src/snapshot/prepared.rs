@@ -14,7 +14,7 @@ use dialplane_common::ids::{AccountId, AgentId, IntentId, TenantId};
 use dialplane_common::location::{Business, Sms};
 use dialplane_common::provider::credentials::Credential;
 use dialplane_common::provider::{Provider, Verifier, provider};
-use dialplane_common::route::{Hours, Rule};
+use dialplane_common::route::{Hours, Rule, Step};
 use dialplane_common::secret::Secret;
 use jiff::tz::TimeZone;
 
@@ -50,6 +50,8 @@ pub struct TenantAbout {
     pub sms: Sms,
     /// The ids of the business's intents, in their order.
     pub intent_ids: Box<[IntentId]>,
+    /// What is done with a call that is one too many.
+    pub over_limit: Option<Box<[Step]>>,
 }
 
 impl Tenant {
@@ -72,6 +74,7 @@ impl Tenant {
                 tool_server: record.tool_server.map(open).transpose()?,
                 sms: record.sms,
                 intent_ids: record.intent_ids.into(),
+                over_limit: record.over_limit.map(Vec::into_boxed_slice),
             }),
         })
     }
@@ -88,6 +91,7 @@ impl Tenant {
             tool_server: self.about.tool_server.as_ref().map(|known| known.0.clone()),
             sms: self.about.sms.clone(),
             intent_ids: self.about.intent_ids.to_vec(),
+            over_limit: self.about.over_limit.as_deref().map(<[Step]>::to_vec),
         }
     }
 }
@@ -193,6 +197,7 @@ mod tests {
             }),
             sms: Sms { reply_open: Some("Hello".into()), ..Sms::default() },
             intent_ids: vec![IntentId(Uuid::from_u128(4))],
+            over_limit: Some(vec![Step::Reject { busy: true }]),
         };
         let prepared = Tenant::prepare(id(2), tenant.clone(), &keys).unwrap();
         assert_eq!(prepared.record(), tenant);

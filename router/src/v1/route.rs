@@ -91,7 +91,7 @@ pub(super) fn answer(
                 caller: Caller::from_text(request.from.as_deref().unwrap_or_default()),
                 call_id: &request.call_id,
                 now: now.seconds(),
-                live: &live.limits(limited, None, now.seconds()),
+                live: &live.limits(limited, None),
             };
             let decision = decide(&snapshot.subject(number, tenant), &facts);
             response.rule = Some(RuleView { scope: decision.scope.name(), index: decision.rule });
@@ -124,7 +124,7 @@ impl Response<'_> {
 
 fn offered(decision: &Decision<'_>, step: &Step, agent: Option<AgentId>) -> What<'static> {
     let is_closed = decision.open.is_some_and(|state| !state.open);
-    let is_over_limit = decision.over_limit;
+    let is_over_limit = decision.is_over_limit;
     What::Offered(Decided { is_closed, is_over_limit, ..tell::decided(step, agent) })
 }
 

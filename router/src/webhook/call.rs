@@ -8,11 +8,12 @@ use dialplane_common::calls::report::{Progress, Report};
 use dialplane_common::e164::E164;
 use dialplane_common::feed::record::AgentRecord;
 use dialplane_common::ids::{AccountId, TenantId};
+use dialplane_common::live::CallKey;
 use dialplane_common::location::{Location, MessageAnswer, StoredPlace};
 use dialplane_common::provider::event::{Event, StepEnd};
 use dialplane_common::provider::reply::{Action, Refusal, Reply};
 use dialplane_common::provider::request::WebhookRequest;
-use dialplane_common::route::{Decision, Dialable, Facts, Step, decide};
+use dialplane_common::route::{Decision, Dialable, Facts, LiveCalls, Step, decide};
 use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
@@ -20,7 +21,7 @@ use super::foreseen::Foreseen;
 use super::step::Taken;
 use super::{Endpoint, Reaction, Webhooks};
 use crate::events::text;
-use crate::live::Limited;
+use crate::live::{Limited, Reached};
 use crate::outcome::{Answer, Outcome};
 use crate::snapshot::{Account, Number, Snapshot, Tenant};
 
@@ -112,26 +113,54 @@ impl<'a> Webhook<'a> {
     fn route(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
         let call = &*owner.complete(call);
-        let decision = self.decide(source, &owner, call);
+        let decision = self.decide_and_count(source, &owner, call);
         let Taken { answer, decided } = self.take_step(source, &owner, call, decision.chain)?;
         let is_closed = decision.open.is_some_and(|state| !state.open);
-        let decided = Decided { is_closed, is_over_limit: decision.over_limit, ..decided };
+        let decided = Decided { is_closed, is_over_limit: decision.is_over_limit, ..decided };
         self.tell(source, Some(&owner), call, What::Offered(decided));
-        self.count(source, &owner, call, decision.chain);
         Ok(answer)
     }
 
-    /// Counts a call that is taken. One that is turned away isn't under way: counted, a caller who tries again and again
-    /// would keep the line busy.
-    fn count(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>, chain: &[Step]) {
+    /// What is done with a call, which counts from now on when it takes a place of those that are limited. One that is
+    /// turned away isn't under way: counted, a caller who tries again and again would keep the line busy. Nor does one
+    /// count that was one too many and is served otherwise: else places would stay taken that nobody has.
+    fn decide_and_count(
+        &self,
+        source: &Source<'a>,
+        owner: &Owner<'a>,
+        call: &InboundCall<'_>,
+    ) -> Decision<'a> {
         let limited = owner.limited();
-        let taken = || chain.iter().find(|step| self.resolve(owner, call, step).is_some());
-        if !limited.is_any() || matches!(taken(), Some(Step::Reject { .. })) {
-            return;
+        if !limited.is_any() {
+            return self.decide(owner, call, &());
         }
-        let number = owner.number.map(Number::id);
-        let known_by = (source.account_id, &*call.call_id);
-        self.router.live.begin(owner.tenant_id, number, limited, known_by, self.now.seconds());
+        let live = &self.router.live;
+        let key = self.key(source, owner, call);
+        let decision = self.decide(owner, call, &live.limits(limited, Some(key)));
+        let taken = || decision.chain.iter().find(|step| self.resolve(owner, call, step).is_some());
+        if decision.is_over_limit || matches!(taken(), None | Some(Step::Reject { .. })) {
+            return decision;
+        }
+        let whose = (owner.tenant_id, owner.number.map(Number::id));
+        if live.begin(key, whose, limited, self.now) {
+            decision
+        } else {
+            // Another call took the last place between the decision and now.
+            self.decide(owner, call, &Reached(limited))
+        }
+    }
+
+    /// The name under which a call counts. A call that its carrier handed to an agent's provider is asked about by both:
+    /// it is counted as the carrier's, once.
+    fn key(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>) -> CallKey {
+        let own = CallKey::of(source.account_id, &call.call_id);
+        let live = &self.router.live;
+        let Some(id) = call.carrier_call_id.as_deref().filter(|_| live.counted(own).is_none()) else {
+            return own;
+        };
+        let mut legs =
+            owner.number.into_iter().flat_map(Number::accounts).map(|account| CallKey::of(account, id));
+        legs.find(|leg| live.counted(*leg).is_some()).unwrap_or(own)
     }
 
     /// Where a running call goes whose caller wants a person: where its location says, else where its rule forwards
@@ -139,19 +168,17 @@ impl<'a> Webhook<'a> {
     fn transfer(&self, source: &Source<'a>, call: &InboundCall<'_>) -> Result<Answer, Answer> {
         let owner = self.active_owner(source, call)?;
         let location = self.location(&owner, owner.number.and_then(Number::agent));
-        let to = location.transfer_to().or_else(|| first_dialable(self.decide(source, &owner, call).chain));
+        // The call is under way: no limit is in its way.
+        let to = location.transfer_to().or_else(|| first_dialable(self.decide(&owner, call, &()).chain));
         let to = to.ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let action = Action::Dial { to: std::slice::from_ref(to), timeout_s: TRANSFER_TIMEOUT_S };
         let reply = Reply { call, location: &location, action, after: None, fallback: None };
         Ok(Answer::document(Outcome::Answered, self.endpoint.provider.render(&reply)))
     }
 
-    fn decide(&self, source: &Source<'a>, owner: &Owner<'a>, call: &InboundCall<'_>) -> Decision<'a> {
+    fn decide(&self, owner: &Owner<'a>, call: &InboundCall<'_>, live: &dyn LiveCalls) -> Decision<'a> {
         let subject = self.snapshot.subject(owner.number, owner.tenant);
-        let now = self.now.seconds();
-        let asking = (source.account_id, &*call.call_id);
-        let limits = self.router.live.limits(owner.limited(), Some(asking), now);
-        let facts = Facts { caller: call.caller(), call_id: &call.call_id, now, live: &limits };
+        let facts = Facts { caller: call.caller(), call_id: &call.call_id, now: self.now.seconds(), live };
         decide(&subject, &facts)
     }
 
@@ -216,6 +243,7 @@ impl<'a> Webhook<'a> {
         let tenant =
             self.snapshot.tenant(remainder.tenant).ok_or_else(|| self.refuse(call, Refusal::NoRoute))?;
         let owner = Owner::new((remainder.tenant, tenant), remainder.number, number);
+        self.refresh(source, call);
         if let Some(report) = &end.report {
             self.tell(source, Some(&owner), call, What::Reported(text::report(report)));
         }
@@ -261,16 +289,34 @@ impl<'a> Webhook<'a> {
     ) -> Answer {
         let labels = [self.endpoint.provider.name(), status];
         self.router.metrics.call_statuses.with_label_values(&labels).inc();
-        // The end of a leg that was dialled for a call isn't the call's.
-        if let (Some(call), Progress::Ended(_), false) = (call, report.progress, report.is_outbound) {
-            self.router.live.end(source.account_id, &call.call_id);
-        }
         let owner = call.filter(|call| call.names_number()).map(|call| self.owner(source, call));
+        let known = owner.as_ref().and_then(|owner| owner.as_ref().ok());
         if let Some(call) = call {
-            let known = owner.as_ref().and_then(|owner| owner.as_ref().ok());
             self.tell(source, known, call, What::Reported(text::report(report)));
         }
+        match (call, report.progress) {
+            // The end of a leg that was dialled for a call isn't the call's.
+            (Some(call), Progress::Ended(_)) if !report.is_outbound => self.end(source, known, call),
+            (Some(call), _) => self.refresh(source, call),
+            (None, _) => {}
+        }
         self.acknowledged(owner.and_then(Result::err))
+    }
+
+    /// The end of a call, whichever router counts it.
+    fn end(&self, source: &Source<'a>, owner: Option<&Owner<'_>>, call: &InboundCall<'_>) {
+        let live = &self.router.live;
+        let has_limit = owner.is_some_and(|owner| owner.limited().is_any());
+        if has_limit || !live.is_empty() {
+            live.end(CallKey::of(source.account_id, &call.call_id), has_limit, self.now);
+        }
+    }
+
+    /// A sign of life of a call, which counts on if it is counted.
+    fn refresh(&self, source: &Source<'a>, call: &InboundCall<'_>) {
+        if !self.router.live.is_empty() {
+            self.router.live.refresh(CallKey::of(source.account_id, &call.call_id), self.now);
+        }
     }
 
     /// A text message: what its location says is sent back and passed on, where its calls are routed.

@@ -79,6 +79,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/tenants/{tenant_id}/explain", "get"),
     ("/tenants/{tenant_id}/intents", "get post"),
     ("/tenants/{tenant_id}/intents/{intent_id}", "get patch delete"),
+    ("/tenants/{tenant_id}/limits", "get"),
     ("/tenants/{tenant_id}/phone-numbers", "get post"),
     ("/tenants/{tenant_id}/phone-numbers/{phone_number_id}", "get put patch delete"),
     ("/tenants/{tenant_id}/phone-numbers/{phone_number_id}/assign", "post"),

@@ -78,14 +78,17 @@ fn a_request_that_is_repeated_is_answered_as_before() {
 fn a_tenants_numbers_share_its_limit() {
     let line = Line::open("tenant");
     line.limit_tenant(json!(2));
-    line.limit_number(json!(1));
-    assert_eq!(
-        [1, 2, 3].map(|call| line.is_busy(call)),
-        [false, false, true],
-        "the number's isn't asked for"
-    );
+    assert_eq!([1, 2, 3].map(|call| line.is_busy(call)), [false, false, true]);
     line.status(2, "completed");
     assert!(!line.is_busy(4));
+}
+
+#[test]
+fn a_limit_that_no_rule_asks_for_holds_all_the_same() {
+    let line = Line::open("tenant");
+    line.limit_tenant(json!(5));
+    line.limit_number(json!(1));
+    assert_eq!([1, 2].map(|call| line.is_busy(call)), [false, true]);
 }
 
 #[test]

@@ -193,7 +193,9 @@ fn read_plans(mut bytes: &[u8]) -> Option<Vec<(Arc<Plan>, u32)>> {
     let mut plans = Vec::new();
     while !bytes.is_empty() {
         let count = u32::from_le_bytes(*take(&mut bytes)?);
-        let own: OwnRouting = postcard::from_bytes(sized(&mut bytes)?).ok()?;
+        // What an earlier version didn't know is unset: zero bytes.
+        let own = [sized(&mut bytes)?, &[0; 8]].concat();
+        let (own, _appended) = postcard::take_from_bytes::<OwnRouting>(&own).ok()?;
         plans.push((Arc::new(own.prepare().ok()?), count));
     }
     Some(plans)
@@ -388,5 +390,21 @@ impl Assembly {
             self.snapshot.digest = self.snapshot.digest.with(entry.hash());
         }
         Ok(piece.numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_of_earlier_versions_lack_what_was_appended() {
+        let own = OwnRouting { calls_max: Some(3), ..OwnRouting::default() };
+        let whole = dialplane_common::feed::frame::encode(&own);
+        for length in [whole.len() - 1, whole.len()] {
+            let sized = u32::try_from(length).unwrap().to_le_bytes();
+            let plans = read_plans(&[&7_u32.to_le_bytes()[..], &sized, &whole[..length]].concat()).unwrap();
+            assert_eq!((&plans[0].0.own, plans[0].1), (&own, 7));
+        }
     }
 }
