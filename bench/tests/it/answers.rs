@@ -2,7 +2,7 @@
 
 use dialplane_bench::http;
 use dialplane_bench::operator::{Operator, Salon};
-use dialplane_bench::system::Router;
+use dialplane_bench::system::{Router, wait_for};
 use serde_json::{Value, json};
 
 use crate::call::{CALL, REJECT, REJECT_BUSY, agent, ending, post, stream, twiml, with};
@@ -185,6 +185,10 @@ fn what_follows_a_step_is_asked_and_only_for_its_own_call() {
     }
     let done = follow(&salon, &system.router, &second, &[("DialCallStatus", "completed")]).body;
     assert_eq!(done, twiml("<Hangup/>"));
+    // A step that was done isn't followed by another.
+    let noted =
+        |kind: &str| ops::metric(system.router.ops, &format!("router_call_events_total{{kind=\"{kind}\"}}"));
+    wait_for("the events to be counted", || (noted("offered"), noted("continued")) == (1.0, 5.0));
 
     // Any router goes on with it, whatever revision it holds, also when the rules have changed meanwhile.
     let another = system.router(&[]);

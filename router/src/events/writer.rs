@@ -166,7 +166,7 @@ impl Writer {
         if keys.is_empty() {
             return;
         }
-        let read: Vec<Option<Vec<u8>>> = keys.iter().map(|key| self.from_file(*key)).collect();
+        let read: Vec<Option<Vec<u8>>> = keys.iter().map(|key| self.read_back(*key)).collect();
         let Some(link) = &mut self.parts.link else { return };
         let mut appending = link.appending();
         for (key, read) in keys.into_iter().zip(read) {
@@ -182,7 +182,7 @@ impl Writer {
 
     /// A batch's bytes when it isn't in memory. One that is lost leaves an empty one in its place: its sequence has to be
     /// accounted for.
-    fn from_file(&mut self, key: Key) -> Option<Vec<u8>> {
+    fn read_back(&mut self, key: Key) -> Option<Vec<u8>> {
         let (place, events) = self.unstored.place(key)?;
         let why = match place {
             Place::Memory(_) => return None,
@@ -486,7 +486,7 @@ mod tests {
         assert!(writer.unstored.memory_bytes() <= MEMORY / 2);
         assert_eq!((writer.unstored.waiting(), writer.metrics().dropped_sum()), (100, 0));
         let first = writer.unstored.next().unwrap();
-        let bytes = writer.from_file(first).unwrap();
+        let bytes = writer.read_back(first).unwrap();
         let batch = Batch::verify(&bytes, writer.keys()).unwrap();
         assert_eq!((batch.writer, batch.sequence), (writer.own, 1));
         assert_eq!(CallEvent::read_all(batch.events).collect::<Vec<_>>(), [Ok(event("CA1"))]);
@@ -500,7 +500,7 @@ mod tests {
         let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
         let first = writer.unstored.next().unwrap();
-        assert_eq!(writer.from_file(first), None);
+        assert_eq!(writer.read_back(first), None);
         let Some((Place::Memory(bytes), 0)) = writer.unstored.place(first) else { panic!("an empty batch") };
         let batch = Batch::verify(bytes, writer.keys()).unwrap();
         assert_eq!((batch.writer, batch.sequence, batch.events), (writer.own, 1, &[][..]));

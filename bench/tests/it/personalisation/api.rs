@@ -1,9 +1,11 @@
 //! The router's own API: what agents ask with their tokens, and other programs with keys.
 
 use dialplane_bench::http::{self, Response};
+use dialplane_bench::system::wait_for;
 use serde_json::{Value, json};
 
 use super::Location;
+use crate::ops;
 
 impl Location {
     fn get(&self, number: &str, token: &str) -> Response {
@@ -145,6 +147,11 @@ fn routes_are_for_the_holder_of_a_key_and_its_own_numbers() {
         answer["route"].as_array().expect("steps").iter().map(|step| &step["action"]).collect();
     assert_eq!(actions, ["forward", "voicemail"], "the whole chain at once");
     assert_eq!(answer["rule"], json!({"scope": "number", "index": 0}));
+    let told = |kind: &str| {
+        let series = format!("router_call_events_total{{kind=\"{kind}\"}}");
+        ops::metric(location.system.router.ops, &series)
+    };
+    wait_for("the admin plane to be told", || (told("offered"), told("refused")) == (4.0, 2.0));
 }
 
 #[test]
