@@ -63,6 +63,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::auth::gate::{self, Gate};
+use crate::calls::live::Live;
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::provisioning::Provisioner;
@@ -89,6 +90,8 @@ pub struct Api {
     pub is_publishing: Arc<AtomicBool>,
     /// Streams of events.
     pub realtime: events::Realtime,
+    /// Calls under way.
+    pub live: Live,
     /// Who is let in.
     pub gate: Arc<Gate>,
     /// All metrics.
