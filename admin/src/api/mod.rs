@@ -11,6 +11,8 @@ pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
+pub mod calls;
+pub mod calls_live;
 pub mod configure;
 pub mod defaults;
 pub mod docs;
@@ -35,6 +37,7 @@ pub mod phone_numbers;
 pub mod pool;
 mod question;
 pub mod reconciliations;
+pub mod refused_calls;
 mod required_role;
 pub mod rules;
 pub mod services;
@@ -197,6 +200,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::confirm))
         .routes(routes!(jobs::resolve))
         .routes(routes!(jobs::events))
+        .routes(routes!(calls::list_of_tenant))
+        .routes(routes!(calls_live::follow_of_tenant))
+        .routes(routes!(calls::get_of_tenant))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls_live::follow))
+        .routes(routes!(calls::get))
+        .routes(routes!(refused_calls::list_of_tenant))
+        .routes(routes!(refused_calls::list))
+        .routes(routes!(refused_calls::dismiss))
         .routes(routes!(configure::create))
         .routes(routes!(reconciliations::list, reconciliations::create))
         .routes(routes!(reconciliations::get))

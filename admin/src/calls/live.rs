@@ -1,7 +1,8 @@
 //! Calls as they are under way: what changed is published in Redis once it is committed, for all processes' streams.
 //!
-//! The channels are `calls:{tenant_id}`, and `calls:nobody` for calls that are no tenant's. A message is a [`News`]. One that
-//! is lost costs a stream the few seconds until it looks again ([`RESYNC`]).
+//! The channels are `calls:{tenant_id}`, and `calls:nobody` for calls that are no tenant's. A message is a [`News`]. To a
+//! stream of ours it is no more than a doorbell: what it tells of is read in Postgres. One that is lost costs the few seconds
+//! until the stream looks again ([`RESYNC`]).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use crate::store::{Scope, Store, StoreError};
 pub const RESYNC: Duration = Duration::from_secs(10);
 /// A view has no more calls than these: the newest.
 pub const SHOWN_MAX: i64 = 1_000;
+/// How often what messages are about is read, at most.
+const READ_INTERVAL: Duration = Duration::from_millis(100);
+const READ_MAX: usize = 1_000;
 /// Messages that are sent at a time.
 const MESSAGES_MAX: usize = 500;
 
@@ -93,6 +97,9 @@ pub struct View {
     /// Calls that were told of as under way, and how new.
     known: HashMap<Uuid, crate::store::instant::Instant>,
     waiting: VecDeque<News>,
+    /// Calls that messages were about.
+    rung: HashSet<Uuid>,
+    next_read: Instant,
     next_look: Instant,
 }
 
@@ -108,8 +115,9 @@ impl Live {
             None => self.link.subscribe_pattern(&self.keys.realtime("calls:*")).await?,
         };
         let messages = messages.into_on_message().boxed();
-        let (known, waiting) = Default::default();
-        Ok(View { store, scope, tenant, messages, known, waiting, next_look: Instant::now() })
+        let now = Instant::now();
+        let (known, waiting, rung) = Default::default();
+        Ok(View { store, scope, tenant, messages, known, waiting, rung, next_read: now, next_look: now })
     }
 }
 
@@ -123,19 +131,48 @@ impl View {
             if let Some(news) = self.waiting.pop_front() {
                 return Ok(Some(news));
             }
-            if self.next_look <= Instant::now() {
+            let now = Instant::now();
+            if self.next_look <= now {
                 self.look().await?;
                 continue;
             }
+            if !self.rung.is_empty() && self.next_read <= now {
+                self.read().await?;
+                continue;
+            }
+            let until =
+                if self.rung.is_empty() { self.next_look } else { self.next_look.min(self.next_read) };
             let message = tokio::select! {
                 message = self.messages.next() => message,
-                () = tokio::time::sleep_until(self.next_look) => continue,
+                () = tokio::time::sleep_until(until) => continue,
             };
             let Some(message) = message else { return Ok(None) };
-            if let Ok(news) = serde_json::from_slice(message.get_payload_bytes()) {
-                self.take(news);
+            match serde_json::from_slice(message.get_payload_bytes()) {
+                Ok(News::Call(call)) => self.rung.insert(call.id),
+                Ok(News::Gone(id)) => self.rung.insert(id),
+                Err(_) => continue,
+            };
+        }
+    }
+
+    /// Reads what messages were about: whoever can write to Redis tells nobody of calls.
+    async fn read(&mut self) -> Result<(), StoreError> {
+        let ids: Vec<_> = self.rung.iter().copied().take(READ_MAX).collect();
+        let mut tx = self.store.read(self.scope).await?;
+        let calls = calls::again(tx.conn(), &ids).await?;
+        drop(tx);
+        ids.iter().for_each(|id| {
+            self.rung.remove(id);
+        });
+        let there: HashSet<_> = calls.iter().map(|call| call.id).collect();
+        calls.into_iter().for_each(|call| self.take(News::Call(Box::new(call))));
+        for id in ids {
+            if !there.contains(&id) && self.known.contains_key(&id) {
+                self.take(News::Gone(id));
             }
         }
+        self.next_read = Instant::now() + READ_INTERVAL;
+        Ok(())
     }
 
     /// Takes in news, unless it is older than what was told.
