@@ -7,6 +7,7 @@ use std::time::Duration;
 use dialplane_common::feed::FRAMES_BYTES_MAX;
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::secret::Secret;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
@@ -18,6 +19,10 @@ use crate::api::events::Realtime;
 use crate::api::{self, Api};
 use crate::audit::sealer::Sealer;
 use crate::bulk::worker::Worker;
+use crate::calls::consumer::Consumer;
+use crate::calls::gauges::Gauges;
+use crate::calls::live::{Announcer, Live};
+use crate::calls::stream::Events;
 use crate::config::{MigrateSettings, ServeSettings};
 use crate::fleet::Fleet;
 use crate::listener;
@@ -41,6 +46,8 @@ use crate::sweep::Sweep;
 use crate::telemetry;
 
 const ORIGIN: Origin = Origin::system("start");
+/// One reads and folds while Postgres stores what another has.
+const CONSUMERS: usize = 2;
 /// Requests under way at a stop have this long to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Postgres that starts together with us is up by then.
@@ -107,6 +114,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         is_publishing: Arc::clone(&is_publishing),
         realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
         gate,
+        live: Live {
+            link: Arc::new(RedisLink::new(settings.redis.clone())),
+            keys: Keys::clone(&settings.redis_keys),
+        },
         metrics: Arc::clone(&metrics),
         number_quarantine: settings.number_quarantine,
         provisioner: provisioner.clone(),
@@ -116,6 +127,19 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
     let relay = relay::run(to_publish, link, keys, Arc::clone(&metrics));
     let wake_sealer = Arc::clone(store.committed());
     let sealer = Sealer { store: store.clone(), wake: wake_sealer, sealed, metrics: Arc::clone(&metrics) };
+    let events = || Events::new(&settings.redis, Keys::clone(&settings.redis_keys));
+    let consumers = std::array::from_fn(|_| Consumer {
+        store: store.clone(),
+        events: events(),
+        announcer: Announcer::new(&settings.redis, Keys::clone(&settings.redis_keys)),
+        metrics: Arc::clone(&metrics),
+    });
+    let gauges = Gauges {
+        store: store.clone(),
+        events: events(),
+        metrics: Arc::clone(&metrics),
+        is_publishing: Arc::clone(&is_publishing),
+    };
     let publisher = Publisher {
         store: store.clone(),
         link: Arc::new(RedisLink::new(settings.redis)),
@@ -131,6 +155,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         store: store.clone(),
         is_publishing: Arc::clone(&api.is_publishing),
         keep_answers: settings.keep_answers,
+        keep_calls_days: settings.keep_calls_days,
     };
     let watch = Watch {
         provisioner: provisioner.clone(),
@@ -153,6 +178,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         sealer,
         relaying,
         sweep,
+        consumers,
+        gauges,
         watch,
         store,
         metrics,
@@ -173,6 +200,8 @@ struct Parts {
     sealer: Sealer,
     relaying: JoinHandle<()>,
     sweep: Sweep,
+    consumers: [Consumer; CONSUMERS],
+    gauges: Gauges,
     watch: Watch,
     store: Store,
     metrics: Arc<Metrics>,
@@ -187,6 +216,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let reconciler = Reconciler::new(parts.provisioner.clone(), Arc::clone(&parts.metrics));
     let reconciling = tokio::spawn(reconciler.run(parts.stop_api.subscribe()));
     let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
+    let consuming = parts.consumers.map(|consumer| tokio::spawn(consumer.run(parts.stop_api.subscribe())));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
     let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
@@ -202,6 +232,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     ));
     let sweeping = tokio::spawn(parts.sweep.run());
     let watching = tokio::spawn(parts.watch.run());
+    let counting = tokio::spawn(parts.gauges.run());
     let ops = ops::router(Ops { store: parts.store, metrics: parts.metrics });
     // The operations listener goes on until the end: a stop is seen there too.
     let serving_ops = tokio::spawn(listener::serve(parts.ops_listener, ops, std::future::pending()));
@@ -216,7 +247,8 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         tracing::warn!("requests under way were cut off");
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
-    let background = async { tokio::join!(importing, provisioning, keeping_up, reconciling) };
+    let background =
+        async { tokio::join!(importing, provisioning, keeping_up, reconciling, join_all(consuming)) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.
@@ -227,6 +259,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     letting_in.abort();
     sweeping.abort();
     watching.abort();
+    counting.abort();
     serving_ops.abort();
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! In the order of a change: [`api`] asks who wants it ([`oidc`] knows the issuer's tokens) and checks it ([`hours`],
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
-//! which routers serve it; [`live`] which calls they have; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
-//! files in and gives them out. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
+//! which routers serve it; [`live`] which calls they have; [`audit`] seals what the log says of it, and [`realtime`] tells
+//! those who listen. [`bulk`] takes files in and gives them out. [`calls`] keeps what routers tell of calls.
+//! [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
 //! are what operators do in a terminal.
 
 pub mod api;
@@ -13,6 +14,7 @@ pub mod audit;
 pub mod bindings;
 pub mod bulk;
 pub mod business;
+pub mod calls;
 pub mod commands;
 pub mod config;
 pub mod credentials;

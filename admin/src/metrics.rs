@@ -5,13 +5,16 @@ use std::time::Duration;
 use dialplane_common::provider::PROVIDERS;
 use dialplane_common::rest::Fault;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
+use crate::calls::storing::Stored;
+use crate::calls::stream::Lag;
 use crate::provisioning::reconcile::finding::Kind;
 use crate::store::audit::Backlog;
 use crate::store::holdings::FreeNumbers;
+use uuid::Uuid;
 
 /// From a fraction of a millisecond, which a read from a warm Postgres takes, to the request's own limit.
 const DURATION_BUCKETS_S: [f64; 14] =
@@ -43,6 +46,13 @@ pub struct Metrics {
     audit_sealed: IntCounter,
     events_unsent: IntCounter,
     event_streams: IntGauge,
+    events_stored: IntCounterVec,
+    event_batches: IntCounterVec,
+    events_transaction: Histogram,
+    events_waiting: IntGauge,
+    events_lag: Gauge,
+    calls_under_way: IntGauge,
+    calls_under_way_by_tenant: IntGaugeVec,
     provider_requests: IntCounterVec,
     provider_request: HistogramVec,
     provider_waits: IntCounterVec,
@@ -172,6 +182,14 @@ impl Metrics {
             &["provider"],
         )?;
         registry.register(Box::new(provider_request.clone()))?;
+        let events_transaction = Histogram::with_opts(
+            HistogramOpts::new(
+                "call_events_transaction_seconds",
+                "Time that a transaction took which stores events of calls, with its repetitions where others were in its way.",
+            )
+            .buckets(DURATION_BUCKETS_S.to_vec()),
+        )?;
+        registry.register(Box::new(events_transaction.clone()))?;
         let findings = IntGaugeVec::new(
             Opts::new(
                 "reconciliation_findings",
@@ -244,6 +262,35 @@ impl Metrics {
                 "Events not published in Redis, as it was away or too slow; they are over REST.",
             )?,
             event_streams: gauge("event_streams", "Streams of events that are open.")?,
+            events_stored: counters(
+                "call_events_total",
+                "Events of calls stored, by what they tell; unreadable: passed over, as this version can't read them.",
+                &["kind"],
+            )?,
+            event_batches: counters(
+                "call_event_batches_total",
+                "Batches of events of calls: stored, repeated (stored before), dead (put aside, as they can't be read or \
+                 stored).",
+                &["outcome"],
+            )?,
+            events_transaction,
+            events_waiting: gauge(
+                "call_events_waiting_entries",
+                "Entries of the stream of events that aren't stored yet, told by the process that publishes.",
+            )?,
+            events_lag: amount(
+                "call_events_lag_seconds",
+                "The age of the oldest of them; 0 when all is stored.",
+            )?,
+            calls_under_way: gauge(
+                "calls_under_way",
+                "Calls under way, told by the process that publishes.",
+            )?,
+            calls_under_way_by_tenant: gauges(
+                "calls_under_way_by_tenant",
+                "Calls under way of the ten tenants that have the most.",
+                &["tenant"],
+            )?,
             provider_requests: counters(
                 "provider_requests_total",
                 "Requests sent to providers' REST APIs, each repetition included, by what they do and what came of them.",
@@ -293,6 +340,12 @@ impl Metrics {
         };
         for failure in PublishFailure::ALL {
             metrics.publish_failures.with_label_values(&[failure.label()]);
+        }
+        for kind in ["offered", "continued", "reported", "message", "refused", "unreadable"] {
+            metrics.events_stored.with_label_values(&[kind]);
+        }
+        for outcome in ["stored", "repeated", "dead"] {
+            metrics.event_batches.with_label_values(&[outcome]);
         }
         for why in Refused::ALL {
             metrics.refused.with_label_values(&[why.label()]);
@@ -401,6 +454,43 @@ impl Metrics {
     /// How many streams of events are open.
     pub fn event_streams(&self, open: usize) {
         self.event_streams.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Batches of events of calls were stored.
+    pub fn events_stored(&self, stored: &Stored) {
+        for (kind, events) in &stored.events {
+            self.events_stored.with_label_values(&[kind]).inc_by(*events);
+        }
+        self.events_stored.with_label_values(&["unreadable"]).inc_by(stored.unreadable);
+        self.event_batches.with_label_values(&["stored"]).inc_by(stored.batches);
+        self.event_batches.with_label_values(&["repeated"]).inc_by(stored.repeats);
+    }
+
+    /// Batches of events of calls were put aside.
+    pub fn events_dead(&self, batches: u64) {
+        self.event_batches.with_label_values(&["dead"]).inc_by(batches);
+    }
+
+    /// A transaction that stored events took so long.
+    pub fn events_transaction(&self, took: Duration) {
+        self.events_transaction.observe(took.as_secs_f64());
+    }
+
+    /// How far behind storing events is; absent: another process tells.
+    pub fn events_lag(&self, lag: Option<Lag>) {
+        let lag = lag.unwrap_or_default();
+        self.events_waiting.set(i64::try_from(lag.entries).unwrap_or(i64::MAX));
+        self.events_lag.set(Duration::from_millis(lag.oldest_ms).as_secs_f64());
+    }
+
+    /// How many calls are under way, and of which tenants the most; absent: another process tells.
+    pub fn calls_under_way(&self, calls: Option<(i64, &[(Uuid, i64)])>) {
+        self.calls_under_way_by_tenant.reset();
+        let (all, most) = calls.unwrap_or_default();
+        self.calls_under_way.set(all);
+        for (tenant, calls) in most {
+            self.calls_under_way_by_tenant.with_label_values(&[&tenant.to_string()]).set(*calls);
+        }
     }
 
     /// A request was sent to a provider; `operation` begins with the provider's name.

@@ -103,9 +103,24 @@ impl RedisLink {
     /// # Errors
     /// When Redis is away.
     pub async fn subscribe(&self, channel: &str) -> RedisResult<redis::aio::PubSub> {
+        self.listen(async |messages| messages.subscribe(channel).await).await
+    }
+
+    /// The same, to all channels of a pattern.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn subscribe_pattern(&self, pattern: &str) -> RedisResult<redis::aio::PubSub> {
+        self.listen(async |messages| messages.psubscribe(pattern).await).await
+    }
+
+    async fn listen(
+        &self,
+        subscribe: impl AsyncFnOnce(&mut redis::aio::PubSub) -> RedisResult<()>,
+    ) -> RedisResult<redis::aio::PubSub> {
         let subscribe = async {
             let mut messages = self.redis.listen().await?;
-            messages.subscribe(channel).await?;
+            subscribe(&mut messages).await?;
             Ok(messages)
         };
         tokio::time::timeout(CONNECT_TIMEOUT, subscribe)

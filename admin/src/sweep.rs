@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::calls::upkeep;
 use crate::store::{Origin, Scope, Store, StoreError, idempotency};
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -20,6 +21,8 @@ pub struct Sweep {
     pub is_publishing: Arc<AtomicBool>,
     /// How long answers to requests with an `Idempotency-Key` are kept.
     pub keep_answers: Duration,
+    /// For how many days records of calls are kept.
+    pub keep_calls_days: u32,
 }
 
 impl Sweep {
@@ -30,7 +33,7 @@ impl Sweep {
             if self.is_publishing.load(Ordering::Relaxed)
                 && let Err(error) = self.once().await
             {
-                tracing::warn!(%error, "couldn't clear away old answers; trying again later");
+                tracing::warn!(%error, "couldn't clear away what is old; trying again later");
             }
         }
     }
@@ -45,8 +48,9 @@ impl Sweep {
             let rows = idempotency::forget(tx.conn(), self.keep_answers, ROWS).await?;
             tx.commit().await?;
             if rows < ROWS.unsigned_abs() {
-                return Ok(());
+                break;
             }
         }
+        upkeep::once(&self.store, self.keep_calls_days).await
     }
 }

@@ -32,7 +32,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Proxies that would collect an answer before they pass it on are told not to.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// What a client waits before it comes back.
-const RETRY: Duration = Duration::from_secs(2);
+pub(super) const RETRY: Duration = Duration::from_secs(2);
 /// Sooner than proxies give up on a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a key that expires may go on; one that is deleted or changed is seen at once.
@@ -121,6 +121,14 @@ pub async fn follow_platform(
     stream_of(api, None, principal, wanted, &headers).await
 }
 
+/// A key that opened a stream, as it is looked at while the stream lasts.
+pub(super) fn key_of(api: Api, principal: Principal, headers: &HeaderMap) -> Key {
+    let authorization = headers.get(header::AUTHORIZATION).cloned();
+    let authorization = authorization.into_iter().map(|value| (header::AUTHORIZATION, value)).collect();
+    let changed = api.realtime.hub.watch_keys();
+    Key { api, authorization, principal, changed, next: next_look() }
+}
+
 /// The stream of an owner's events.
 async fn stream_of(
     api: Api,
@@ -136,19 +144,23 @@ async fn stream_of(
             format!("there is no event {position} yet: read anew what you show, and come back without an id");
         return Err(Problem::new(StatusCode::GONE, "event_unknown", detail));
     }
-    let authorization = headers.get(header::AUTHORIZATION).cloned();
-    let authorization = authorization.into_iter().map(|value| (header::AUTHORIZATION, value)).collect();
     let open = open(&api, &principal)?;
     let (store, hub) = (api.store.clone(), api.realtime.hub.clone());
-    let reader = Reader::new(store, hub.clone(), principal.scope(), owner, position);
-    let key = Key { api, authorization, principal, changed: hub.watch_keys(), next: next_look() };
+    let reader = Reader::new(store, hub, principal.scope(), owner, position);
+    let key = key_of(api, principal, headers);
     let stream = Events { reader, channels: wanted.channels, key, _open: open };
     Ok(answer(position, stream))
 }
 
 fn answer(position: u64, events: Events) -> Response {
     let start = sse::Event::default().id(position.to_string()).retry(RETRY);
-    let events = stream::once(async { Ok::<_, Infallible>(start) }).chain(events.stream());
+    respond(stream::once(async { Ok(start) }).chain(events.stream()))
+}
+
+/// The answer that a stream is.
+pub(super) fn respond(
+    events: impl Stream<Item = Result<sse::Event, Infallible>> + Send + 'static,
+) -> Response {
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     response.headers_mut().insert(BUFFERING, HeaderValue::from_static("no"));
     response
@@ -210,13 +222,13 @@ async fn check(api: &Api, tenant: &InTenant<Viewer>, channels: &[Channel]) -> Re
 }
 
 /// An open stream, counted while it lasts.
-struct Open {
+pub(super) struct Open {
     slot: Option<Slot>,
     slots: Slots,
     metrics: Arc<Metrics>,
 }
 
-fn open(api: &Api, principal: &Principal) -> Result<Open, Problem> {
+pub(super) fn open(api: &Api, principal: &Principal) -> Result<Open, Problem> {
     let slots = api.realtime.slots.clone();
     let slot = slots.take(Sha256::digest(principal.actor.to_string()).into()).map_err(|full| match full {
         Full::Holder => {
@@ -240,8 +252,8 @@ impl Drop for Open {
 }
 
 /// The key that opened a stream, looked at again while it lasts.
-struct Key {
-    api: Api,
+pub(super) struct Key {
+    pub(super) api: Api,
     authorization: HeaderMap,
     principal: Principal,
     changed: watch::Receiver<()>,
@@ -254,7 +266,7 @@ fn next_look() -> tokio::time::Instant {
 
 impl Key {
     /// Resolves when the key has to be looked at. Dropping the future loses nothing.
-    async fn due(&mut self) {
+    pub(super) async fn due(&mut self) {
         tokio::select! {
             () = tokio::time::sleep_until(self.next) => {}
             // Without a sender the process is at its end.
@@ -263,7 +275,7 @@ impl Key {
     }
 
     /// Whether the key still opens what it did. When that can't be known, it doesn't.
-    async fn is_good(&mut self) -> bool {
+    pub(super) async fn is_good(&mut self) -> bool {
         self.next = next_look();
         let again = self.api.gate.admit_again(&self.api.store, &self.authorization).await;
         let Principal { role, tenant, .. } = self.principal;

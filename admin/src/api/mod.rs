@@ -11,6 +11,8 @@ pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
+pub mod calls;
+pub mod calls_live;
 pub mod configure;
 pub mod defaults;
 pub mod docs;
@@ -36,6 +38,7 @@ pub mod phone_numbers;
 pub mod pool;
 mod question;
 pub mod reconciliations;
+pub mod refused_calls;
 mod required_role;
 pub mod rules;
 pub mod services;
@@ -64,6 +67,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::auth::gate::{self, Gate};
+use crate::calls::live::Live;
 use crate::fleet::Fleet;
 use crate::live::LiveReader;
 use crate::metrics::Metrics;
@@ -93,6 +97,8 @@ pub struct Api {
     pub is_publishing: Arc<AtomicBool>,
     /// Streams of events.
     pub realtime: events::Realtime,
+    /// Calls under way.
+    pub live: Live,
     /// Who is let in.
     pub gate: Arc<Gate>,
     /// All metrics.
@@ -199,6 +205,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::confirm))
         .routes(routes!(jobs::resolve))
         .routes(routes!(jobs::events))
+        .routes(routes!(calls::list_of_tenant))
+        .routes(routes!(calls_live::follow_of_tenant))
+        .routes(routes!(calls::get_of_tenant))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls_live::follow))
+        .routes(routes!(calls::get))
+        .routes(routes!(refused_calls::list_of_tenant))
+        .routes(routes!(refused_calls::list))
+        .routes(routes!(refused_calls::dismiss))
         .routes(routes!(configure::create))
         .routes(routes!(reconciliations::list, reconciliations::create))
         .routes(routes!(reconciliations::get))

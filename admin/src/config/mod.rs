@@ -45,6 +45,10 @@ const NUMBER_QUARANTINE_DAYS_MAX: u64 = 365;
 /// A client that repeats a request after a day has another reason than a lost answer.
 const IDEMPOTENCY_HOURS: &str = "24";
 const IDEMPOTENCY_HOURS_MAX: u64 = 24 * 365;
+/// A year's bills, and a month to look at the last.
+const CALLS_RETENTION_DAYS: &str = "400";
+const CALLS_RETENTION_DAYS_MIN: u32 = 31;
+const CALLS_RETENTION_DAYS_MAX: u32 = 36_500;
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 16;
 
 const IMPORT_EXAMPLES: &str = "Examples:
@@ -155,6 +159,9 @@ pub struct ServeArguments {
     /// Hours for which answers to requests with an Idempotency-Key are kept.
     #[arg(long, env = "ADMIN_IDEMPOTENCY_HOURS", default_value = IDEMPOTENCY_HOURS)]
     idempotency_hours: String,
+    /// Days for which records of calls are kept; they go a month at a time.
+    #[arg(long, env = "CALLS_RETENTION_DAYS", default_value = CALLS_RETENTION_DAYS)]
+    calls_retention_days: String,
     #[command(flatten)]
     access: access::AccessArguments,
     #[command(flatten)]
@@ -307,6 +314,8 @@ pub struct ServeSettings {
     pub number_quarantine: Duration,
     /// How long answers to requests with an `Idempotency-Key` are kept.
     pub keep_answers: Duration,
+    /// For how many days records of calls are kept.
+    pub keep_calls_days: u32,
     /// Where providers' APIs are.
     pub provider_bases: Bases,
     /// How often somebody may ask.
@@ -380,6 +389,7 @@ impl ServeArguments {
             checkpoint_entries: checkpoint_entries(&self.checkpoint_entries)?,
             number_quarantine: number_quarantine(&self.number_quarantine_days)?,
             keep_answers: keep_answers(&self.idempotency_hours)?,
+            keep_calls_days: keep_calls_days(&self.calls_retention_days)?,
             provider_bases: provider_bases(|name| std::env::var(name).ok())?,
             rates,
             oidc,
@@ -573,6 +583,15 @@ fn keep_answers(hours: &str) -> Result<Duration, SettingError> {
     }
 }
 
+fn keep_calls_days(days: &str) -> Result<u32, SettingError> {
+    let range = CALLS_RETENTION_DAYS_MIN..=CALLS_RETENTION_DAYS_MAX;
+    days.parse().ok().filter(|days| range.contains(days)).ok_or_else(|| {
+        let wanted =
+            format!("wanted a number of days, {CALLS_RETENTION_DAYS_MIN} to {CALLS_RETENTION_DAYS_MAX}");
+        SettingError::new("CALLS_RETENTION_DAYS", days, wanted)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -612,6 +631,7 @@ mod tests {
         check("--log-format", "xml", "LOG_FORMAT=xml: wanted text or json");
         check("--checkpoint-entries", "0", "ADMIN_CHECKPOINT_ENTRIES=0: wanted");
         check("--number-quarantine-days", "x", "ADMIN_NUMBER_QUARANTINE_DAYS=x: wanted");
+        check("--calls-retention-days", "30", "CALLS_RETENTION_DAYS=30: wanted a number of days, 31");
         check("--idempotency-hours", "0", "ADMIN_IDEMPOTENCY_HOURS=0: wanted");
         check("--rate-limit", "1.5", "ADMIN_RATE_LIMIT=1.5: wanted a number, 0 to");
         check("--rate-burst", "0", "ADMIN_RATE_BURST=0: wanted a number, 1 to");

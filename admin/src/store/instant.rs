@@ -1,18 +1,19 @@
 //! Instants in Postgres: `timestamptz`, to the microsecond.
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sqlx::decode::Decode;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Postgres, Type, TypeInfo};
 
 /// Microseconds from 1970 to 2000, which is where Postgres counts from.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// An instant; RFC 3339 in JSON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Deserialize)]
+#[serde(transparent)]
 pub struct Instant(pub Timestamp);
 
 impl Type<Postgres> for Instant {
@@ -22,6 +23,12 @@ impl Type<Postgres> for Instant {
 
     fn compatible(info: &PgTypeInfo) -> bool {
         info.name().eq_ignore_ascii_case("timestamptz")
+    }
+}
+
+impl PgHasArrayType for Instant {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("_timestamptz")
     }
 }
 

@@ -305,6 +305,24 @@ pub async fn set_lifecycle(
     Ok(())
 }
 
+/// Those of these numbers that are being ported, with their tenants.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn porting(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<(TenantId, PhoneNumberId)>, StoreError> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT tenant_id, id FROM phone_numbers
+         WHERE lifecycle = 'porting' AND tenant_id IS NOT NULL AND id = ANY ($1) ORDER BY id",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(tenant, id)| (TenantId(tenant), PhoneNumberId(id))).collect())
+}
+
 /// Reserves a number that a locked tenant has and doesn't use, `like` this in the words of `LIKE`: nobody answers it, and
 /// it is inactive.
 ///

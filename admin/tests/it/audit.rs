@@ -210,6 +210,8 @@ async fn every_table_with_a_tenant_is_audited() {
         ("import_pieces", "what came of a file; gone once it is applied"),
         ("import_errors", "lines of a file that changed nothing"),
         ("provisioning_jobs", "what was asked for, and how far it is; what a job changes is logged"),
+        ("calls", "what happened, by itself: no person changes it"),
+        ("refused_calls", "what happened, counted: nobody is concerned by what is taken off the list"),
         ("provisioning_steps", "a log of its own: rows that nobody changes"),
     ];
     let tables: Vec<(String, i64)> = sqlx::query_as(

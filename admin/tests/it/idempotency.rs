@@ -224,6 +224,7 @@ async fn answers_are_kept_for_their_time_alone() {
         feed: Keyring::feed(FEED_KEY).unwrap(),
     };
     let sweep = Sweep {
+        keep_calls_days: 400,
         store: Store::new(&admin.database_url, Arc::new(keys)).unwrap(),
         is_publishing: Arc::default(),
         keep_answers: Duration::from_secs(24 * 3_600),

@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod agents;
 mod audit;
+mod calls;
 mod commands;
 mod events;
 mod feed;

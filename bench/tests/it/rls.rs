@@ -68,6 +68,17 @@ impl TwoTenants {
                 salon.tenant
             );
             let _ = database.query(&job);
+            let calls = format!(
+                "set role dialplane_operator;
+                 with refused as (insert into refused_calls (id, tenant_id, account_id, called_number, reason, count,
+                    first_at, last_at)
+                    values (gen_random_uuid(), '{0}', gen_random_uuid(), '', 'other', 1, now(), now()))
+                 insert into calls (id, started_at, tenant_id, direction, provider, account_id, provider_call_id, legs,
+                    outcome)
+                    values (gen_random_uuid(), now(), '{0}', 'inbound', 'twilio', gen_random_uuid(), '', '[]', 'under_way')",
+                salon.tenant
+            );
+            let _ = database.query(&calls);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -115,6 +126,7 @@ fn every_table_of_tenants_forces_row_level_security() {
         "agent_intents",
         "agents",
         "api_keys",
+        "calls",
         "former_locations",
         "import_errors",
         "import_pieces",
@@ -126,6 +138,7 @@ fn every_table_of_tenants_forces_row_level_security() {
         "provisioning_jobs",
         "provisioning_steps",
         "purchases",
+        "refused_calls",
         "tenant_defaults",
         "tool_servers",
     ] {
@@ -216,6 +229,9 @@ fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
     refused(&two, Some(own), "update provisioning_jobs set lease = null");
     refused(&two, Some(own), "update provisioning_steps set outcome = 'done'");
     refused(&two, Some(own), "update purchases set state = 'refused'");
+    refused(&two, Some(own), "update calls set outcome = 'missed'");
+    refused(&two, Some(own), "update refused_calls set is_dismissed = true");
+    refused(&two, Some(own), "perform from call_legs");
     refused(&two, Some(own), "perform from number_holdings");
     // Nor by the functions that move numbers, which see more than it does.
     let number = &salons[1].number;

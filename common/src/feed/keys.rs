@@ -98,6 +98,12 @@ impl Keys {
         format!("{}:live:changes", self.namespace)
     }
 
+    /// Stream: entries of [`Self::events`] that nobody can read, for people; capped.
+    #[must_use]
+    pub fn events_dead(&self) -> String {
+        format!("{}:events:dead", self.namespace)
+    }
+
     /// Channel: a router has reported.
     #[must_use]
     pub fn reports(&self) -> String {

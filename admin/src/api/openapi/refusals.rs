@@ -123,7 +123,7 @@ const REFUSALS: [Refusal; 53] = [
         410,
         "event_unknown",
         "there is no event 4711 yet: read anew what you show, and come back without an id",
-        is_stream,
+        |of| is_of(of, "Events", &["get"]),
     ),
     (412, "precondition_failed", "If-Match: it was changed since: GET it again", |of| of.is_conditional()),
     (413, "body_too_large", "wanted a body of at most 1 MiB", has_body),
@@ -146,13 +146,18 @@ const REFUSALS: [Refusal; 53] = [
     (429, "too_many_streams", "this key has as many streams as it may: close one", is_stream),
     (500, "internal", "something broke here; it is in the log under this request's id", |_| true),
     (503, "database_unavailable", "the database is away: try again", |_| true),
+    (503, "redis_unavailable", "Redis is away: try again", is_view),
     (503, "issuer_unavailable", "the issuer's keys aren't known: try again", |_| true),
     (503, "too_many_streams", "as many streams are open as may be: try again", is_stream),
     (503, "timeout", "the request took too long; it may have happened all the same", |_| true),
 ];
 
 fn is_stream(of: &Operation<'_>) -> bool {
-    is_of(of, "Events", &["get"])
+    is_of(of, "Events", &["get"]) || is_view(of)
+}
+
+fn is_view(of: &Operation<'_>) -> bool {
+    of.path.ends_with("/calls/live")
 }
 
 fn is_bulk(of: &Operation<'_>, ending: &str, method: &str) -> bool {

@@ -173,6 +173,8 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
     let expected = [
         "agents_grant_own",
         "audit_log_append",
+        "calls_drop_partitions",
+        "calls_make_partition",
         "feed_append",
         "phone_number_arrive",
         "phone_number_is_held",

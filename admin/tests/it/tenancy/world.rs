@@ -191,6 +191,17 @@ async fn populate(admin: &Admin) -> Ids {
     let job = admin.expect(StatusCode::ACCEPTED, Method::POST, &below("phone-numbers"), job).await;
     let job = job["id"].as_str().unwrap().to_owned();
     assert_eq!(admin.job_at_rest(&job).await["state"], "manual");
+    let (call, refused) = (Uuid::now_v7(), Uuid::now_v7());
+    let sql = format!(
+        "SET ROLE dialplane_operator;
+         INSERT INTO calls (id, started_at, tenant_id, direction, to_number, provider, account_id, provider_call_id, legs,
+            outcome)
+         VALUES ('{call}', now(), '{tenant}', 'inbound', '{MARK}', 'twilio', '{account}', '{MARK}', '[]', 'under_way');
+         INSERT INTO refused_calls (id, tenant_id, account_id, called_number, reason, count, first_at, last_at)
+         VALUES ('{refused}', '{tenant}', '{account}', '{MARK}', 'unknown_number', 1, now(), now())"
+    );
+    let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     BTreeMap::from([
         ("{job_id}", job),
         ("{tenant_id}", tenant),
@@ -203,5 +214,7 @@ async fn populate(admin: &Admin) -> Ids {
         ("{person_id}", person),
         ("{service_id}", service),
         ("{reconciliation_id}", run),
+        ("{call_id}", call.to_string()),
+        ("{refused_call_id}", refused.to_string()),
     ])
 }
