@@ -114,7 +114,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), Failure> {
         is_publishing: Arc::clone(&is_publishing),
         realtime: Realtime { hub: Hub::default(), slots: Slots::default(), stopping },
         gate,
-        live: Live {
+        under_way: Live {
             link: Arc::new(RedisLink::new(settings.redis.clone())),
             keys: Keys::clone(&settings.redis_keys),
         },

@@ -73,7 +73,7 @@ async fn answer(
         return Ok(Json(LiveCalls { items }).into_response());
     }
     let open = open(&api, &principal)?;
-    let view = api.live.view(api.store.clone(), principal.scope(), tenant).await;
+    let view = api.under_way.view(api.store.clone(), principal.scope(), tenant).await;
     let view = view.map_err(|_| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "redis_unavailable", "Redis is away: try again")
     })?;

@@ -87,7 +87,7 @@ pub struct Api {
     pub store: Store,
     /// The routers.
     pub fleet: Fleet,
-    /// Their calls.
+    /// Their calls of those that have a limit.
     pub live: Arc<LiveReader>,
     /// Wakes this process's publisher.
     pub wake: Arc<Notify>,
@@ -97,8 +97,8 @@ pub struct Api {
     pub is_publishing: Arc<AtomicBool>,
     /// Streams of events.
     pub realtime: events::Realtime,
-    /// Calls under way.
-    pub live: Live,
+    /// Calls under way, as they are recorded.
+    pub under_way: Live,
     /// Who is let in.
     pub gate: Arc<Gate>,
     /// All metrics.

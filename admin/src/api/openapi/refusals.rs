@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 53] = [
+const REFUSALS: [Refusal; 54] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
