@@ -1,6 +1,6 @@
 //! What waits to be taken by the writer: for each worker a buffer of its own.
 //!
-//! A worker appends an event's frame under a lock that nobody else wants but the writer, for a moment, fifty times a second;
+//! A worker appends an event's frame under a lock that nobody else wants but the writer, for a moment, twenty times a second;
 //! it neither waits nor allocates. A channel would hand over an allocation for each event, and one buffer for all workers
 //! would be fought for.
 
@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use super::metrics::Kind;
 
-/// All buffers together. An event takes some 150 bytes and the writer comes by each 20 ms: a hundred thousand calls a second
-/// fill a twelfth of it meanwhile.
+/// All buffers together. An event takes some 150 bytes and the writer comes by each 50 ms: a hundred thousand calls a second
+/// fill a fifth of it meanwhile.
 pub const QUEUE_BYTES: usize = 4 << 20;
 
 /// An event with the length in front of it.
