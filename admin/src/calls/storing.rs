@@ -15,7 +15,7 @@ use super::fold::{Fold, Group};
 use super::leg::Leg;
 use super::record::{Record, Shown};
 use crate::store::call_events::{self, BatchId, Place, Rows};
-use crate::store::calls::Call;
+use crate::store::calls::{self, Call};
 use crate::store::instant::Instant;
 use crate::store::refused_calls::{self, RefusedCall};
 use crate::store::{Origin, Scope, Store, StoreError};
@@ -61,16 +61,17 @@ pub struct Stored {
 /// # Errors
 /// When Postgres can't be asked: nothing is stored then, or all; asking again does no harm.
 pub async fn store(store: &Store, batches: &[Delivered]) -> Result<Stored, StoreError> {
-    for _ in 0..ATTEMPTS {
-        match attempt(store, batches, false).await {
+    for at in 0..ATTEMPTS {
+        // Names that still mean a record which isn't there then: it was dropped with its partition.
+        match attempt(store, batches, at >= ATTEMPTS / 2).await {
             Ok(Some(stored)) => return Ok(stored),
             Ok(None) => {}
             Err(error) if is_collision(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    // Names that mean records which are no more: dropped with their partition.
-    attempt(store, batches, true).await.map(Option::unwrap_or_default)
+    let busy = "each time somebody else was at the same calls".to_owned();
+    Err(StoreError::Unavailable(sqlx::Error::Protocol(busy)))
 }
 
 /// Whether two transactions were in each other's way.
@@ -153,7 +154,11 @@ async fn write(
     }
     let known = call_events::known(conn, &names).await?;
     let groups = fold.groups(&known.iter().map(|(name, place)| (*name, place.id)).collect());
-    let calls: Vec<_> = groups.into_iter().filter_map(|group| Target::of(group, &known)).collect();
+    let mut right = known.clone();
+    if takes_lost {
+        correct(conn, &mut right).await?;
+    }
+    let targets: Vec<_> = groups.into_iter().filter_map(|group| Target::of(group, &right)).collect();
     let fresh = |target: &Target| {
         let place = target.kept;
         target
@@ -164,19 +169,21 @@ async fn write(
             .map(|name| (*name, place))
             .collect::<Vec<_>>()
     };
-    let fresh: Vec<_> = calls.iter().flat_map(fresh).collect();
+    let fresh: Vec<_> = targets.iter().flat_map(fresh).collect();
     if !call_events::name(conn, &fresh).await? {
         return Ok(false);
     }
-    let mut places: Vec<_> = calls.iter().flat_map(|target| target.places.iter().copied()).collect();
+    let mut places: Vec<_> = targets.iter().flat_map(|target| target.places.iter().copied()).collect();
     places.sort_unstable();
     let mut locked = call_events::lock(conn, &places).await?;
-    if locked.len() < places.len() && !takes_lost {
+    let lost: Vec<_> = places.iter().map(|place| place.id).filter(|id| !locked.contains_key(id)).collect();
+    // One that is elsewhere was moved by somebody at this moment.
+    if !lost.is_empty() && !(takes_lost && calls::again(conn, &lost).await?.is_empty()) {
         return Ok(false);
     }
-    let at = crate::store::calls::clock(conn).await?;
+    let at = calls::clock(conn).await?;
     let mut change = Change { at, ..Change::default() };
-    for target in calls {
+    for target in targets {
         change.take(target, &known, &mut locked, stored)?;
     }
     call_events::delete(conn, &change.gone).await?;
@@ -187,6 +194,21 @@ async fn write(
     call_events::rename(conn, &change.renamed).await?;
     refused_calls::count(conn, &change.refused.into_values().collect::<Vec<_>>()).await?;
     Ok(true)
+}
+
+/// Has names mean where records are: one that nobody knew of any more when its record moved still says where that was.
+async fn correct(conn: &mut PgConnection, known: &mut HashMap<Uuid, Place>) -> Result<(), StoreError> {
+    let mut ids: Vec<_> = known.values().map(|place| place.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let calls = calls::again(conn, &ids).await?;
+    let places: HashMap<_, _> = calls.into_iter().map(|call| (call.id, call.started_at)).collect();
+    for place in known.values_mut() {
+        if let Some(started_at) = places.get(&place.id) {
+            place.started_at = *started_at;
+        }
+    }
+    Ok(())
 }
 
 /// A call that events are of.

@@ -239,7 +239,7 @@ async fn what_happened_on_a_call_is_listed_and_shown() {
     assert_eq!((&call["flags"], &call["from"]), (&json!(["late_status"]), &json!("+15105550198")));
     assert_eq!(call["legs"].as_array().unwrap().len(), 2, "{call}");
     for (query, expected) in [
-        ("outcome=answered", 1),
+        ("outcome=answered", 2),
         ("outcome=under_way", 0),
         ("outcome=message", 1),
         ("flag=conflicting_repeat", 1),
@@ -387,6 +387,31 @@ async fn an_emptied_redis_loses_nothing_that_writers_still_have() {
     writer.sequence = 3;
     writer.settled().await;
     assert_eq!(ask::<String>(&admin, "SELECT outcome FROM calls").await, "answered");
+}
+
+#[tokio::test]
+async fn names_of_records_that_moved_or_went_hold_nothing_up() {
+    let Some(admin) = Admin::start().await else { return };
+    let (salon, other) = (Salon::anybody(), Salon::anybody());
+    let mut writer = Writer::start(&admin).await;
+    // Of one call two tenants are told: the record keeps the first, and moves when an earlier event of it comes.
+    let of_other = CallEvent {
+        tenant: Some(TenantId(other.tenant)),
+        ..salon.event(2, "CA1", progress(Progress::Answered))
+    };
+    writer.send(&[salon.event(1, "CA1", offered()), of_other]).await;
+    writer.send(&[salon.event(0, "CA1", offered())]).await;
+    writer.send(&[other.of_agent(3, "v1", Some("CA1"), progress(Progress::Answered))]).await;
+    // A record whose partition was dropped.
+    writer.send(&[salon.event(5, "CA2", offered())]).await;
+    writer.settled().await;
+    let gone = "WITH gone AS (DELETE FROM calls WHERE provider_call_id = 'CA2' RETURNING 1) SELECT count(*) FROM gone";
+    assert_eq!(ask::<i64>(&admin, gone).await, 1);
+    writer.send(&[salon.event(6, "CA2", progress(Progress::Answered))]).await;
+    writer.settled().await;
+    let calls = "SELECT string_agg(provider_call_id || ' ' || jsonb_array_length(legs), ',' ORDER BY provider_call_id)
+        FROM calls";
+    assert_eq!(ask::<String>(&admin, calls).await, "CA1 2,CA2 1");
 }
 
 #[tokio::test]
@@ -611,4 +636,47 @@ async fn months_are_there_before_they_begin_and_go_when_they_are_old() {
     writer.send(&[]).await;
     upkeep::once(&store, 400).await.unwrap();
     assert!(ask::<bool>(&admin, "SELECT to_regclass('calls_2020_01') IS NULL").await);
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn zz_rate() {
+    let Some(admin) = Admin::start().await else { return };
+    let salon = Salon::anybody();
+    let mut writers = [Writer::start(&admin).await, Writer::start(&admin).await];
+    let calls = 20_000_i64;
+    let mut events = Vec::new();
+    for call in 0..calls {
+        events.push((call, salon.event(call / 100, &format!("CA{call}"), offered())));
+        events.push((
+            call + 3_000,
+            salon.event(call / 100 + 1, &format!("CA{call}"), progress(Progress::Answered)),
+        ));
+        events.push((
+            call + 9_000,
+            salon.event(call / 100 + 9, &format!("CA{call}"), ended(End::Completed, 8_000)),
+        ));
+    }
+    events.sort_by_key(|(order, _)| *order);
+    let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+    let began = std::time::Instant::now();
+    for (at, batch) in events.chunks(400).enumerate() {
+        writers[at % 2].send(batch).await;
+    }
+    let sent = began.elapsed();
+    for writer in &mut writers {
+        writer.settled().await;
+    }
+    let took = began.elapsed();
+    eprintln!(
+        "{} events: sent {sent:?}, stored {took:?}: {:.0}/s",
+        events.len(),
+        events.len() as f64 / took.as_secs_f64()
+    );
+    let metrics = admin.metrics().await;
+    for line in metrics.lines().filter(|line| line.contains("call_event")) {
+        eprintln!("{line}");
+    }
+    let sql = "SELECT count(*) FROM calls WHERE outcome = 'answered'";
+    assert_eq!(ask::<i64>(&admin, sql).await, calls);
 }
