@@ -80,13 +80,14 @@ SELECT audit_table('call_corrections', 'call.correction', '{call_id,id}');
 -- one. It outlives the records. An hour that is marked below isn't read here but worked out anew.
 --
 -- `dims` tells which of number (1), agent (2) and provider (4) a row is of. Rows of all three (7) have the counts of calls
--- that began in the quarter. The most calls at one time don't add up: what they were for fewer of the three is the most of
--- all rows that are of these, or of these and others. Rows of fewer than three are there where they say more than that,
--- and have nothing but the peak.
+-- that began in the quarter. The most calls at one time don't add up: rows of fewer have nothing but the peak, where it is
+-- more than that of one call. `serves` has a bit for each set of the three (1 << dims) for which the row has the peak: that
+-- of a set in a quarter is the most of all rows that serve it, and of those of all three.
 CREATE TABLE usage_quarters (
     tenant_id        uuid NOT NULL,
     quarter          timestamptz NOT NULL,
     dims             smallint NOT NULL,
+    serves           smallint NOT NULL,
     phone_number_id  uuid,
     agent_id         uuid,
     provider         text,
@@ -106,20 +107,21 @@ CREATE TABLE usage_quarters (
 -- For operators, who ask of all tenants.
 CREATE INDEX usage_quarters_quarter_idx ON usage_quarters USING brin (quarter);
 
--- What the calls that began in a quarter cost. Kinds: `rated` by the rate cards, `reported` by their providers, `counted`:
--- what counts of the two, or what a correction says; `stage`: what of it is for what.
+-- What the calls that began in a quarter cost: by the rate cards, by their providers' reports, and what counts of the two,
+-- or what corrections say. Rows of a stage tell what of that which counts is for what.
 CREATE TABLE usage_costs (
     tenant_id        uuid NOT NULL,
     quarter          timestamptz NOT NULL,
     phone_number_id  uuid,
     agent_id         uuid,
     provider         text NOT NULL,
-    kind             text NOT NULL,
-    stage            text NOT NULL,   -- empty but for the kind `stage`
+    stage            text NOT NULL,   -- empty: all of it
     currency         text NOT NULL,
-    amount           numeric NOT NULL,
+    rated            numeric,
+    reported         numeric,
+    counted          numeric,
     CONSTRAINT usage_costs_key UNIQUE NULLS NOT DISTINCT (
-        tenant_id, quarter, phone_number_id, agent_id, provider, kind, stage, currency
+        tenant_id, quarter, stage, phone_number_id, agent_id, provider, currency
     )
 );
 CREATE INDEX usage_costs_quarter_idx ON usage_costs USING brin (quarter);
@@ -369,7 +371,8 @@ AS $$
         SELECT account.provider FROM number_holdings JOIN accounts AS account ON account.id = number_holdings.account_id
         WHERE number_holdings.phone_number_id = number.id AND number_holdings.role = 'carrier'
         UNION ALL
-        SELECT account.provider FROM phone_number_bindings AS bound JOIN accounts AS account ON account.id = bound.account_id
+        SELECT account.provider FROM phone_number_bindings AS bound
+        JOIN accounts AS account ON account.id = bound.account_id
         WHERE bound.phone_number_id = number.id
         LIMIT 1
     ) AS carrier ON true
@@ -386,8 +389,15 @@ ALTER FUNCTION usage_rates(uuid[]) OWNER TO dialplane_operator;
 ALTER FUNCTION usage_numbers(uuid, timestamptz[], timestamptz[]) OWNER TO dialplane_operator;
 REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
 
--- An amount of a call's: kind and stage as in usage_costs.
+-- An amount of a call's: `rated`, `reported`, `counted`, or `stage`, which is part of what counts.
 CREATE TYPE usage_amount AS (kind text, stage text, currency text, amount numeric);
+
+-- An amount as people read it: all of its places, two at least.
+CREATE FUNCTION usage_amount_text(amount numeric) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE WHEN scale(trim_scale(amount)) < 2 THEN round(amount, 2) ELSE trim_scale(amount) END::text
+$$;
 
 -- The calls of these tenants that began in [since, upto), each with what it counts as and what it cost. Amounts have six
 -- places at most, so that a sum over calls is what they show, to the last digit.
@@ -515,7 +525,9 @@ BEGIN
             WHERE cost IS NULL AND (reported IS NULL OR coalesce(cost_stages, '{}') = '{}')
         ) END
     FROM billed CROSS JOIN LATERAL (
-        SELECT NOT is_refused AND (answered_at IS NOT NULL OR (billed.agent_id IS NOT NULL AND lasted_ms > 0)) AS is_answered
+        SELECT NOT is_refused AND (
+            answered_at IS NOT NULL OR (billed.agent_id IS NOT NULL AND lasted_ms > 0)
+        ) AS is_answered
     ) AS taken;
 END
 $$;
@@ -535,11 +547,12 @@ BEGIN
     RETURN QUERY
     WITH counts AS (
         SELECT tenant_id, date_bin('15 minutes', started_at, '2000-01-01 00:00:00+00') AS quarter, 7::smallint AS dims,
-            phone_number_id, agent_id, provider, count(*) AS calls, count(*) FILTER (WHERE is_answered) AS answered,
-            count(*) FILTER (WHERE is_missed) AS missed, count(*) FILTER (WHERE is_closed) AS closed,
-            count(*) FILTER (WHERE is_refused) AS refused, count(*) FILTER (WHERE is_voicemail) AS voicemail,
+            128::smallint AS serves, phone_number_id, agent_id, provider, count(*) AS calls,
+            count(*) FILTER (WHERE is_answered) AS answered, count(*) FILTER (WHERE is_missed) AS missed,
+            count(*) FILTER (WHERE is_closed) AS closed, count(*) FILTER (WHERE is_refused) AS refused,
+            count(*) FILTER (WHERE is_voicemail) AS voicemail,
             sum(duration_ms)::bigint AS duration_ms, sum(billed_s)::bigint AS billed_s, 0::bigint AS peak
-        FROM usage_calls(holders, since, upto) GROUP BY 1, 2, 4, 5, 6
+        FROM usage_calls(holders, since, upto) GROUP BY 1, 2, 5, 6, 7
     ), under_way AS MATERIALIZED (
         SELECT tenant_id, phone_number_id, agent_id, provider, started_at AS began,
             greatest(least(usage_call_end(started_at, ended_at), now()), started_at + interval '1 millisecond') AS ended
@@ -553,45 +566,47 @@ BEGIN
             + (count(DISTINCT provider) > 1)::integer * 4 AS dims
         FROM under_way GROUP BY 1
     ), sets AS (
-        SELECT DISTINCT tenant_id, (subset | (7 & ~dims))::smallint AS dims FROM varied, generate_series(0, 7) AS subset
+        SELECT tenant_id, (subset | (7 & ~dims))::smallint AS dims, (bit_or(1 << subset))::smallint AS serves
+        FROM varied, generate_series(0, 7) AS subset GROUP BY 1, 2
     ), spans AS (
-        SELECT sets.tenant_id, sets.dims, CASE WHEN sets.dims & 1 > 0 THEN phone_number_id END AS phone_number_id,
+        SELECT sets.tenant_id, sets.dims, sets.serves,
+            CASE WHEN sets.dims & 1 > 0 THEN phone_number_id END AS phone_number_id,
             CASE WHEN sets.dims & 2 > 0 THEN agent_id END AS agent_id,
             CASE WHEN sets.dims & 4 > 0 THEN provider END AS provider, began, ended
         FROM under_way JOIN sets ON sets.tenant_id = under_way.tenant_id
     ), turns AS (
-        SELECT tenant_id, dims, phone_number_id, agent_id, provider, began AS at, 1 AS change FROM spans
+        SELECT tenant_id, dims, serves, phone_number_id, agent_id, provider, began AS at, 1 AS change FROM spans
         UNION ALL
-        SELECT tenant_id, dims, phone_number_id, agent_id, provider, ended, -1 FROM spans
+        SELECT tenant_id, dims, serves, phone_number_id, agent_id, provider, ended, -1 FROM spans
         UNION ALL
         -- A quarter begins with what is under way.
-        SELECT DISTINCT tenant_id, dims, phone_number_id, agent_id, provider, at, 0
+        SELECT DISTINCT tenant_id, dims, serves, phone_number_id, agent_id, provider, at, 0
         FROM spans, generate_series(
             date_bin('15 minutes', began, '2000-01-01 00:00:00+00') + interval '15 minutes',
             ended - interval '1 microsecond', interval '15 minutes'
         ) AS at
     ), running AS (
         -- At one moment calls end before others begin.
-        SELECT tenant_id, dims, phone_number_id, agent_id, provider, at, change, sum(change) OVER (
-            PARTITION BY tenant_id, dims, phone_number_id, agent_id, provider ORDER BY at, change
+        SELECT tenant_id, dims, serves, phone_number_id, agent_id, provider, at, change, sum(change) OVER (
+            PARTITION BY tenant_id, dims, serves, phone_number_id, agent_id, provider ORDER BY at, change
         ) AS calls_now
         FROM turns
     ), peaks AS (
-        SELECT tenant_id, date_bin('15 minutes', at, '2000-01-01 00:00:00+00') AS quarter, dims, phone_number_id, agent_id,
-            provider, max(calls_now) AS peak
-        FROM running WHERE change >= 0 AND at >= since AND at < upto GROUP BY 1, 2, 3, 4, 5, 6
+        SELECT tenant_id, date_bin('15 minutes', at, '2000-01-01 00:00:00+00') AS quarter, dims, serves, phone_number_id,
+            agent_id, provider, max(calls_now) AS peak
+        FROM running WHERE change >= 0 AND at >= since AND at < upto GROUP BY 1, 2, 3, 4, 5, 6, 7
         -- One call at a time is what rows of all three say as well.
         HAVING dims = 7 OR max(calls_now) > 1
     )
-    SELECT tenant_id, quarter, dims, phone_number_id, agent_id, provider, sum(calls)::bigint, sum(answered)::bigint,
-        sum(missed)::bigint, sum(closed)::bigint, sum(refused)::bigint, sum(voicemail)::bigint, sum(duration_ms)::bigint,
-        sum(billed_s)::bigint, max(peak)::bigint
+    SELECT tenant_id, quarter, dims, bit_or(serves), phone_number_id, agent_id, provider, sum(calls)::bigint,
+        sum(answered)::bigint, sum(missed)::bigint, sum(closed)::bigint, sum(refused)::bigint, sum(voicemail)::bigint,
+        sum(duration_ms)::bigint, sum(billed_s)::bigint, max(peak)::bigint
     FROM (
         SELECT * FROM counts
         UNION ALL
-        SELECT tenant_id, quarter, dims, phone_number_id, agent_id, provider, 0, 0, 0, 0, 0, 0, 0, 0, peak FROM peaks
+        SELECT tenant_id, quarter, dims, serves, phone_number_id, agent_id, provider, 0, 0, 0, 0, 0, 0, 0, 0, peak FROM peaks
     ) AS parts
-    GROUP BY 1, 2, 3, 4, 5, 6;
+    GROUP BY 1, 2, 3, 5, 6, 7;
 END
 $$;
 REVOKE ALL ON FUNCTION usage_worked_out(uuid[], timestamptz, timestamptz) FROM PUBLIC;
@@ -609,9 +624,11 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT tenant_id, date_bin('15 minutes', started_at, '2000-01-01 00:00:00+00'), phone_number_id, agent_id, provider,
-        part.kind, part.stage, part.currency, sum(part.amount)
+        part.stage, part.currency, sum(part.amount) FILTER (WHERE part.kind = 'rated'),
+        sum(part.amount) FILTER (WHERE part.kind = 'reported'),
+        sum(part.amount) FILTER (WHERE part.kind IN ('counted', 'stage'))
     FROM usage_calls(holders, since, upto) AS call, unnest(call.amounts) AS part
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
+    GROUP BY 1, 2, 3, 4, 5, 6, 7;
 END
 $$;
 REVOKE ALL ON FUNCTION usage_costs_worked_out(uuid[], timestamptz, timestamptz) FROM PUBLIC;

@@ -38,6 +38,7 @@ use crate::store::api_keys::{self, NewApiKey};
 use crate::store::{self, Origin, Scope, Store, StoreError, audit, doorbell, feed};
 use crate::sweep::Sweep;
 use crate::telemetry;
+use crate::usage::roll_up;
 
 const ORIGIN: Origin = Origin::system("start");
 /// Requests under way at a stop have this long to finish.
@@ -181,6 +182,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let reconciler = Reconciler::new(parts.provisioner.clone(), Arc::clone(&parts.metrics));
     let reconciling = tokio::spawn(reconciler.run(parts.stop_api.subscribe()));
     let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
+    let rolling_up = tokio::spawn(roll_up::run(parts.store.clone(), parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
     let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
@@ -210,7 +212,7 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         tracing::warn!("requests under way were cut off");
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
-    let background = async { tokio::join!(importing, provisioning, keeping_up, reconciling) };
+    let background = async { tokio::join!(importing, provisioning, keeping_up, reconciling, rolling_up) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.

@@ -4,7 +4,7 @@
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
-//! files in and gives them out. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
+//! files in and gives them out. [`usage`] is what came together of calls. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
 //! are what operators do in a terminal.
 
 pub mod api;
@@ -42,6 +42,7 @@ pub mod sweep;
 pub mod target;
 pub mod telemetry;
 pub mod url;
+pub mod usage;
 
 use std::fmt::Display;
 

@@ -11,7 +11,9 @@ pub mod audit;
 pub mod auth;
 pub mod bindings;
 pub mod body;
+pub mod call_usage;
 pub mod configure;
+pub mod corrections;
 pub mod defaults;
 pub mod docs;
 mod documents;
@@ -34,6 +36,7 @@ pub mod people;
 pub mod phone_numbers;
 pub mod pool;
 mod question;
+pub mod rates;
 pub mod reconciliations;
 mod required_role;
 pub mod rules;
@@ -47,6 +50,8 @@ pub mod tenant_deletion;
 pub mod tenants;
 pub mod tool_server;
 pub mod usage;
+pub mod usage_stages;
+mod usage_table;
 pub mod voice;
 pub mod writes;
 
@@ -187,6 +192,12 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(exports::get))
         .routes(routes!(jobs::list, jobs::create_batch))
         .routes(routes!(usage::spending))
+        .routes(routes!(call_usage::get))
+        .routes(routes!(call_usage::get_of_tenant))
+        .routes(routes!(usage_stages::get))
+        .routes(routes!(corrections::list, corrections::create))
+        .routes(routes!(rates::list, rates::create))
+        .routes(routes!(rates::get, rates::change, rates::delete))
         .routes(routes!(usage::free_numbers))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::retry))

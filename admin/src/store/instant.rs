@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use sqlx::decode::Decode;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
 use sqlx::{Postgres, Type, TypeInfo};
 
 /// Microseconds from 1970 to 2000, which is where Postgres counts from.
@@ -22,6 +22,12 @@ impl Type<Postgres> for Instant {
 
     fn compatible(info: &PgTypeInfo) -> bool {
         info.name().eq_ignore_ascii_case("timestamptz")
+    }
+}
+
+impl PgHasArrayType for Instant {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::array_of("timestamptz")
     }
 }
 

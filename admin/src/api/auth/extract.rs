@@ -161,6 +161,34 @@ impl InPath for ReconciliationId {
     const NAME: &'static str = "reconciliation_id";
 }
 
+/// A rate's id.
+pub struct RateId(pub Uuid);
+
+impl FromStr for RateId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for RateId {
+    const NAME: &'static str = "rate_id";
+}
+
+/// A call's id.
+pub struct CallId(pub Uuid);
+
+impl FromStr for CallId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for CallId {
+    const NAME: &'static str = "call_id";
+}
+
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {
     type Rejection = Problem;
 

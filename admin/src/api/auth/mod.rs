@@ -16,8 +16,8 @@ use dialplane_common::ids::TenantId;
 use sha2::{Digest, Sha256};
 
 pub use extract::{
-    Admin, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, ReconciliationId, Viewer,
-    operator_only,
+    Admin, CallId, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, RateId,
+    ReconciliationId, Viewer, operator_only,
 };
 
 pub use crate::role::Role;

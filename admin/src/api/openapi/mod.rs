@@ -45,6 +45,8 @@ use crate::routing::{Action, AgentShareDocument, DialableDocument, RejectReason}
         (name = "Phone numbers", description = "Numbers, which are also their tenant's locations."),
         (name = "Pool", description = "Numbers of the platform's that no tenant has."),
         (name = "Provisioning", description = "Jobs that get numbers and agents at providers, and what they cost."),
+        (name = "Usage", description = "What came together of calls, and what it cost."),
+        (name = "Rates", description = "What calls and numbers cost."),
         (name = "Settings", description = "A number's opening hours, routing, text messages, and how agents speak there."),
         (name = "Defaults", description = "What holds where a number sets nothing."),
         (name = "Staff and services", description = "Who works at a location, and what it offers."),
