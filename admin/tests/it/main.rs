@@ -31,3 +31,4 @@ mod tenants;
 mod tokens;
 mod told;
 mod tool_server;
+mod usage;

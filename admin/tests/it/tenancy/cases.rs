@@ -53,6 +53,8 @@ const PATHS: &[(&str, &str)] = &[
     ("/provisioning/{job_id}/events", "get"),
     ("/provisioning/{job_id}/resolve", "post"),
     ("/provisioning/{job_id}/retry", "post"),
+    ("/rates", "get post"),
+    ("/rates/{rate_id}", "get patch delete"),
     ("/reconciliations", "get post"),
     ("/reconciliations/{reconciliation_id}", "get"),
     ("/routers", "get"),
@@ -68,6 +70,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/tenants/{tenant_id}/api-keys", "get post"),
     ("/tenants/{tenant_id}/api-keys/{api_key_id}", "delete"),
     ("/tenants/{tenant_id}/audit", "get"),
+    ("/tenants/{tenant_id}/calls/{call_id}/corrections", "get post"),
     ("/tenants/{tenant_id}/defaults/hours", "get put delete"),
     ("/tenants/{tenant_id}/defaults/routing", "get put delete"),
     ("/tenants/{tenant_id}/defaults/rules", "get put delete"),
@@ -102,6 +105,9 @@ const PATHS: &[(&str, &str)] = &[
     ("/tenants/{tenant_id}/staff/{person_id}", "get patch delete"),
     ("/tenants/{tenant_id}/suspend", "post"),
     ("/tenants/{tenant_id}/tool-server", "get put delete"),
+    ("/tenants/{tenant_id}/usage", "get"),
+    ("/tenants/{tenant_id}/usage/stages", "get"),
+    ("/usage/calls", "get"),
     ("/usage/free-numbers", "get"),
 ];
 

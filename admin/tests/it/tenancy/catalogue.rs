@@ -130,6 +130,8 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
             "phone_number_leave",
             "phone_numbers_refuse_overlap",
             "phone_numbers_refuse_overlaps",
+            "usage_numbers",
+            "usage_rates",
         ]
         .map(|name| format!("dialplane_operator {name}"))
     );
@@ -172,12 +174,16 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
     let expected = [
         "agents_grant_own",
         "audit_log_append",
+        "calls_drop_partitions",
+        "calls_make_partition",
         "feed_append",
         "phone_number_arrive",
         "phone_number_is_held",
         "phone_number_leave",
         "phone_numbers_refuse_overlap",
         "phone_numbers_refuse_overlaps",
+        "usage_numbers",
+        "usage_rates",
     ];
     assert_eq!(definers, expected);
     let careless = list(

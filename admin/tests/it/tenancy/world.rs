@@ -152,6 +152,23 @@ impl World {
     }
 }
 
+/// A call of a tenant's that has just begun, and was corrected.
+async fn called(admin: &Admin, tenant: &str, number: &str) -> String {
+    let call = Uuid::now_v7().to_string();
+    let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
+    let sql = format!(
+        "SET ROLE dialplane_operator;
+         INSERT INTO calls (id, started_at, tenant_id, phone_number_id, direction, provider, account_id, provider_call_id,
+            legs, outcome)
+         VALUES ('{call}', now(), '{tenant}', '{number}', 'inbound', 'twilio', gen_random_uuid(), '{MARK}', '[]', 'missed')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let path = format!("/tenants/{tenant}/calls/{call}/corrections");
+    let correction = json!({"duration_ms": 1, "reason": MARK});
+    admin.expect(StatusCode::CREATED, Method::POST, &path, correction).await;
+    call
+}
+
 /// Makes a tenant that has something of everything, and gives the ids.
 async fn populate(admin: &Admin) -> Ids {
     let name = |what: &str| format!("{MARK} {what}");
@@ -191,7 +208,12 @@ async fn populate(admin: &Admin) -> Ids {
     let job = admin.expect(StatusCode::ACCEPTED, Method::POST, &below("phone-numbers"), job).await;
     let job = job["id"].as_str().unwrap().to_owned();
     assert_eq!(admin.job_at_rest(&job).await["state"], "manual");
+    let rate = json!({"tenant_id": tenant, "kind": "per_call", "amount": "0.01", "currency": "USD"});
+    let rate = admin.create("/rates", rate).await;
+    let call = called(admin, &tenant, &number).await;
     BTreeMap::from([
+        ("{rate_id}", rate),
+        ("{call_id}", call),
         ("{job_id}", job),
         ("{tenant_id}", tenant),
         ("{account_id}", account),
