@@ -701,3 +701,71 @@ ALTER TABLE tenants
     ADD CONSTRAINT tenants_plan_fkey FOREIGN KEY (plan) REFERENCES plans (name);
 CREATE INDEX tenants_plan_idx ON tenants (plan) WHERE plan IS NOT NULL;
 SELECT audit_table('plans', 'plan', '{name}');
+
+-- Tenants whose records routers are to get anew, since their plan changed: a plan may have more tenants than one transaction
+-- should hold. Whoever changes a plan holds the row, there or new, until it is seen.
+CREATE TABLE tenants_to_record (
+    tenant_id  uuid NOT NULL,
+    CONSTRAINT tenants_to_record_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT tenants_to_record_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+ALTER TABLE tenants_to_record ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenants_to_record FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON tenants_to_record TO dialplane_tenant
+    USING (tenant_id = nullif(current_setting('dialplane.tenant_id', true), '')::uuid);
+CREATE POLICY operator ON tenants_to_record TO dialplane_operator
+    USING (current_user = 'dialplane_operator');
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenants_to_record TO dialplane_operator;
+
+-- As in 0013, with plans.
+CREATE OR REPLACE FUNCTION phone_numbers_keep_primary(tenants_changed uuid[], grows boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    PERFORM FROM tenants WHERE id = ANY (tenants_changed) ORDER BY id FOR NO KEY UPDATE;
+    IF grows AND EXISTS (
+        SELECT FROM tenants AS tenant LEFT JOIN plans AS plan ON plan.name = tenant.plan
+        WHERE tenant.id = ANY (tenants_changed)
+            AND coalesce(tenant.phone_numbers_max, plan.phone_numbers_max)
+                < (SELECT count(*) FROM phone_numbers WHERE tenant_id = tenant.id)
+    ) THEN
+        RAISE EXCEPTION 'the tenant may have no more phone numbers'
+            USING ERRCODE = 'check_violation', TABLE = 'phone_numbers', CONSTRAINT = 'phone_numbers_max_check';
+    END IF;
+    UPDATE phone_numbers SET is_primary = false
+    WHERE tenant_id = ANY (tenants_changed) AND is_primary
+        AND NOT (status = 'active' AND lifecycle IN ('active', 'porting'));
+    UPDATE phone_numbers SET is_primary = true
+    WHERE id IN (
+        SELECT (
+            SELECT id FROM phone_numbers
+            WHERE tenant_id = tenant.id AND status = 'active' AND lifecycle IN ('active', 'porting')
+            ORDER BY id LIMIT 1
+        )
+        FROM unnest(tenants_changed) AS tenant (id)
+        WHERE NOT EXISTS (SELECT FROM phone_numbers WHERE tenant_id = tenant.id AND is_primary)
+    );
+END
+$$;
+
+CREATE OR REPLACE FUNCTION phone_numbers_are_but_more(gaining uuid[]) RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN NOT EXISTS (
+            SELECT FROM tenants AS tenant LEFT JOIN plans AS plan ON plan.name = tenant.plan
+            WHERE tenant.id = ANY (gaining) AND coalesce(tenant.phone_numbers_max, plan.phone_numbers_max) IS NOT NULL
+        )
+        AND NOT EXISTS (
+            SELECT FROM unnest(gaining) AS tenant (id)
+            WHERE NOT EXISTS (SELECT FROM phone_numbers WHERE tenant_id = tenant.id AND is_primary)
+        );
+END
+$$;

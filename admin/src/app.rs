@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
 use crate::outbound;
+use crate::plans;
 use crate::provisioning::Provisioner;
 use crate::provisioning::client::Client;
 use crate::provisioning::reconcile::Reconciler;
@@ -182,6 +183,8 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let reconciler = Reconciler::new(parts.provisioner.clone(), Arc::clone(&parts.metrics));
     let reconciling = tokio::spawn(reconciler.run(parts.stop_api.subscribe()));
     let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
+    let planning =
+        tokio::spawn(plans::run(parts.store.clone(), Arc::clone(&parts.wake), parts.stop_api.subscribe()));
     let rolling_up = tokio::spawn(roll_up::run(parts.store.clone(), parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
@@ -212,7 +215,8 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         tracing::warn!("requests under way were cut off");
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
-    let background = async { tokio::join!(importing, provisioning, keeping_up, reconciling, rolling_up) };
+    let background =
+        async { tokio::join!(importing, provisioning, keeping_up, reconciling, rolling_up, planning) };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.

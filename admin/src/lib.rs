@@ -4,7 +4,8 @@
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it; [`audit`] seals what the log says of it, and [`realtime`] tells those who listen. [`bulk`] takes
-//! files in and gives them out. [`usage`] is what came together of calls. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
+//! files in and gives them out. [`usage`] is what came together of calls, [`plans`] what
+//! tenants pay for. [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
 //! are what operators do in a terminal.
 
 pub mod api;
@@ -28,6 +29,7 @@ pub mod oidc;
 pub mod ops;
 pub mod outbound;
 pub mod people;
+pub mod plans;
 pub mod profile;
 pub mod provisioning;
 pub mod publisher;

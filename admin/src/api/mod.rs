@@ -34,6 +34,7 @@ pub mod page;
 pub mod parameters;
 pub mod people;
 pub mod phone_numbers;
+pub mod plans;
 pub mod pool;
 mod question;
 pub mod rates;
@@ -196,6 +197,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(call_usage::get_of_tenant))
         .routes(routes!(usage_stages::get))
         .routes(routes!(corrections::list, corrections::create))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::get, plans::change, plans::delete))
         .routes(routes!(rates::list, rates::create))
         .routes(routes!(rates::get, rates::change, rates::delete))
         .routes(routes!(usage::free_numbers))

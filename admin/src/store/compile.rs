@@ -63,7 +63,7 @@ impl WriteTx {
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: rules(self.conn(), Owner::Tenant(id)).await?,
-            calls_max: calls_max(tenant.calls_max),
+            calls_max: calls_max(tenant.limits.calls_max),
             tool_server: self.tool_server(id).await?,
             sms: sms(self.conn(), Owner::Tenant(id)).await?,
             intent_ids,
@@ -78,7 +78,7 @@ impl WriteTx {
     pub fn record_new_tenant(&mut self, tenant: &Tenant) -> Result<(), StoreError> {
         let record = TenantRecord {
             suspended: tenant.status != "active",
-            calls_max: calls_max(tenant.calls_max),
+            calls_max: calls_max(tenant.limits.calls_max.or(tenant.calls_max)),
             ..TenantRecord::new(&tenant.name, &tenant.timezone)
         };
         self.record(&Record::Tenant(TenantId(tenant.id), record))

@@ -30,6 +30,7 @@ pub mod jobs;
 mod nonce;
 pub mod numbers;
 pub mod origin;
+pub mod plans;
 pub mod pool;
 pub mod purchases;
 pub mod rates;

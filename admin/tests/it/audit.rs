@@ -208,6 +208,7 @@ async fn every_table_with_a_tenant_is_audited() {
         ("idempotency_keys", "answers that are kept for a day; what they changed is logged"),
         ("calls", "what routers told: a record of its own, which nobody writes by hand"),
         ("refused_calls", "likewise"),
+        ("tenants_to_record", "whose records are to be written anew; the plan's change is logged"),
         ("usage_quarters", "worked out from the records of calls"),
         ("usage_costs", "likewise"),
         ("usage_dirty", "what is to be worked out"),

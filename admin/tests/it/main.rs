@@ -17,6 +17,7 @@ mod lists;
 mod numbers;
 mod origin;
 mod people;
+mod plans;
 mod pool;
 mod preconditions;
 mod primary;

@@ -189,6 +189,21 @@ impl InPath for CallId {
     const NAME: &'static str = "call_id";
 }
 
+/// A plan's name.
+pub struct PlanName(pub String);
+
+impl FromStr for PlanName {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // What Postgres can't hold is nobody's name.
+        Ok(Self(text.replace('\0', "")))
+    }
+}
+impl InPath for PlanName {
+    const NAME: &'static str = "plan_name";
+}
+
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {
     type Rejection = Problem;
 

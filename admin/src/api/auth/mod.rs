@@ -16,7 +16,7 @@ use dialplane_common::ids::TenantId;
 use sha2::{Digest, Sha256};
 
 pub use extract::{
-    Admin, CallId, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, RateId,
+    Admin, CallId, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, PlanName, RateId,
     ReconciliationId, Viewer, operator_only,
 };
 

@@ -47,6 +47,7 @@ use crate::routing::{Action, AgentShareDocument, DialableDocument, RejectReason}
         (name = "Provisioning", description = "Jobs that get numbers and agents at providers, and what they cost."),
         (name = "Usage", description = "What came together of calls, and what it cost."),
         (name = "Rates", description = "What calls and numbers cost."),
+        (name = "Plans", description = "What tenants may, by what they pay for."),
         (name = "Settings", description = "A number's opening hours, routing, text messages, and how agents speak there."),
         (name = "Defaults", description = "What holds where a number sets nothing."),
         (name = "Staff and services", description = "Who works at a location, and what it offers."),

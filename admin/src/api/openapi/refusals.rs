@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 53] = [
+const REFUSALS: [Refusal; 55] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -82,6 +82,10 @@ const REFUSALS: [Refusal; 53] = [
     }),
     (409, "agents_limit", "the tenant has as many agents as it may (agents_max)", |of| {
         is_of(of, "Agents", &["post"])
+    }),
+    (409, "plan_name_taken", "name: there is a plan of this name", |of| is_of(of, "Plans", &["post"])),
+    (409, "plan_in_use", "a tenant has this plan: give it another one first", |of| {
+        is_of(of, "Plans", &["delete"])
     }),
     (409, "rate_ambiguous", "valid_from: another rate for the same begins at this time", |of| {
         is_of(of, "Rates", &["post", "patch"])

@@ -42,6 +42,8 @@ const PATHS: &[(&str, &str)] = &[
     ("/imports/{import_id}/content", "head patch"),
     ("/imports/{import_id}/errors", "get"),
     ("/imports/{import_id}/events", "get"),
+    ("/plans", "get post"),
+    ("/plans/{plan_name}", "get patch delete"),
     ("/pool", "get post"),
     ("/pool/{phone_number_id}", "get delete"),
     ("/provisioning", "get post"),

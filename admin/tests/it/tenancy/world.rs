@@ -133,7 +133,7 @@ impl World {
         let mut connection = self.operator().await;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-             WHERE nspname = 'public' AND relkind IN ('r', 'p') AND relname NOT IN ('feed_publisher', 'feed_epochs')",
+             WHERE nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('feed_publisher', 'feed_epochs')",
         )
         .fetch_all(&mut connection)
         .await
@@ -208,10 +208,12 @@ async fn populate(admin: &Admin) -> Ids {
     let job = admin.expect(StatusCode::ACCEPTED, Method::POST, &below("phone-numbers"), job).await;
     let job = job["id"].as_str().unwrap().to_owned();
     assert_eq!(admin.job_at_rest(&job).await["state"], "manual");
+    admin.expect(StatusCode::CREATED, Method::POST, "/plans", json!({"name": MARK})).await;
     let rate = json!({"tenant_id": tenant, "kind": "per_call", "amount": "0.01", "currency": "USD"});
     let rate = admin.create("/rates", rate).await;
     let call = called(admin, &tenant, &number).await;
     BTreeMap::from([
+        ("{plan_name}", MARK.to_owned()),
         ("{rate_id}", rate),
         ("{call_id}", call),
         ("{job_id}", job),
