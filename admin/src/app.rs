@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::ops::{self, Ops};
 use crate::outbound;
+use crate::plans;
 use crate::provisioning::Provisioner;
 use crate::provisioning::client::Client;
 use crate::provisioning::reconcile::Reconciler;
@@ -44,6 +45,7 @@ use crate::store::api_keys::{self, NewApiKey};
 use crate::store::{self, Origin, Scope, Store, StoreError, audit, doorbell, feed};
 use crate::sweep::Sweep;
 use crate::telemetry;
+use crate::usage::roll_up;
 
 const ORIGIN: Origin = Origin::system("start");
 /// One reads and folds while Postgres stores what another has.
@@ -217,6 +219,9 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     let reconciling = tokio::spawn(reconciler.run(parts.stop_api.subscribe()));
     let provisioning = tokio::spawn(parts.provisioner.run(parts.stop_api.subscribe()));
     let consuming = parts.consumers.map(|consumer| tokio::spawn(consumer.run(parts.stop_api.subscribe())));
+    let planning =
+        tokio::spawn(plans::run(parts.store.clone(), Arc::clone(&parts.wake), parts.stop_api.subscribe()));
+    let rolling_up = tokio::spawn(roll_up::run(parts.store.clone(), parts.stop_api.subscribe()));
     let (stop_background, background_stopped) = watch::channel(false);
     let sealed = Arc::new(Notify::new());
     let bells = vec![(feed::CHANNEL, parts.wake), (audit::CHANNEL, Arc::clone(&sealed))];
@@ -248,7 +253,17 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
     let background =
-        async { tokio::join!(importing, provisioning, keeping_up, reconciling, join_all(consuming)) };
+        async {
+            tokio::join!(
+                importing,
+                provisioning,
+                keeping_up,
+                reconciling,
+                join_all(consuming),
+                rolling_up,
+                planning
+            )
+        };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.

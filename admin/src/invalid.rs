@@ -80,6 +80,32 @@ pub fn amount(field: &str, text: &str) -> Result<(), Invalid> {
     Err(Invalid::new(field, "wanted an amount such as 50.00"))
 }
 
+/// Refuses what is no price: a decimal of at most eight digits and six places.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn price(field: &str, text: &str) -> Result<(), Invalid> {
+    let (units, parts) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |digits: &str, most: usize| {
+        (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    if is_digits(units, 8) && is_digits(parts, 6) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, "wanted an amount of at most six places, such as 0.0085"))
+}
+
+/// Refuses what is no currency's code.
+///
+/// # Errors
+/// What is wanted at `field`.
+pub fn currency(field: &str, text: &str) -> Result<(), Invalid> {
+    if text.len() == 3 && text.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, "wanted a currency's code (ISO 4217), such as USD"))
+}
+
 /// The most that may be spent for one tenant in a month, in units of the platform's currency.
 const SPEND_UNITS_MAX: u32 = 1_000_000;
 
@@ -182,6 +208,20 @@ pub fn timezone(field: &str, text: &str) -> Result<String, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prices_are_plain_decimals() {
+        for text in ["0", "0.0085", "12345678.123456"] {
+            price("amount", text).unwrap();
+        }
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "123456789", "0.1234567", "NaN", " 1"] {
+            assert_eq!(price("amount", text).unwrap_err().field, "amount", "{text:?}");
+        }
+        currency("currency", "EUR").unwrap();
+        for text in ["", "eur", "EURO", "€€€", "US1"] {
+            assert_eq!(currency("currency", text).unwrap_err().field, "currency", "{text:?}");
+        }
+    }
 
     #[test]
     fn names_have_an_end_and_no_nul() {

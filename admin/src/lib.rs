@@ -4,7 +4,8 @@
 //! [`routing`], [`profile`], [`people`], [`messages`], [`business`], [`credentials`] know the documents),
 //! [`store`] writes it and its delta in one transaction, [`publisher`] brings the delta to Redis, [`fleet`] knows
 //! which routers serve it; [`live`] which calls they have; [`audit`] seals what the log says of it, and [`realtime`] tells
-//! those who listen. [`bulk`] takes files in and gives them out. [`calls`] keeps what routers tell of calls.
+//! those who listen. [`bulk`] takes files in and gives them out. [`calls`] keeps what routers tell of calls, [`usage`] is
+//! what came together of them, [`plans`] what tenants pay for.
 //! [`provisioning`] has numbers and agents at providers. [`app`] wires the parts, [`commands`]
 //! are what operators do in a terminal.
 
@@ -31,6 +32,7 @@ pub mod oidc;
 pub mod ops;
 pub mod outbound;
 pub mod people;
+pub mod plans;
 pub mod profile;
 pub mod provisioning;
 pub mod publisher;
@@ -45,6 +47,7 @@ pub mod sweep;
 pub mod target;
 pub mod telemetry;
 pub mod url;
+pub mod usage;
 
 use std::fmt::Display;
 

@@ -199,6 +199,18 @@ impl From<StoreError> for Problem {
             StoreError::ExternalIdTaken => {
                 conflict("external_id_taken", "external_id: another tenant is known by it").at("external_id")
             }
+            StoreError::NoSuchPlan => Invalid::new("plan", "wanted the name of a plan that is there").into(),
+            StoreError::PlanNameTaken => {
+                conflict("plan_name_taken", "name: there is a plan of this name").at("name")
+            }
+            StoreError::PlanInUse => {
+                conflict("plan_in_use", "a tenant has this plan: give it another one first")
+            }
+            StoreError::RateAmbiguous => conflict(
+                "rate_ambiguous",
+                "valid_from: another rate for the same begins at this time: change that one, or begin at another",
+            )
+            .at("valid_from"),
             StoreError::IntentInUse => {
                 conflict("intent_in_use", "an agent knows this intent: take it out of its intent_ids first")
             }

@@ -13,7 +13,9 @@ pub mod bindings;
 pub mod body;
 pub mod calls;
 pub mod calls_live;
+pub mod call_usage;
 pub mod configure;
+pub mod corrections;
 pub mod defaults;
 pub mod docs;
 mod documents;
@@ -35,8 +37,10 @@ pub mod page;
 pub mod parameters;
 pub mod people;
 pub mod phone_numbers;
+pub mod plans;
 pub mod pool;
 mod question;
+pub mod rates;
 pub mod reconciliations;
 pub mod refused_calls;
 mod required_role;
@@ -51,6 +55,8 @@ pub mod tenant_deletion;
 pub mod tenants;
 pub mod tool_server;
 pub mod usage;
+pub mod usage_stages;
+mod usage_table;
 pub mod voice;
 pub mod writes;
 
@@ -198,6 +204,14 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(exports::get))
         .routes(routes!(jobs::list, jobs::create_batch))
         .routes(routes!(usage::spending))
+        .routes(routes!(call_usage::get))
+        .routes(routes!(call_usage::get_of_tenant))
+        .routes(routes!(usage_stages::get))
+        .routes(routes!(corrections::list, corrections::create))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::get, plans::change, plans::delete))
+        .routes(routes!(rates::list, rates::create))
+        .routes(routes!(rates::get, rates::change, rates::delete))
         .routes(routes!(usage::free_numbers))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::retry))

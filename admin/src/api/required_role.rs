@@ -13,6 +13,7 @@ pub fn required_role(method: &str, path: &str) -> Role {
     let resource = of_tenant.split('/').nth(1).unwrap_or_default();
     match (method, resource) {
         ("delete", "") | ("post", "suspend" | "resume") => Role::Operator,
+        ("post", "calls") if of_tenant.ends_with("/corrections") => Role::Operator,
         _ if of_tenant.ends_with("/assign") || of_tenant.ends_with("/unassign") => Role::Operator,
         (_, "api-keys" | "audit") => Role::Admin,
         ("get", _) => Role::Viewer,

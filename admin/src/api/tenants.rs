@@ -19,6 +19,7 @@ use crate::business::ProfileDocument;
 use crate::business::integrations::{self, Integrations};
 use crate::business::provisioning::ProvisioningDocument;
 use crate::invalid::{self, Invalid};
+use crate::store::plans;
 use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges, TenantFilter};
 
 /// A tenant to create.
@@ -50,6 +51,8 @@ pub struct NewTenant {
     /// How much may be spent on its numbers in a calendar month (UTC), in the platform's currency: a decimal such as
     /// `10.00`, at most 1000000.00; absent: the platform's default.
     spend_max: Option<String>,
+    /// What it pays for: a plan's name. Its limits hold where it has none itself. Absent: none.
+    plan: Option<String>,
 }
 
 /// Fields of a tenant to change; those absent stay.
@@ -96,6 +99,10 @@ pub struct TenantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     spend_max: Option<Option<String>>,
+    /// What it pays for: a plan's name; null: nothing. What it has more than the plan allows, it keeps. Operators only.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    plan: Option<Option<String>>,
 }
 
 /// Whether a tenant's calls are routed.
@@ -171,9 +178,13 @@ pub async fn create(
         phone_numbers_max: count_max("phone_numbers_max", new.phone_numbers_max)?,
         agents_max: count_max("agents_max", new.agents_max)?,
         spend_max: spend_max.as_deref(),
+        plan: new.plan.as_deref(),
     };
     let id = TenantId(Uuid::now_v7());
     let mut write = api.write_routing(order).await?;
+    if let Some(plan) = &new.plan {
+        plans::hold(write.tx.conn(), plan).await?;
+    }
     let tenant = tenants::insert(write.tx.conn(), id, &tenant).await?;
     write.tx.record_tenant(id).await?;
     write.created(tenant.id, &tenant).await
@@ -234,6 +245,7 @@ pub async fn change(
         phone_numbers_max: count("phone_numbers_max", patch.phone_numbers_max)?,
         agents_max: count("agents_max", patch.agents_max)?,
         spend_max: patch.spend_max.map(spend_max).transpose()?,
+        plan: patch.plan,
     };
     if operators != OperatorsChanges::default() && !tenant.principal.is_operator() {
         return Err(operator_only().into());
@@ -255,6 +267,9 @@ pub async fn change(
 async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) -> Answered {
     let concerns_routers = changes.concern_routers();
     let mut write = if concerns_routers { api.write_routing(order).await? } else { api.write(order).await? };
+    if let Some(Some(plan)) = &changes.operators.plan {
+        plans::hold(write.tx.conn(), plan).await?;
+    }
     // What is neither compared nor recorded is locked by the change itself.
     if concerns_routers || write.is_conditional() {
         tenants::lock(write.tx.conn(), id).await?;

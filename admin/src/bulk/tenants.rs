@@ -263,6 +263,8 @@ fn blank(change: &TenantChange) -> Option<Tenant> {
         phone_numbers_max: None,
         agents_max: None,
         spend_max: None,
+        plan: None,
+        limits: Json::default(),
         created_at: now,
         updated_at: now,
     })

@@ -7,10 +7,12 @@
 //! [`check`]: RoutingDocument::check
 //! [`compile`]: RoutingDocument::compile
 
+mod chain;
 mod condition;
 mod step;
 mod unreachable;
 
+pub use chain::over_limit;
 pub use condition::{
     CallersDocument, ConditionDocument, DatesDocument, DayDocument, LimitDocument, ShareDocument,
     TimeDocument,

@@ -60,14 +60,18 @@ impl WriteTx {
         let tenant = tenants::find(self.conn(), id).await?;
         let (business, intent_ids) = business(self.conn(), id, tenant.name).await?;
         let routing = routing(self.conn(), Owner::Tenant(id)).await?;
+        let over_limit = match (routing.over_limit, tenant.plan.as_deref()) {
+            (None, Some(plan)) => plans_over_limit(self.conn(), plan).await?,
+            (own, _) => own,
+        };
         let record = TenantRecord {
             business,
             suspended: tenant.status != "active",
             timezone: tenant.timezone,
             hours: hours(self.conn(), Owner::Tenant(id)).await?,
             rules: routing.rules,
-            over_limit: routing.over_limit,
-            calls_max: calls_max(tenant.calls_max),
+            over_limit,
+            calls_max: calls_max(tenant.limits.calls_max),
             tool_server: self.tool_server(id).await?,
             sms: sms(self.conn(), Owner::Tenant(id)).await?,
             intent_ids,
@@ -82,7 +86,7 @@ impl WriteTx {
     pub fn record_new_tenant(&mut self, tenant: &Tenant) -> Result<(), StoreError> {
         let record = TenantRecord {
             suspended: tenant.status != "active",
-            calls_max: calls_max(tenant.calls_max),
+            calls_max: calls_max(tenant.limits.calls_max.or(tenant.calls_max)),
             ..TenantRecord::new(&tenant.name, &tenant.timezone)
         };
         self.record(&Record::Tenant(TenantId(tenant.id), record))
@@ -316,6 +320,13 @@ async fn business(
         services: services(conn, owner).await?.unwrap_or_default(),
     };
     Ok((business, ids))
+}
+
+/// What a plan says of a call that is one too many.
+async fn plans_over_limit(conn: &mut PgConnection, plan: &str) -> Result<Option<Vec<Step>>, StoreError> {
+    let chain = plans::find(conn, plan).await?.over_limit;
+    let chain = chain.map(|chain| routing::over_limit(&chain.0)).transpose();
+    chain.map_err(|_| StoreError::Malformed("plan"))
 }
 
 async fn routing(conn: &mut PgConnection, owner: Owner) -> Result<Routing, StoreError> {

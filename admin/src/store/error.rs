@@ -23,6 +23,18 @@ pub enum StoreError {
     /// Another tenant is known by it.
     #[error("the external id is taken")]
     ExternalIdTaken,
+    /// There is no such plan.
+    #[error("there is no such plan")]
+    NoSuchPlan,
+    /// There is a plan of this name.
+    #[error("the plan's name is taken")]
+    PlanNameTaken,
+    /// A tenant has the plan.
+    #[error("the plan is in use")]
+    PlanInUse,
+    /// Another rate would hold with equal right.
+    #[error("another rate holds with equal right")]
+    RateAmbiguous,
     /// An agent knows the intent.
     #[error("the intent is in use")]
     IntentInUse,
@@ -74,6 +86,10 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(reason) => match reason.constraint() {
                 Some("phone_numbers_phone_number_key") => Self::NumberTaken,
                 Some("tenants_external_id_key" | "tenants_pkey") => Self::ExternalIdTaken,
+                Some("plans_pkey") => Self::PlanNameTaken,
+                Some("tenants_plan_fkey") if is_delete(reason.message()) => Self::PlanInUse,
+                Some("tenants_plan_fkey") => Self::NoSuchPlan,
+                Some("rates_ambiguous_key") => Self::RateAmbiguous,
                 Some("intents_name_key") => Self::IntentNameTaken,
                 Some("phone_numbers_max_check") => Self::PhoneNumbersMax,
                 Some("agents_max_check") => Self::AgentsMax,

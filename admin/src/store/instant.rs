@@ -28,7 +28,7 @@ impl Type<Postgres> for Instant {
 
 impl PgHasArrayType for Instant {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("_timestamptz")
+        PgTypeInfo::array_of("timestamptz")
     }
 }
 

@@ -206,7 +206,8 @@ pub async fn passed(
          )
          SELECT platform + $2::numeric + $3::numeric > $5::numeric,
             $1 IS NOT NULL AND tenant + $2::numeric + $3::numeric
-                > coalesce((SELECT spend_max FROM tenants WHERE id = $1), $6::numeric)
+                > coalesce((SELECT coalesce(tenants.spend_max, plans.spend_max)
+                    FROM tenants LEFT JOIN plans ON plans.name = tenants.plan WHERE tenants.id = $1), $6::numeric)
          FROM spent",
     )
     .bind(tenant)
@@ -371,11 +372,11 @@ pub async fn spent_most(
 ) -> Result<Vec<TenantSpending>, StoreError> {
     Ok(sqlx::query_as(concat!(
         "SELECT s.tenant_id, t.name, s.spent::numeric(14, 2)::text AS spent,
-            coalesce(t.spend_max, $2::numeric)::numeric(14, 2)::text AS \"limit\"
+            coalesce(t.spend_max, plans.spend_max, $2::numeric)::numeric(14, 2)::text AS \"limit\"
          FROM (SELECT tenant_id, sum(upfront + monthly) AS spent ",
         spent_this_month!(),
         " AND tenant_id IS NOT NULL GROUP BY tenant_id) AS s
-         LEFT JOIN tenants AS t ON t.id = s.tenant_id
+         LEFT JOIN tenants AS t ON t.id = s.tenant_id LEFT JOIN plans ON plans.name = t.plan
          WHERE s.spent > 0 ORDER BY s.spent DESC, s.tenant_id LIMIT $3"
     ))
     .bind(&limits.currency)
@@ -413,8 +414,9 @@ pub async fn left(
         spent_this_month!(),
         "), cost AS (SELECT coalesce($5::numeric, 0) + coalesce($6::numeric, 0) AS cost)
          SELECT greatest($3::numeric - platform - cost, 0)::numeric(14, 2)::text AS platform,
-            (SELECT greatest(coalesce(spend_max, $4::numeric) - tenant - cost, 0)::numeric(14, 2)::text
-             FROM tenants WHERE id = $2) AS tenant
+            (SELECT greatest(coalesce(tenants.spend_max, plans.spend_max, $4::numeric) - tenant - cost, 0)
+                ::numeric(14, 2)::text
+             FROM tenants LEFT JOIN plans ON plans.name = tenants.plan WHERE tenants.id = $2) AS tenant
          FROM spent, cost"
     ))
     .bind(&limits.currency)

@@ -1,7 +1,7 @@
 //! Tenants' rows.
 
 use dialplane_common::ids::TenantId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -48,6 +48,11 @@ pub struct Tenant {
     // Of `numeric`, which isn't read as text by itself: see [`select`].
     #[sqlx(rename = "spend_max_text")]
     pub spend_max: Option<String>,
+    /// What it pays for, by name; null: nothing, so that it has its own limits alone.
+    pub plan: Option<String>,
+    /// Its limits as they hold: its own, else its plan's.
+    #[schema(value_type = Limits)]
+    pub limits: Json<Limits>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Instant,
@@ -56,8 +61,26 @@ pub struct Tenant {
     pub updated_at: Instant,
 }
 
+/// Limits of a tenant as they hold.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// How many calls at a time; null: any number.
+    pub calls_max: Option<i32>,
+    /// How many phone numbers; null: any number.
+    pub phone_numbers_max: Option<i32>,
+    /// How many agents; null: any number.
+    pub agents_max: Option<i32>,
+    /// How much may be spent on its numbers in a calendar month (UTC): a decimal; null: the platform's default.
+    pub spend_max: Option<String>,
+}
+
 /// A tenant's columns, as a [`Tenant`] is read.
-pub(super) const COLUMNS: &str = "*, spend_max::text AS spend_max_text";
+pub(super) const COLUMNS: &str = "*, spend_max::text AS spend_max_text, (
+    SELECT jsonb_build_object('calls_max', coalesce(tenants.calls_max, own.calls_max),
+        'phone_numbers_max', coalesce(tenants.phone_numbers_max, own.phone_numbers_max), 'agents_max', tenants.agents_max,
+        'spend_max', coalesce(tenants.spend_max, own.spend_max)::text)
+    FROM (SELECT) AS one LEFT JOIN plans AS own ON own.name = tenants.plan
+) AS limits";
 
 /// A query for [`Tenant`]s.
 fn select(rest: &'static str) -> AssertSqlSafe<String> {
@@ -101,8 +124,9 @@ impl TenantChanges {
     /// Whether routers have to know: the other fields aren't in a tenant's record.
     #[must_use]
     pub const fn concern_routers(&self) -> bool {
-        let OperatorsChanges { status, calls_max, .. } = &self.operators;
-        self.name.is_some() || self.timezone.is_some() || status.is_some() || calls_max.is_some()
+        let OperatorsChanges { status, calls_max, plan, .. } = &self.operators;
+        let limits = calls_max.is_some() || plan.is_some();
+        self.name.is_some() || self.timezone.is_some() || status.is_some() || limits
     }
 }
 
@@ -121,6 +145,8 @@ pub struct OperatorsChanges {
     pub agents_max: Option<Option<i32>>,
     /// How much may be spent for it in a month, with two places.
     pub spend_max: Option<Option<String>>,
+    /// What it pays for.
+    pub plan: Option<Option<String>>,
 }
 
 /// A tenant that is to be.
@@ -146,6 +172,8 @@ pub struct NewTenant<'a> {
     pub agents_max: Option<i32>,
     /// How much may be spent for it in a month, with two places.
     pub spend_max: Option<&'a str>,
+    /// What it pays for.
+    pub plan: Option<&'a str>,
 }
 
 /// Inserts a tenant. For operators.
@@ -159,8 +187,8 @@ pub async fn insert(
 ) -> Result<Tenant, StoreError> {
     Ok(sqlx::query_as(returning(
         "INSERT INTO tenants (id, name, timezone, external_id, profile, integrations, provisioning, calls_max,
-            phone_numbers_max, agents_max, spend_max)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::numeric)",
+            phone_numbers_max, agents_max, spend_max, plan)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::numeric, $12)",
     ))
     .bind(id.0)
     .bind(new.name)
@@ -173,6 +201,7 @@ pub async fn insert(
     .bind(new.phone_numbers_max)
     .bind(new.agents_max)
     .bind(new.spend_max)
+    .bind(new.plan)
     .fetch_one(conn)
     .await?)
 }
@@ -231,9 +260,10 @@ pub async fn lock_for_deletion(conn: &mut PgConnection, id: TenantId) -> Result<
 /// [`StoreError::NotFound`].
 pub async fn has_room(conn: &mut PgConnection, id: TenantId) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(
-        "SELECT phone_numbers_max IS NULL
-            OR phone_numbers_max > (SELECT count(*) FROM phone_numbers WHERE tenant_id = tenants.id)
-         FROM tenants WHERE id = $1",
+        "SELECT coalesce(
+            coalesce(tenants.phone_numbers_max, plans.phone_numbers_max)
+                > (SELECT count(*) FROM phone_numbers WHERE tenant_id = tenants.id), true)
+         FROM tenants LEFT JOIN plans ON plans.name = tenants.plan WHERE tenants.id = $1",
     )
     .bind(id.0)
     .fetch_one(conn)
@@ -250,8 +280,15 @@ pub async fn update(
     changes: &TenantChanges,
 ) -> Result<Tenant, StoreError> {
     if changes.operators != OperatorsChanges::default() {
-        let OperatorsChanges { status, external_id, calls_max, phone_numbers_max, agents_max, spend_max } =
-            &changes.operators;
+        let OperatorsChanges {
+            status,
+            external_id,
+            calls_max,
+            phone_numbers_max,
+            agents_max,
+            spend_max,
+            plan,
+        } = &changes.operators;
         // On its own: a tenant's role may not write these columns, not even their old values.
         sqlx::query(
             "UPDATE tenants SET status = coalesce($2, status),
@@ -259,7 +296,8 @@ pub async fn update(
                 calls_max = CASE WHEN $5 THEN $6 ELSE calls_max END,
                 phone_numbers_max = CASE WHEN $7 THEN $8 ELSE phone_numbers_max END,
                 agents_max = CASE WHEN $9 THEN $10 ELSE agents_max END,
-                spend_max = CASE WHEN $11 THEN $12::numeric ELSE spend_max END
+                spend_max = CASE WHEN $11 THEN $12::numeric ELSE spend_max END,
+                plan = CASE WHEN $13 THEN $14 ELSE plan END
              WHERE id = $1",
         )
         .bind(id.0)
@@ -274,6 +312,8 @@ pub async fn update(
         .bind(agents_max.flatten())
         .bind(spend_max.is_some())
         .bind(spend_max.as_ref().and_then(Option::as_ref))
+        .bind(plan.is_some())
+        .bind(plan.as_ref().and_then(Option::as_ref))
         .execute(&mut *conn)
         .await?;
     }

@@ -12,7 +12,7 @@ const SERVICE: &str = "019ad000-0000-7000-8000-000000000002";
 
 /// One of everything.
 struct World {
-    ids: [(&'static str, String); 8],
+    ids: [(&'static str, String); 10],
     /// The platform's account and agent, in paths that don't name a tenant, and a number of the pool.
     platform: [(&'static str, &'static str, String); 3],
 }
@@ -39,6 +39,8 @@ impl World {
             let body = smallest(&Method::PUT, &path);
             admin.expect(StatusCode::OK, Method::PUT, &path, body).await;
         }
+        admin.expect(StatusCode::CREATED, Method::POST, "/plans", json!({"name": "basic"})).await;
+        let rate = json!({"kind": "per_call", "amount": "0.01", "currency": "USD"});
         let pooled = json!({"phone_number": "+12125550009"});
         Self {
             ids: [
@@ -49,6 +51,8 @@ impl World {
                 ("{person_id}", PERSON.to_owned()),
                 ("{service_id}", SERVICE.to_owned()),
                 ("{intent_id}", admin.create(&own("intents"), json!({"name": "book"})).await),
+                ("{plan_name}", "basic".to_owned()),
+                ("{rate_id}", admin.create("/rates", rate).await),
                 ("{tenant_id}", tenant),
             ],
             platform: [

@@ -79,6 +79,21 @@ impl TwoTenants {
                 salon.tenant
             );
             let _ = database.query(&calls);
+            let usage = format!(
+                "set role dialplane_operator;
+                 insert into call_corrections (id, tenant_id, call_id, started_at, duration_ms, reason)
+                    values (gen_random_uuid(), '{0}', gen_random_uuid(), now(), 1, '');
+                 insert into usage_quarters (tenant_id, quarter, dims, serves, calls, answered, missed, closed, refused,
+                    voicemail, duration_ms, billed_s, peak)
+                    values ('{0}', '2020-01-01Z', 7, 128, 1, 0, 0, 0, 0, 0, 0, 0, 1);
+                 insert into usage_costs (tenant_id, quarter, provider, stage, currency, rated)
+                    values ('{0}', '2020-01-01Z', 'twilio', '', 'USD', 1);
+                 insert into usage_dirty (tenant_id, hour) values ('{0}', 'infinity');
+                 insert into rates (id, tenant_id, kind, amount, currency, valid_from)
+                    values (gen_random_uuid(), '{0}', 'per_call', 1, 'USD', now())",
+                salon.tenant
+            );
+            let _ = database.query(&usage);
             salon
         });
         Self { database, salons, _redis: redis, _admin: admin }
@@ -126,6 +141,7 @@ fn every_table_of_tenants_forces_row_level_security() {
         "agent_intents",
         "agents",
         "api_keys",
+        "call_corrections",
         "calls",
         "former_locations",
         "import_errors",
@@ -138,9 +154,13 @@ fn every_table_of_tenants_forces_row_level_security() {
         "provisioning_jobs",
         "provisioning_steps",
         "purchases",
+        "rates",
         "refused_calls",
         "tenant_defaults",
         "tool_servers",
+        "usage_costs",
+        "usage_dirty",
+        "usage_quarters",
     ] {
         assert!(tables.iter().any(|table| table == known), "{known} is a table with tenant_id: {tables:?}");
     }

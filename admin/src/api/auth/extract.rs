@@ -161,6 +161,20 @@ impl InPath for ReconciliationId {
     const NAME: &'static str = "reconciliation_id";
 }
 
+/// A rate's id.
+pub struct RateId(pub Uuid);
+
+impl FromStr for RateId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+impl InPath for RateId {
+    const NAME: &'static str = "rate_id";
+}
+
 /// A call's id.
 pub struct CallId(pub Uuid);
 
@@ -187,6 +201,21 @@ impl FromStr for RefusedCallId {
 }
 impl InPath for RefusedCallId {
     const NAME: &'static str = "refused_call_id";
+}
+
+/// A plan's name.
+pub struct PlanName(pub String);
+
+impl FromStr for PlanName {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // What Postgres can't hold is nobody's name.
+        Ok(Self(text.replace('\0', "")))
+    }
+}
+impl InPath for PlanName {
+    const NAME: &'static str = "plan_name";
 }
 
 impl<T: InPath> FromRequestParts<Api> for PathId<T> {

@@ -16,8 +16,8 @@ use dialplane_common::ids::TenantId;
 use sha2::{Digest, Sha256};
 
 pub use extract::{
-    Admin, CallId, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, ReconciliationId,
-    RefusedCallId, Viewer, operator_only,
+    Admin, CallId, Editor, ImportId, InPath, InTenant, JobId, Least, Operator, PathId, PlanName, RateId,
+    ReconciliationId, RefusedCallId, Viewer, operator_only,
 };
 
 pub use crate::role::Role;

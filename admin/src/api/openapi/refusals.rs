@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 54] = [
+const REFUSALS: [Refusal; 57] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -45,8 +45,9 @@ const REFUSALS: [Refusal; 54] = [
     }),
     (403, "operator_only", "only operators may do this", |of| {
         let is_shared = of.path.starts_with("/tenants") && !of.is_in_tenant() && !of.is_write();
-        let has_own =
-            ["Tenants", "Accounts", "Phone numbers", "Pool", "Agents"].iter().any(|tag| of.is_tagged(tag));
+        let has_own = ["Tenants", "Accounts", "Phone numbers", "Pool", "Agents", "Usage"]
+            .iter()
+            .any(|tag| of.is_tagged(tag));
         if of.is_in_tenant() { of.is_write() && has_own } else { !is_shared }
     }),
     (404, "not_found", "there is no such resource", |of| of.path.contains('{') || is_post(of)),
@@ -84,6 +85,13 @@ const REFUSALS: [Refusal; 54] = [
     }),
     (409, "agents_limit", "the tenant has as many agents as it may (agents_max)", |of| {
         is_of(of, "Agents", &["post"])
+    }),
+    (409, "plan_name_taken", "name: there is a plan of this name", |of| is_of(of, "Plans", &["post"])),
+    (409, "plan_in_use", "a tenant has this plan: give it another one first", |of| {
+        is_of(of, "Plans", &["delete"])
+    }),
+    (409, "rate_ambiguous", "valid_from: another rate for the same begins at this time", |of| {
+        is_of(of, "Rates", &["post", "patch"])
     }),
     (409, "intent_in_use", "an agent knows this intent", |of| is_of(of, "Intents", &["delete"])),
     (409, "intent_name_taken", "name: the tenant has an intent of this name", |of| {

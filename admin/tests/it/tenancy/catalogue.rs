@@ -131,6 +131,8 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
             "phone_numbers_refuse_overlap",
             "phone_numbers_refuse_overlaps",
             "phone_numbers_want_link",
+            "usage_numbers",
+            "usage_rates",
         ]
         .map(|name| format!("dialplane_operator {name}"))
     );
@@ -182,6 +184,8 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
         "phone_numbers_refuse_overlap",
         "phone_numbers_refuse_overlaps",
         "phone_numbers_want_link",
+        "usage_numbers",
+        "usage_rates",
     ];
     assert_eq!(definers, expected);
     let careless = list(

@@ -133,7 +133,7 @@ impl World {
         let mut connection = self.operator().await;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-             WHERE nspname = 'public' AND relkind IN ('r', 'p') AND relname NOT IN ('feed_publisher', 'feed_epochs')",
+             WHERE nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('feed_publisher', 'feed_epochs')",
         )
         .fetch_all(&mut connection)
         .await
@@ -150,6 +150,23 @@ impl World {
         }
         hashes
     }
+}
+
+/// A call of a tenant's that has just begun, and was corrected.
+async fn called(admin: &Admin, tenant: &str, number: &str) -> String {
+    let call = Uuid::now_v7().to_string();
+    let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
+    let sql = format!(
+        "SET ROLE dialplane_operator;
+         INSERT INTO calls (id, started_at, tenant_id, phone_number_id, direction, provider, account_id, provider_call_id,
+            legs, outcome)
+         VALUES ('{call}', now(), '{tenant}', '{number}', 'inbound', 'twilio', gen_random_uuid(), '{MARK}', '[]', 'missed')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let path = format!("/tenants/{tenant}/calls/{call}/corrections");
+    let correction = json!({"duration_ms": 1, "reason": MARK});
+    admin.expect(StatusCode::CREATED, Method::POST, &path, correction).await;
+    call
 }
 
 /// Makes a tenant that has something of everything, and gives the ids.
@@ -191,18 +208,22 @@ async fn populate(admin: &Admin) -> Ids {
     let job = admin.expect(StatusCode::ACCEPTED, Method::POST, &below("phone-numbers"), job).await;
     let job = job["id"].as_str().unwrap().to_owned();
     assert_eq!(admin.job_at_rest(&job).await["state"], "manual");
-    let (call, refused) = (Uuid::now_v7(), Uuid::now_v7());
+    let refused = Uuid::now_v7();
     let sql = format!(
         "SET ROLE dialplane_operator;
-         INSERT INTO calls (id, started_at, tenant_id, direction, to_number, provider, account_id, provider_call_id, legs,
-            outcome)
-         VALUES ('{call}', now(), '{tenant}', 'inbound', '{MARK}', 'twilio', '{account}', '{MARK}', '[]', 'under_way');
          INSERT INTO refused_calls (id, tenant_id, account_id, called_number, reason, count, first_at, last_at)
          VALUES ('{refused}', '{tenant}', '{account}', '{MARK}', 'unknown_number', 1, now(), now())"
     );
     let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    admin.expect(StatusCode::CREATED, Method::POST, "/plans", json!({"name": MARK})).await;
+    let rate = json!({"tenant_id": tenant, "kind": "per_call", "amount": "0.01", "currency": "USD"});
+    let rate = admin.create("/rates", rate).await;
+    let call = called(admin, &tenant, &number).await;
     BTreeMap::from([
+        ("{plan_name}", MARK.to_owned()),
+        ("{rate_id}", rate),
+        ("{call_id}", call),
         ("{job_id}", job),
         ("{tenant_id}", tenant),
         ("{account_id}", account),
@@ -214,7 +235,6 @@ async fn populate(admin: &Admin) -> Ids {
         ("{person_id}", person),
         ("{service_id}", service),
         ("{reconciliation_id}", run),
-        ("{call_id}", call.to_string()),
         ("{refused_call_id}", refused.to_string()),
     ])
 }
