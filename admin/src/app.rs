@@ -252,18 +252,17 @@ async fn run(parts: Parts, signal: impl Future<Output = &'static str>) -> Result
         tracing::warn!("requests under way were cut off");
     }
     // A step that is asking a provider is finished; one that takes longer goes on elsewhere, from its lease on.
-    let background =
-        async {
-            tokio::join!(
-                importing,
-                provisioning,
-                keeping_up,
-                reconciling,
-                join_all(consuming),
-                rolling_up,
-                planning
-            )
-        };
+    let background = async {
+        tokio::join!(
+            importing,
+            provisioning,
+            keeping_up,
+            reconciling,
+            join_all(consuming),
+            rolling_up,
+            planning
+        )
+    };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, background).await;
     let _ = stop_background.send(true);
     // The relay ends with the sealer, which it gets its work from.

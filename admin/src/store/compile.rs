@@ -11,7 +11,7 @@ use dialplane_common::ids::{AccountId, AgentId, IntentId, PhoneNumberId, TenantI
 use dialplane_common::location::{
     Business, Conversation, Intent, Person, Place, Profile, Service, Sms, Voice,
 };
-use dialplane_common::route::Hours;
+use dialplane_common::route::{Hours, Step};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
 
@@ -22,13 +22,13 @@ use super::bulk::{self, Documents};
 use super::numbers::{Address, NumberRow};
 use super::settings::{Kind, Owner};
 use super::tenants::Tenant;
-use super::{StoreError, WriteTx, intents, numbers, settings, tenants, tool_servers};
+use super::{StoreError, WriteTx, intents, numbers, plans, settings, tenants, tool_servers};
 use crate::hours::HoursDocument;
 use crate::invalid::Invalid;
 use crate::messages::SmsDocument;
 use crate::people::{ServicesDocument, StaffDocument};
 use crate::profile::{RulesDocument, VoiceDocument};
-use crate::routing::{PlatformRoutingDocument, Routing, RoutingDocument};
+use crate::routing::{self, PlatformRoutingDocument, Routing, RoutingDocument};
 
 impl WriteTx {
     /// Notes the platform's record as it is now.
