@@ -22,6 +22,9 @@ const KEPT: Duration = Duration::from_secs(1);
 /// Entries asked for at once: less than a millisecond of Redis's time.
 const PIECE: usize = 1_000;
 
+/// Where to go on, and fields with their values.
+type Piece = (u64, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// How many calls are under way, of each tenant and number that has any.
 #[derive(Debug, Default)]
 pub struct LiveCalls {
@@ -76,7 +79,7 @@ impl LiveReader {
         loop {
             let mut command = redis::cmd("HSCAN");
             command.arg(&self.hash).arg(cursor).arg("COUNT").arg(PIECE);
-            let (next, piece): (u64, Vec<(Vec<u8>, Vec<u8>)>) = self.link.query(&command).await?;
+            let (next, piece): Piece = self.link.query(&command).await?;
             // What isn't signed counts for nobody; an entry may come twice.
             let entries = piece.iter().filter(|(field, _)| field != LIFE_FIELD.as_bytes());
             by_key.extend(

@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Entries asked for at once: less than a millisecond of Redis's time.
 const PIECE: usize = 1_000;
 
+/// Where to go on, and fields with their values.
+type Piece = (u64, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// Deletes fields that still hold what was read: a sign of life may have come meanwhile.
 static DELETE_SAME: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -108,7 +111,7 @@ async fn read(sync: &Sync, connection: &mut MultiplexedConnection) -> RedisResul
     let mut held = HashSet::new();
     let mut cursor: u64 = 0;
     loop {
-        let (next, piece): (u64, Vec<(Vec<u8>, Vec<u8>)>) = redis::cmd("HSCAN")
+        let (next, piece): Piece = redis::cmd("HSCAN")
             .arg(sync.hash())
             .arg(cursor)
             .arg("COUNT")
