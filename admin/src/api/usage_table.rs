@@ -18,6 +18,9 @@ const PART_BYTES: usize = 64 << 10;
 /// Parts that wait for a slow reader.
 const PARTS_AHEAD: usize = 4;
 
+/// One of an item's lists of amounts.
+type ListOf = fn(&UsageItem) -> &Vec<Amount>;
+
 const COUNTS: [&str; 10] = [
     "calls",
     "answered",
@@ -65,7 +68,7 @@ async fn write(mut tx: ReadTx, reading: &Reading, parts: &mpsc::Sender<Bytes>) -
     // The row of all tells which currencies there are.
     let Some(totals) = rows.next().await else { return Ok(()) };
     let totals = reading.item(totals?);
-    let lists: [(&str, fn(&UsageItem) -> &Vec<Amount>); 3] =
+    let lists: [(&str, ListOf); 3] =
         [("cost", |item| &item.cost), ("rated", |item| &item.rated), ("reported", |item| &item.reported)];
     let mut columns = Vec::new();
     for (name, list) in lists {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dialplane_common::country::Country;
+use dialplane_common::e164::E164;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
@@ -446,6 +448,32 @@ async fn numbers_cost_whole_months() {
     assert_eq!(own["numbers"], answer["numbers"]);
     let past = usage(&admin, &tenant, "from=2020-01-01&to=2020-02-01").await;
     assert_eq!(past["numbers"], json!([]));
+}
+
+/// Postgres tells countries apart as the rest of the program does.
+#[tokio::test]
+async fn numbers_belong_to_the_countries_that_the_table_of_prefixes_says() {
+    let Some(admin) = Admin::start().await else { return };
+    let mut connection = PgConnection::connect(&admin.database_url).await.unwrap();
+    sqlx::raw_sql("SET ROLE dialplane_operator").execute(&mut connection).await.unwrap();
+    // Each beginning of up to five digits, with zeros behind: whatever the one knows and the other doesn't shows.
+    let beginnings = (1..=9).chain((100..=9_999).filter(|digits| digits % 7 == 0)).chain(12_000..20_000);
+    let mut numbers: Vec<_> = beginnings.map(|digits: u32| format!("+{digits:0<11}")).collect();
+    numbers.push(String::new());
+    let told: Vec<Option<String>> = sqlx::query_scalar(
+        "SELECT number_country(number) FROM unnest($1::text[]) WITH ORDINALITY AS n (number, at) ORDER BY at",
+    )
+    .bind(&numbers)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    let expected = numbers.iter().map(|number| {
+        let number: Option<E164> = number.parse().ok();
+        number.and_then(Country::of).map(|country| country.as_str().to_owned())
+    });
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(told, expected);
+    assert!(told.iter().flatten().collect::<BTreeSet<_>>().len() > 50);
 }
 
 #[tokio::test]
