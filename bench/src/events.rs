@@ -13,6 +13,9 @@ use crate::system::{FEED_KEY, Redis};
 /// Batches read at once.
 const BATCHES_MAX: usize = 64;
 
+/// An entry of the stream: its id, and its fields.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+
 /// Reads events and says that they are stored.
 pub struct EventStream {
     connection: redis::Connection,
@@ -91,8 +94,7 @@ impl EventStream {
         let stream = self.names.events();
         let mut range = redis::cmd("XRANGE");
         range.arg(&stream).arg("-").arg("+").arg("COUNT").arg(BATCHES_MAX);
-        let entries: Vec<(String, Vec<(String, Vec<u8>)>)> =
-            range.query(&mut self.connection).map_err(failed)?;
+        let entries: Vec<Entry> = range.query(&mut self.connection).map_err(failed)?;
         let mut deleted = redis::cmd("XDEL");
         deleted.arg(&stream);
         let mut stored = redis::cmd("HSET");
