@@ -82,7 +82,7 @@ pub fn of(calls: &Calls, database: &Database, operator: &Operator) -> Verdict {
 fn records(database: &Database) -> HashMap<String, (u32, Facts)> {
     let rows = database.query(
         "SET ROLE dialplane_operator;
-         SELECT provider_call_id, answered_at IS NOT NULL, coalesce(end_kind, ''), coalesce(duration_ms, 0)
+         SELECT provider_call_id, answered_at IS NOT NULL OR outcome = 'answered', coalesce(end_kind, ''), coalesce(duration_ms, 0)
          FROM calls",
     );
     let mut records: HashMap<String, (u32, Facts)> = HashMap::new();

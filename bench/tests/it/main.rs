@@ -26,6 +26,7 @@ mod propagation;
 mod providers;
 mod provisioning;
 mod published;
+mod records;
 mod rest_refusals;
 mod rivals;
 mod rls;
