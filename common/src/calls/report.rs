@@ -74,6 +74,13 @@ pub struct Cost<'a> {
 }
 
 impl Report<'_> {
+    /// Whether it tells nothing of the call but that it goes on: what was said in it just now, say.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let has_facts = self.duration_ms.is_some() || self.reason.is_some() || self.cost.is_some();
+        self.progress == Progress::Other && !has_facts
+    }
+
     /// A report that says how far the call is and nothing else.
     #[must_use]
     pub fn of(progress: Progress) -> Self {

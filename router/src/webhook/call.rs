@@ -291,7 +291,8 @@ impl<'a> Webhook<'a> {
         self.router.metrics.call_statuses.with_label_values(&labels).inc();
         let owner = call.filter(|call| call.names_number()).map(|call| self.owner(source, call));
         let known = owner.as_ref().and_then(|owner| owner.as_ref().ok());
-        if let Some(call) = call {
+        // A conversation's every word would be an event otherwise.
+        if let Some(call) = call.filter(|_| !report.is_idle()) {
             self.tell(source, known, call, What::Reported(text::report(report)));
         }
         match (call, report.progress) {
