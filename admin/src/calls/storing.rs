@@ -177,9 +177,12 @@ async fn write(
     places.sort_unstable();
     let mut locked = call_events::lock(conn, &places).await?;
     let lost: Vec<_> = places.iter().map(|place| place.id).filter(|id| !locked.contains_key(id)).collect();
-    // One that is elsewhere was moved by somebody at this moment.
-    if !lost.is_empty() && !(takes_lost && calls::again(conn, &lost).await?.is_empty()) {
-        return Ok(false);
+    if !lost.is_empty() {
+        // One that is elsewhere was moved by somebody at this moment.
+        let are_gone = takes_lost && calls::again(conn, &lost).await?.is_empty();
+        if !are_gone {
+            return Ok(false);
+        }
     }
     let at = calls::clock(conn).await?;
     let mut change = Change { at, ..Change::default() };
