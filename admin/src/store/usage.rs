@@ -339,21 +339,21 @@ pub async fn roll_up(conn: &mut PgConnection, marks_max: i32) -> Result<i32, Sto
     Ok(marks.bind(marks_max).fetch_one(conn).await?)
 }
 
-/// Keeps the usage before an instant as it is from now on, whatever becomes of the records. Says whether it could: not while
-/// an hour before it is marked. Whoever drops records calls it first, again and again, with [`roll_up`] between; both
-/// hold until the transaction ends, so that what it drops in the same transaction is what was worked out.
+/// Keeps the usage of the months (UTC) that are over for so many days as it is from now on, whatever becomes of their
+/// records. Says whether it could: not while an hour of them is marked. Whoever drops those records calls it first.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn freeze(conn: &mut PgConnection, before: Instant) -> Result<bool, StoreError> {
+pub async fn freeze(conn: &mut PgConnection, days: i32) -> Result<bool, StoreError> {
     // As who changes rates: nobody works usage out meanwhile. Who writes calls isn't kept out: what is told of a call
     // months later comes too late.
     sqlx::query("SELECT pg_advisory_xact_lock(1684627824, 19)").execute(&mut *conn).await?;
     let frozen = sqlx::query(
-        "UPDATE usage_state SET frozen_before = greatest(frozen_before, date_trunc('hour', $1::timestamptz, 'UTC'))
-         WHERE NOT EXISTS (SELECT FROM usage_dirty WHERE hour < $1 AND hour >= frozen_before)",
+        "WITH kept AS (SELECT date_trunc('month', now() - make_interval(days => $1), 'UTC') AS before)
+         UPDATE usage_state SET frozen_before = greatest(frozen_before, before) FROM kept
+         WHERE NOT EXISTS (SELECT FROM usage_dirty WHERE hour < before AND hour >= frozen_before)",
     )
-    .bind(before)
+    .bind(days)
     .execute(conn)
     .await?;
     Ok(frozen.rows_affected() > 0)

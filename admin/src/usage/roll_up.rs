@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::store::instant::Instant;
 use crate::store::{Origin, Scope, Store, StoreError, usage};
 
 /// Usage that isn't worked out yet is worked out by whoever asks, so that this is about speed alone.
@@ -42,16 +41,16 @@ async fn once(store: &Store) -> Result<i32, StoreError> {
     Ok(marks)
 }
 
-/// Works out all that is marked and keeps the usage before an instant as it is from then on. For whoever drops the records
-/// before it, beforehand; what is told of those calls later comes too late. Says whether it is done: while another process
-/// works an hour out it isn't, and is tried again later.
+/// Works out all that is marked and keeps the usage of the months (UTC) that are over for so many days as it is from then
+/// on. For whoever drops those months' records, beforehand; what is told of their calls later comes too late. Says whether
+/// it is done: while another process works an hour of them out it isn't, and is tried again later.
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn freeze(store: &Store, before: Instant) -> Result<bool, StoreError> {
+pub async fn freeze(store: &Store, days: i32) -> Result<bool, StoreError> {
     while once(store).await? > 0 {}
     let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
-    let is_done = usage::freeze(tx.conn(), before).await?;
+    let is_done = usage::freeze(tx.conn(), days).await?;
     tx.commit().await?;
     Ok(is_done)
 }

@@ -234,6 +234,42 @@ async fn usage_follows_the_records_and_outlives_them() {
     assert_eq!(usage(&admin, &tenant, query).await, before);
 }
 
+/// Who writes calls, who works hours out and who asks get in nobody's way, and nothing is lost between them.
+#[tokio::test]
+async fn usage_is_right_while_calls_change_and_hours_are_worked_out() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = tenant(&admin, "UTC").await;
+    let calls: Vec<_> = (0..20).map(|minute| Call::at(&format!("2026-10-01T10:{minute:02}:00Z"))).collect();
+    insert(&admin, &tenant, &calls).await;
+    let writer = async |calls: &[Call]| {
+        for call in calls.iter().cycle().take(100) {
+            let longer = "UPDATE calls SET duration_ms = duration_ms + 1";
+            as_operator(&admin, format!("{longer} WHERE id = '{}'", call.id)).await;
+        }
+    };
+    let worker = async || {
+        for _ in 0..100 {
+            as_operator(&admin, "SELECT usage_roll_up(now(), 1)").await;
+        }
+    };
+    let reader = async || {
+        let mut before = 0;
+        for _ in 0..50 {
+            let answer = usage(&admin, &tenant, "from=2026-10-01&to=2026-10-02&group_by=none").await;
+            let duration = answer["totals"]["duration_ms"].as_i64().unwrap();
+            assert!((before..=1_200_200).contains(&duration), "{duration} behind {before}");
+            before = duration;
+        }
+    };
+    // Two writers, who don't wait for each other's rows.
+    tokio::join!(writer(&calls[..10]), writer(&calls[10..]), worker(), worker(), reader());
+    for _ in 0..2 {
+        let answer = usage(&admin, &tenant, "from=2026-10-01&to=2026-10-02&group_by=none").await;
+        assert_eq!(answer["totals"]["duration_ms"], 1_200_200);
+        roll_up(&admin).await;
+    }
+}
+
 /// Numbers that repeat: the high bits of a linear congruence.
 struct Draw(u64);
 
