@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dialplane_common::ids::TenantId;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,7 +22,8 @@ use crate::calls::leg::Leg;
 use crate::calls::register::Moment;
 use crate::store::calls::{self, Call, CallFilter};
 use crate::store::instant::Instant;
-use crate::store::tenants;
+use crate::store::usage::{self, CallCost};
+use crate::store::{StoreError, tenants};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
@@ -120,6 +122,8 @@ pub struct CallDetails {
     call: Call,
     /// What each account told of it: the carrier, the agent's provider, to whom it was put through.
     legs: Vec<CallLeg>,
+    /// What it costs and how long it is billed; null of what is nobody's, and of a text message.
+    price: Option<CallCost>,
 }
 
 /// What one account told of a call.
@@ -224,7 +228,23 @@ async fn details(
 ) -> Result<Json<CallDetails>, Problem> {
     let mut tx = api.store.read(principal.scope()).await?;
     let whole = calls::find(tx.conn(), tenant.map(|tenant| tenant.0), id).await?;
-    Ok(Json(CallDetails { call: whole.call, legs: whole.legs.0.iter().map(leg).collect() }))
+    let price = match whole.call.tenant_id {
+        Some(tenant) => price(tx.conn(), TenantId(tenant), &whole.call).await?,
+        None => None,
+    };
+    Ok(Json(CallDetails { call: whole.call, legs: whole.legs.0.iter().map(leg).collect(), price }))
+}
+
+async fn price(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    call: &Call,
+) -> Result<Option<CallCost>, StoreError> {
+    match usage::call_cost(conn, tenant, call.id, call.started_at).await {
+        Ok(price) => Ok(Some(price)),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn leg(leg: &Leg) -> CallLeg {

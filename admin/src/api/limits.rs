@@ -19,7 +19,7 @@ const NUMBERS_MAX: i64 = 1_000;
 
 /// A tenant's limits of calls at a time, and how many calls there are.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Limits {
+pub struct CallLimits {
     /// The tenant's calls.
     calls: CallsNow,
     /// Numbers that have a limit of their own, or calls that count towards the tenant's; those with most calls first. At
@@ -50,8 +50,8 @@ pub struct NumberLimits {
 
 /// Get how many calls a tenant and its numbers have at this moment, and how many they may have.
 #[utoipa::path(get, path = "/tenants/{tenant_id}/limits", tag = "Tenants", params(("tenant_id" = Uuid, Path)),
-    responses((status = 200, body = Limits)))]
-pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Json<Limits>, Problem> {
+    responses((status = 200, body = CallLimits)))]
+pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Json<CallLimits>, Problem> {
     let live = api.live.calls().await;
     let of_numbers = live.as_ref().and_then(|live| live.numbers.get(&tenant.id)).cloned().unwrap_or_default();
     let calling: Vec<Uuid> = of_numbers.keys().map(|id| id.0).collect();
@@ -70,5 +70,5 @@ pub async fn get(State(api): State<Api>, tenant: InTenant<Viewer>) -> Result<Jso
         })
         .collect();
     numbers.sort_by_key(|number| (Reverse(number.now), number.phone_number_id));
-    Ok(Json(Limits { calls, numbers }))
+    Ok(Json(CallLimits { calls, numbers }))
 }

@@ -1,6 +1,7 @@
 //! Partitions ahead of time, and what is kept for a time alone.
 
 use crate::store::{Origin, Scope, Store, StoreError, calls};
+use crate::usage::roll_up;
 
 const ORIGIN: Origin = Origin::system("calls");
 /// A process that nobody starts for a season finds its month all the same.
@@ -18,11 +19,9 @@ pub async fn once(store: &Store, keep_days: u32) -> Result<(), StoreError> {
         tx.commit().await?;
     }
     let days = i32::try_from(keep_days).unwrap_or(i32::MAX);
-    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
-    let dropped = calls::drop_partitions(tx.conn(), days).await?;
-    tx.commit().await?;
-    if dropped > 0 {
-        tracing::info!(dropped, "months of calls were dropped, as they are older than CALLS_RETENTION_DAYS");
+    // Usage outlives the records that it comes from.
+    if roll_up::freeze(store, days).await? {
+        drop_old(store, days).await?;
     }
     loop {
         let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
@@ -32,4 +31,14 @@ pub async fn once(store: &Store, keep_days: u32) -> Result<(), StoreError> {
             return Ok(());
         }
     }
+}
+
+async fn drop_old(store: &Store, days: i32) -> Result<(), StoreError> {
+    let mut tx = store.write(Scope::Operator, &ORIGIN).await?;
+    let dropped = calls::drop_partitions(tx.conn(), days).await?;
+    tx.commit().await?;
+    if dropped > 0 {
+        tracing::info!(dropped, "months of calls were dropped, as they are older than CALLS_RETENTION_DAYS");
+    }
+    Ok(())
 }

@@ -40,7 +40,8 @@ pub struct Amount {
 }
 
 /// What calls cost, in one currency.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = CallCosts)]
 pub struct Costs {
     /// ISO 4217.
     pub currency: String,
@@ -274,15 +275,17 @@ pub async fn numbers(
 }
 
 /// What one call cost.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, Serialize, FromRow, ToSchema)]
 pub struct CallCost {
     /// How long it lasted, as far as that counts: a correction's word, else its provider's.
     pub duration_ms: i64,
     /// How long it is billed.
     pub billed_s: i64,
     /// What it cost, by currency.
+    #[schema(value_type = Vec<Costs>)]
     pub costs: Json<Vec<Costs>>,
     /// What of that is for what, by stage.
+    #[schema(value_type = Vec<StageCost>)]
     pub stages: Json<Vec<StageCost>>,
 }
 
