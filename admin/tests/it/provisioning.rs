@@ -164,11 +164,14 @@ async fn an_agent_in_the_making_is_not_deleted_behind_its_jobs_back() {
     let agent = post(&admin, StatusCode::CREATED, &agents, json!({"name": "Desk", "provider": "vapi"})).await;
     let (agent, job) = (agent["id"].as_str().unwrap(), agent["job_id"].as_str().unwrap());
     let path = format!("{agents}/{agent}");
-    let refused = admin.expect(CONFLICT, Method::DELETE, &path, Value::Null).await;
-    assert_eq!(refused["code"], "agent_in_making");
+    let is_refused = async || {
+        let refused = admin.expect(CONFLICT, Method::DELETE, &path, Value::Null).await;
+        assert_eq!(refused["code"], "agent_in_making");
+    };
+    is_refused().await;
+    // Called off, it looks at the provider for what it may have made there.
     admin.expect(StatusCode::OK, Method::POST, &format!("/provisioning/{job}/cancel"), Value::Null).await;
-    assert_eq!(admin.job_at_rest(job).await["state"], "canceled");
-    admin.expect(StatusCode::NO_CONTENT, Method::DELETE, &path, Value::Null).await;
+    is_refused().await;
 }
 
 #[tokio::test]
