@@ -418,7 +418,9 @@ BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
         SELECT id, tenant_id, started_at, phone_number_id, agent_id, provider, direction, to_number, refused, is_closed,
-            voicemail_at, ended_at, answered_at, duration_ms, reported_cost, reported_currency, cost_stages
+            voicemail_at, ended_at, answered_at, duration_ms, reported_cost, reported_currency, cost_stages,
+            -- By an agent; or by whomever, where nobody told what had been decided.
+            agent_id IS NOT NULL OR (action IS NULL AND end_kind = 'completed') AS is_taken
         FROM calls
         WHERE tenant_id = ANY (holders) AND started_at >= since AND started_at < upto AND direction <> 'message'
     ), corrected AS (
@@ -526,7 +528,7 @@ BEGIN
         ) END
     FROM billed CROSS JOIN LATERAL (
         SELECT NOT is_refused AND (
-            answered_at IS NOT NULL OR (billed.agent_id IS NOT NULL AND lasted_ms > 0)
+            answered_at IS NOT NULL OR (is_taken AND lasted_ms > 0)
         ) AS is_answered
     ) AS taken;
 END

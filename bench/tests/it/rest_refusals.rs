@@ -286,6 +286,10 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
             .replace("{intent_id}", &intent_of(of))
             .replace("{job_id}", &job)
             // Nobody's: whoever may not ask isn't told that either.
+            .replace("{call_id}", &of.tenant)
+            .replace("{refused_call_id}", &of.tenant)
+            .replace("{rate_id}", &of.tenant)
+            .replace("{plan_name}", "nobodys")
             .replace("{person_id}", &of.tenant)
             .replace("{service_id}", &of.tenant)
     };
@@ -305,7 +309,9 @@ fn a_tenants_key_finds_nothing_of_another_tenant() {
                 if path.matches('{').count() > 1 {
                     let answer = own.send(&method, &mixed, &body);
                     let unreadable = answer.status == 422 && !body.is_null();
-                    let operators = path.ends_with("/assign") || path.ends_with("/unassign");
+                    let operators = path.ends_with("/assign")
+                        || path.ends_with("/unassign")
+                        || (method == "POST" && path.ends_with("/corrections"));
                     let expected = if operators { 403 } else { 404 };
                     assert!(
                         answer.status == expected || unreadable,
