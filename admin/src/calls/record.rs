@@ -146,8 +146,9 @@ impl Record {
             cost: self.cost(),
             flags: flags.0,
         };
-        // Neither is ever told to be over.
-        if shown.ended_at.is_none() && (main.is_message || shown.refused.is_some()) {
+        // None of these need ever be told to be over.
+        let is_over = main.is_message || shown.refused.is_some() || shown.action == Some(Action::Reject);
+        if shown.ended_at.is_none() && is_over {
             shown.ended_at = Some(shown.started_at);
         }
         shown.outcome = outcome(&shown, self.is_missed_by_people());
@@ -384,6 +385,8 @@ mod tests {
         };
         let end = event(9, "CA1", ended(report::End::Completed, Some(9_000)));
         check(&[begun()], "under_way");
+        check(&[decided(event::Action::Reject, true, false)], "closed");
+        check(&[decided(event::Action::Reject, false, true)], "busy");
         check(&[decided(event::Action::Message, true, false), end.clone()], "closed");
         check(&[decided(event::Action::Message, false, true), end.clone()], "busy");
         check(
