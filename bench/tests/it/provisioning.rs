@@ -168,15 +168,16 @@ fn a_number_that_is_given_to_another_agent_leads_to_that_agents_provider() {
     let path = format!("/tenants/{tenant}/phone-numbers/{}", text(&number["id"]));
     let given = journey.operator.ok("PATCH", &path, &json!({"agent_id": hosted["id"]}));
     assert_eq!(given["bindings"].as_array().map(Vec::len), Some(1), "{given}");
-    let mut number = Value::Null;
-    wait_for("the number to be known at the agent's provider", || {
-        number = journey.operator.ok("GET", &path, &Value::Null);
-        number["bindings"].as_array().is_some_and(|bindings| bindings.len() == 2)
-    });
+    let relinked = || {
+        let jobs = journey.operator.ok("GET", &format!("/provisioning?tenant_id={tenant}"), &Value::Null);
+        let jobs = jobs["items"].as_array().cloned().unwrap_or_default();
+        jobs.into_iter().filter(|job| job["kind"] == "relink").collect::<Vec<_>>()
+    };
+    wait_for("the agent's provider to be told", || relinked().iter().any(|job| job["state"] == "done"));
+    assert_eq!(relinked().len(), 1);
+    let number = journey.operator.ok("GET", &path, &Value::Null);
+    assert_eq!(number["bindings"].as_array().map(Vec::len), Some(2), "{number}");
     assert_eq!(journey.call(&number)["provider"], "vapi");
-    let jobs = journey.operator.ok("GET", &format!("/provisioning?tenant_id={tenant}"), &Value::Null);
-    let jobs = jobs["items"].as_array().cloned().unwrap_or_default();
-    assert_eq!(jobs.iter().filter(|job| job["kind"] == "relink").count(), 1, "{jobs:?}");
 }
 
 #[test]

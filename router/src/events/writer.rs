@@ -386,7 +386,8 @@ impl Writer {
         let deadline = Instant::now() + limit;
         self.gather(true, Instant::now());
         while self.parts.link.is_some() && self.unstored.unsaved_events() > 0 && Instant::now() < deadline {
-            if self.away_since.is_some() && self.parts.spill.is_some() {
+            // A connection that is only just being made is worth a moment.
+            if self.is_away(Instant::now()) && self.parts.spill.is_some() {
                 break;
             }
             self.go_on(Instant::now());
