@@ -161,6 +161,21 @@ impl Salon {
         ]
     }
 
+    /// A webhook of its account's as bytes for the wire, signed over `base`, the URL by which the router is called.
+    #[must_use]
+    pub fn webhook(&self, base: &str, kind: &str, parameters: &[(&str, &str)]) -> Vec<u8> {
+        let target = self.webhook_path(kind);
+        let signature = twilio::signature(&self.auth_token, &format!("{base}{target}"), parameters);
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        let body = form(parameters);
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+
     /// Sends parameters to a router as Twilio does: form-encoded, signed with the account's token over the router's
     /// own address.
     ///

@@ -11,10 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::load::client::Connection;
 use crate::operator::{Operator, Salon};
-use crate::signing::twilio;
 use crate::stats::{median, percentile};
 use crate::system::{Admin, Database, Redis, Router};
-use crate::workload::form;
 
 /// How to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,16 +75,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 
 /// A signed call as bytes for the wire.
 fn request(salon: &Salon, router: SocketAddr) -> Vec<u8> {
-    let target = salon.webhook_path("voice");
-    let parameters = salon.call("CA8d2f4b6a0c1e3d5f7a9b8c7d6e5f4a3b");
-    let signature = twilio::signature(&salon.auth_token, &format!("http://{router}{target}"), &parameters);
-    let body = form(&parameters);
-    format!(
-        "POST {target} HTTP/1.1\r\nHost: {router}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    salon.webhook(&format!("http://{router}"), "voice", &salon.call("CA8d2f4b6a0c1e3d5f7a9b8c7d6e5f4a3b"))
 }
 
 /// Asks the router again and again until the answer says `wanted`: when that was.

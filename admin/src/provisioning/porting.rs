@@ -39,7 +39,9 @@ impl Provisioner {
         accounts.extend(self.accounts_of(tx.conn(), None, None).await?);
         drop(tx);
         let mut places = String::new();
-        for account in accounts.iter().take(ACCOUNTS_MAX) {
+        // Only those whose provider can be asked count.
+        let askable = accounts.iter().filter(|account| account.provider.porting().is_some());
+        for account in askable.take(ACCOUNTS_MAX) {
             if let Some(said) = self.portability_to(account, number).await {
                 places.push_str(&format!(
                     "; to the account {} ({}): {said}",

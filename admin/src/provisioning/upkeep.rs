@@ -1,5 +1,6 @@
 //! Jobs that the platform makes for numbers by itself: one gives a number back, one points it at us anew, one tells its
-//! provider who answers it now, one fills the pool. Every process looks whether any is wanted; that each is made once is Postgres's doing.
+//! provider who answers it now, one fills the pool. Every process looks whether any is wanted; that each is made once is
+//! Postgres's doing.
 
 use std::time::Duration;
 

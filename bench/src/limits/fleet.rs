@@ -5,10 +5,9 @@ use dialplane_common::feed::record::Record;
 use dialplane_router::snapshot::file;
 
 use crate::operator::Salon;
-use crate::signing::twilio;
 use crate::snapshot_file::Builder;
 use crate::system::{FEED_KEY, Redis, Router, TempDir, wait_for};
-use crate::workload::{ACCOUNT, account_record, form, location};
+use crate::workload::{ACCOUNT, account_record, location};
 
 /// The limits that are overshot.
 pub const LIMITS: [u16; 2] = [10, 50];
@@ -95,16 +94,7 @@ impl Fleet {
 
 /// A signed call as bytes for the wire.
 pub fn call(salon: &Salon, router: &Router, call_sid: &str) -> Vec<u8> {
-    let (target, address) = (salon.webhook_path("voice"), router.address);
-    let parameters = salon.call(call_sid);
-    let signature = twilio::signature(&salon.auth_token, &format!("http://{address}{target}"), &parameters);
-    let body = form(&parameters);
-    format!(
-        "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    salon.webhook(&format!("http://{}", router.address), "voice", &salon.call(call_sid))
 }
 
 /// Tells a router that a call is over.

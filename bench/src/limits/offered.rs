@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::fleet::{Fleet, call, end, is_taken};
 use crate::load::client::Connection;
+use crate::simulation::dice::Dice;
 
 /// Callers of each router: enough that none waits for another's answer.
 const CALLERS: u64 = 8;
@@ -66,7 +67,7 @@ async fn offer_all(fleet: &Fleet, limit: u16, offer: &Offer, ledger: &Arc<Ledger
             let mut connection = Connection::open(router.address).await?;
             let mut due = tokio::time::interval(Duration::from_secs_f64(callers as f64 / offer.rate as f64));
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-            let mut dice = Dice(place as u64 + 1);
+            let mut dice = Dice::new(place as u64 + 1);
             // Not all at once.
             tokio::time::sleep(due.period().mul_f64(place as f64 / callers as f64)).await;
             for count in 0_u64.. {
@@ -82,8 +83,8 @@ async fn offer_all(fleet: &Fleet, limit: u16, offer: &Offer, ledger: &Arc<Ledger
                 ledger.taken.fetch_add(1, Ordering::Relaxed);
                 let now = ledger.now.fetch_add(1, Ordering::Relaxed) + 1;
                 ledger.most.fetch_max(now, Ordering::Relaxed);
-                let lasts = offer.call.mul_f64(dice.roll(1_000) as f64 / 1_000.0);
-                let at = addresses[dice.roll(addresses.len() as u64) as usize];
+                let lasts = offer.call.mul_f64(dice.of(0..1_000) as f64 / 1_000.0);
+                let at = addresses[dice.place(addresses.len())];
                 let (ledger, salon) = (Arc::clone(ledger), salon.clone());
                 ends.lock().await.spawn(async move {
                     tokio::time::sleep(lasts).await;
@@ -101,14 +102,4 @@ async fn offer_all(fleet: &Fleet, limit: u16, offer: &Offer, ledger: &Arc<Ledger
     let mut ends = ends.lock().await;
     while ends.join_next().await.is_some() {}
     Ok(())
-}
-
-/// Numbers that look random, the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        (self.0 >> 33) % sides
-    }
 }

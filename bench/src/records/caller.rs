@@ -8,14 +8,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::course::{Course, Mishaps, Word};
+use crate::calls::PUBLIC_URL;
 use crate::load::client::Connection;
 use crate::operator::Salon;
-use crate::signing::twilio;
 use crate::simulation::dice::Dice;
-use crate::workload::form;
-
-/// Where the routers are reached, for the signatures.
-pub const PUBLIC_URL: &str = "https://calls.example.com";
 
 /// The calls that are made.
 pub struct Calls {
@@ -39,7 +35,7 @@ impl Calls {
     /// Tells the routers of all calls, on so many connections. How many webhooks were answered.
     ///
     /// # Errors
-    /// When a router doesn't answer one, or not with status 200.
+    /// When a router doesn't answer one, or with another status than 200 or 204.
     pub fn make(self: &Arc<Self>, routers: &[SocketAddr], connections: usize) -> Result<u64, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(async {
@@ -102,17 +98,7 @@ impl Calls {
             parameters.push(("CallDuration", &duration));
         }
         let kind = if word == Word::Offered { "voice" } else { "status" };
-        let target = salon.webhook_path(kind);
-        parameters.sort_unstable();
-        let signature = twilio::signature(&salon.auth_token, &format!("{PUBLIC_URL}{target}"), &parameters);
-        let body = form(&parameters);
-        format!(
-            "POST {target} HTTP/1.1\r\nHost: calls.example.com\r\n\
-             Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n\
-             X-Twilio-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
+        salon.webhook(PUBLIC_URL, kind, &parameters)
     }
 }
 

@@ -9,9 +9,10 @@ mod verdict;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::caller::{Calls, PUBLIC_URL};
+use self::caller::Calls;
 use self::course::Mishaps;
 use self::mischief::{Mischief, Victims};
+use crate::calls::PUBLIC_URL;
 use crate::http;
 use crate::operator::{Operator, Salon};
 use crate::report::say;

@@ -80,6 +80,12 @@ impl Form {
         self.named(name).next()
     }
 
+    /// The same of a parameter that says something: providers send those empty that they have no value for.
+    #[must_use]
+    pub fn said(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|text| !text.is_empty())
+    }
+
     /// Names and values, decoded, in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.decoded().fields().map(|field| (field.name(), field.value()))

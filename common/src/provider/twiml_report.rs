@@ -14,15 +14,15 @@ const REASONS: [&str; 4] = ["HangupCause", "ErrorMessage", "SipResponseCode", "S
 /// What a status callback says.
 pub fn of_status(form: &Form) -> Report<'_> {
     // "OK" in SIP's words is no reason.
-    let reason = REASONS.into_iter().find_map(|name| said(form, name)).filter(|reason| *reason != "200");
+    let reason = REASONS.into_iter().find_map(|name| form.said(name)).filter(|reason| *reason != "200");
     Report {
         progress: progress(twiml_form::status(form)),
-        at_ms: said(form, "Timestamp").and_then(instant::of_text),
-        duration_ms: said(form, "CallDuration").and_then(|text| decimal::millis(text, SECOND_MS)),
+        at_ms: form.said("Timestamp").and_then(instant::of_text),
+        duration_ms: form.said("CallDuration").and_then(|text| decimal::millis(text, SECOND_MS)),
         reason: reason.map(Cow::Borrowed),
         cost: None,
         is_outbound: parent(form).is_some()
-            || said(form, "Direction").is_some_and(|direction| direction.starts_with("outbound")),
+            || form.said("Direction").is_some_and(|direction| direction.starts_with("outbound")),
     }
 }
 
@@ -42,15 +42,15 @@ pub fn leg<'r>(call: InboundCall<'r>, form: &'r Form) -> InboundCall<'r> {
 
 /// What the end of a step says: that the caller left a message, where it was recorded.
 pub fn of_step(form: &Form) -> Option<Report<'_>> {
-    (said(form, "DialCallStatus").is_none() && is_recorded(form)).then(|| Report::of(Progress::Voicemail))
+    (form.said("DialCallStatus").is_none() && is_recorded(form)).then(|| Report::of(Progress::Voicemail))
 }
 
 /// What a recording's own callback says.
 pub fn of_recording(form: &Form) -> Report<'_> {
-    let is_complete = said(form, "RecordingStatus").is_none_or(|status| status == "completed");
+    let is_complete = form.said("RecordingStatus").is_none_or(|status| status == "completed");
     Report {
         progress: if is_complete && is_recorded(form) { Progress::Voicemail } else { Progress::Other },
-        at_ms: said(form, "RecordingStartTime").and_then(instant::of_text),
+        at_ms: form.said("RecordingStartTime").and_then(instant::of_text),
         ..Report::default()
     }
 }
@@ -71,17 +71,13 @@ fn progress(status: &str) -> Progress {
 
 /// A recording that holds nothing is no message.
 fn is_recorded(form: &Form) -> bool {
-    let length_ms = said(form, "RecordingDuration").and_then(|text| decimal::millis(text, SECOND_MS));
-    said(form, "RecordingUrl").is_some() && length_ms != Some(0)
+    let length_ms = form.said("RecordingDuration").and_then(|text| decimal::millis(text, SECOND_MS));
+    form.said("RecordingUrl").is_some() && length_ms != Some(0)
 }
 
 /// The call for which this leg was dialled.
 fn parent(form: &Form) -> Option<&str> {
-    said(form, "ParentCallSid")
-}
-
-fn said<'r>(form: &'r Form, name: &str) -> Option<&'r str> {
-    form.get(name).filter(|text| !text.is_empty())
+    form.said("ParentCallSid")
 }
 
 #[cfg(test)]

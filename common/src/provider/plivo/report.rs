@@ -28,11 +28,11 @@ pub fn of_status<'r>(form: &'r Form, status: &str, is_hangup: bool) -> Report<'r
     };
     Report {
         progress,
-        at_ms: said(form, at).and_then(instant::of_text),
-        duration_ms: said(form, "Duration").and_then(|text| decimal::millis(text, SECOND_MS)),
-        reason: said(form, "HangupCause").map(Cow::Borrowed),
+        at_ms: form.said(at).and_then(instant::of_text),
+        duration_ms: form.said("Duration").and_then(|text| decimal::millis(text, SECOND_MS)),
+        reason: form.said("HangupCause").map(Cow::Borrowed),
         cost: cost(form),
-        is_outbound: parent(form).is_some() || said(form, "Direction") == Some("outbound"),
+        is_outbound: parent(form).is_some() || form.said("Direction") == Some("outbound"),
     }
 }
 
@@ -51,23 +51,19 @@ pub fn leg<'r>(call: InboundCall<'r>, form: &'r Form) -> InboundCall<'r> {
 /// What the end of a step says: that the caller left a message, where it was recorded. While a recording is being made
 /// ready its length is -1; one of 0 is no message.
 pub fn of_step(form: &Form) -> Option<Report<'_>> {
-    let length_ms = said(form, "RecordingDuration").and_then(|text| decimal::millis(text, SECOND_MS));
-    let is_recorded = said(form, "RecordUrl").is_some() && length_ms != Some(0);
+    let length_ms = form.said("RecordingDuration").and_then(|text| decimal::millis(text, SECOND_MS));
+    let is_recorded = form.said("RecordUrl").is_some() && length_ms != Some(0);
     (form.get("DialStatus").is_none() && is_recorded).then(|| Report::of(Progress::Voicemail))
 }
 
 fn cost(form: &Form) -> Option<Cost<'_>> {
-    let amount = decimal::plain(said(form, "TotalCost")?.into())?;
+    let amount = decimal::plain(form.said("TotalCost")?.into())?;
     Some(Cost { amount, currency: "USD".into(), stages: Vec::new() })
 }
 
 /// The call for which this leg was dialled. A caller's own leg is its A leg itself.
 fn parent(form: &Form) -> Option<&str> {
-    said(form, "ALegUUID").filter(|a_leg| Some(*a_leg) != form.get("CallUUID"))
-}
-
-fn said<'r>(form: &'r Form, name: &str) -> Option<&'r str> {
-    form.get(name).filter(|text| !text.is_empty())
+    form.said("ALegUUID").filter(|a_leg| Some(*a_leg) != form.get("CallUUID"))
 }
 
 #[cfg(test)]

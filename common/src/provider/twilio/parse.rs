@@ -62,7 +62,7 @@ pub fn event<'r>(kind: &str, request: &'r WebhookRequest<'_>) -> Result<Event<'r
 
 /// The call that a recording is of. The callback doesn't say between which numbers.
 fn recorded<'r>(request: &'r WebhookRequest<'_>) -> Option<InboundCall<'r>> {
-    let call_id = request.form.get("CallSid").filter(|id| !id.is_empty())?;
+    let call_id = request.form.said("CallSid")?;
     Some(InboundCall::unnumbered(Cow::Borrowed(call_id)))
 }
 

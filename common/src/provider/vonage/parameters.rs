@@ -91,7 +91,7 @@ impl<'r> Parameters<'r> {
                 return Err(ParseError::Ambiguous(name));
             }
         }
-        let value = |name| request.form.get(name).filter(|text| !text.is_empty()).map(Cow::Borrowed);
+        let value = |name| request.form.said(name).map(Cow::Borrowed);
         Ok(Self {
             uuid: value("uuid"),
             conversation_uuid: value("conversation_uuid").or_else(|| value("conversation_uuid_from")),

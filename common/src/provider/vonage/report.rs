@@ -81,7 +81,7 @@ fn progress(status: Option<&str>) -> Progress {
 impl<'r> Facts<'r> {
     fn of(request: &'r WebhookRequest<'_>) -> Self {
         if request.method == Method::GET || request.content == Content::Form {
-            let value = |name| request.form.get(name).filter(|text| !text.is_empty()).map(Cow::Borrowed);
+            let value = |name| request.form.said(name).map(Cow::Borrowed);
             return Self {
                 timestamp: value("timestamp"),
                 end_time: value("end_time"),
