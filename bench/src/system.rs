@@ -182,7 +182,11 @@ pub fn program(name: &str) -> PathBuf {
 
 /// A command for a program with nothing of this process's settings.
 fn command(name: &str) -> Command {
-    let mut command = Command::new(program(name));
+    command_of(&program(name))
+}
+
+fn command_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear();
     command.envs(["PATH", "HOME", "TMPDIR"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.env("FEED_KEY", FEED_KEY);
@@ -416,7 +420,13 @@ impl Router {
     /// Starts one with these settings beside the common ones. `on` is the webhooks' port, 0 for any.
     #[must_use]
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        let mut command = command("dialplane-router");
+        Self::start_program(&program("dialplane-router"), settings)
+    }
+
+    /// The same of another build of it.
+    #[must_use]
+    pub fn start_program(program: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = command_of(program);
         command.envs([("ROUTER_LISTEN", "127.0.0.1:0"), ("ROUTER_OPS_LISTEN", "127.0.0.1:0")]);
         command.envs(settings.iter().copied());
         let (process, mut stdout) = Process::spawn(command);

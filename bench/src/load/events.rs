@@ -11,12 +11,12 @@ use std::time::Duration;
 use dialplane_common::calls::event::first_frame_bytes;
 
 use super::Options;
+use super::rounds::{Named, Rounds};
 use super::server::Server;
 use super::traffic::Traffic;
 use crate::calls::PUBLIC_URL;
 use crate::events::EventStream;
 use crate::http;
-use crate::stats::median;
 use crate::system::{Redis, Router, wait_for};
 
 /// With events a request takes at most so many times the processor time that it takes without.
@@ -31,47 +31,21 @@ pub fn run(options: &Options, file: &Path, traffic: &Traffic) -> Result<(), Stri
     let taking = Taking::start(EventStream::of(&redis)?);
     let (off, _) = start(file, &redis, "off");
     let (on, ops) = start(file, &redis, "on");
-    off.measure(traffic)?;
-    let mut asked = on.measure(traffic)?.requests;
-    let mut rounds = Vec::new();
-    let mut out = std::io::stdout().lock();
-    for index in 0..options.runs {
-        let (without, with) = if index % 2 == 0 {
-            let without = off.measure(traffic)?;
-            (without, on.measure(traffic)?)
-        } else {
-            let with = on.measure(traffic)?;
-            (off.measure(traffic)?, with)
-        };
-        asked += with.requests;
-        let ratio = with.cpu_us / without.cpu_us;
-        let line = format!(
-            "run {}: off {:7.0}/s {:5.2} us CPU   on {:7.0}/s {:5.2} us CPU   ratio by CPU {ratio:.3}",
-            index + 1,
-            without.requests_per_s,
-            without.cpu_us,
-            with.requests_per_s,
-            with.cpu_us,
-        );
-        let _ = writeln!(out, "{line}");
-        rounds.push((without.cpu_us, with.cpu_us, ratio));
-    }
+    let [first, second] = [("on", &on), ("off", &off)].map(|(name, server)| Named { name, server });
+    let rounds = Rounds::measure(traffic, options.runs, first, second)?;
+    let asked = rounds.first_requests();
     let metrics =
         || http::request(ops, "GET", "/metrics", &[], b"").map(|answer| answer.body).unwrap_or_default();
     wait_for("all events", || taking.events() + dropped(&metrics()) >= asked);
-    let of = |pick: fn(&(f64, f64, f64)) -> f64| median(&rounds.iter().map(pick).collect::<Vec<_>>());
     let lines = format!(
-        "\nmedians of {} runs: {:.2} us CPU a request without events, {:.2} with; ratio {:.3} (wanted: at most {RATIO_MAX})\n\
+        "\n{} (wanted: at most {RATIO_MAX})\n\
          {asked} calls with events: {} events taken from Redis in {} batches, {} dropped",
-        options.runs,
-        of(|round| round.0),
-        of(|round| round.1),
-        of(|round| round.2),
+        rounds.report(["events on", "events off"]),
         taking.events(),
         taking.stop()?,
         dropped(&metrics()),
     );
-    let _ = writeln!(out, "{lines}");
+    let _ = writeln!(std::io::stdout(), "{lines}");
     Ok(())
 }
 

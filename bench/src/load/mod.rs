@@ -7,19 +7,20 @@
 pub mod bare;
 pub mod client;
 mod events;
+mod rounds;
 pub mod server;
 pub mod traffic;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use self::server::{Run, Server, pin_client};
+use self::rounds::{Named, Rounds};
+use self::server::{Server, pin_client};
 use self::traffic::Traffic;
 use crate::calls::{ACCOUNT_SID, AUTH_TOKEN, PUBLIC_URL};
 use crate::snapshot_file;
-use crate::stats::median;
 use crate::system::{FEED_KEY, Process, Router, TempDir, program};
 
 /// How to measure.
@@ -31,18 +32,21 @@ pub struct Options {
     /// Connections kept busy.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Seconds of one run.
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
+    /// Seconds of one run: short ones, as a shared machine's mood changes.
+    #[arg(long, default_value_t = 0.5)]
+    seconds: f64,
     /// Runs of each server, in turn. The median counts.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 41)]
     runs: usize,
     /// Different requests, each for another number.
     #[arg(long, default_value_t = 20_000)]
     requests: u64,
     /// The router with events beside the router without, instead of beside hyper.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "beside")]
     events: bool,
+    /// Another build of the router, to compare this one with instead of with hyper.
+    #[arg(long)]
+    beside: Option<PathBuf>,
 }
 
 /// Measures and prints.
@@ -56,54 +60,27 @@ pub fn run(options: &Options) -> Result<(), String> {
     let traffic = Traffic {
         requests: traffic::requests(options.requests, options.numbers),
         connections: options.connections,
-        duration: Duration::from_secs(options.seconds),
+        duration: Duration::from_secs_f64(options.seconds),
     };
     pin_client();
     if options.events {
         return events::run(options, &file, &traffic);
     }
-    let (router, bare) = (start_router(&file), start_bare());
-    // Once without counting, for caches and the allocator.
-    bare.measure(&traffic)?;
-    router.measure(&traffic)?;
-    let (mut bares, mut routers) = (Vec::new(), Vec::new());
-    let mut out = std::io::stdout().lock();
-    for index in 0..options.runs {
-        let (bare, router) = (bare.measure(&traffic)?, router.measure(&traffic)?);
-        let line = format!(
-            "run {}: bare hyper {:7.0}/s {:5.2} us CPU   router {:7.0}/s {:5.2} us CPU   ratio by CPU {:.3}",
-            index + 1,
-            bare.requests_per_s,
-            bare.cpu_us,
-            router.requests_per_s,
-            router.cpu_us,
-            bare.cpu_us / router.cpu_us,
-        );
-        let _ = writeln!(out, "{line}");
-        bares.push(bare);
-        routers.push(router);
-    }
-    let rate = |runs: &[Run]| median(&runs.iter().map(|run| run.requests_per_s).collect::<Vec<_>>());
-    let cpu = |runs: &[Run]| median(&runs.iter().map(|run| run.cpu_us).collect::<Vec<_>>());
-    let ratios: Vec<f64> =
-        bares.iter().zip(&routers).map(|(bare, router)| bare.cpu_us / router.cpu_us).collect();
+    let router = start_router(&program("dialplane-router"), &file);
+    let other = options.beside.as_ref().map_or_else(start_bare, |program| start_router(program, &file));
+    let names = [if options.beside.is_some() { "other" } else { "bare hyper" }, "router"];
+    let [first, second] =
+        [(names[0], &other), (names[1], &router)].map(|(name, server)| Named { name, server });
+    let rounds = Rounds::measure(&traffic, options.runs, first, second)?;
     let lines = format!(
-        "\nTwilio voice webhook, 25 parameters, signature verified, {} numbers, {} connections; medians of {} runs:\n\
-         | server     | requests/s | CPU a request |\n\
-         | bare hyper | {:10.0} | {:10.2} us |\n\
-         | router     | {:10.0} | {:10.2} us |\n\
-         ratio by CPU time {:.3}, by rate {:.3} (wanted: 0.9)",
+        "\nTwilio voice webhook, 25 parameters, signature verified, {} numbers, {} connections; medians of {} rounds:\n{}{}",
         options.numbers,
         options.connections,
         options.runs,
-        rate(&bares),
-        cpu(&bares),
-        rate(&routers),
-        cpu(&routers),
-        median(&ratios),
-        rate(&routers) / rate(&bares),
+        rounds.report(names),
+        if options.beside.is_some() { "" } else { " (wanted: 0.9)" },
     );
-    let _ = writeln!(out, "{lines}");
+    let _ = writeln!(std::io::stdout(), "{lines}");
     Ok(())
 }
 
@@ -117,12 +94,12 @@ pub fn write_snapshot(numbers: u64, file: &Path) -> Result<(), String> {
     snapshot_file::write(&source, ACCOUNT_SID, AUTH_TOKEN, &keys, file).map(drop)
 }
 
-/// The router with a snapshot file, on one worker.
+/// A router with a snapshot file, on one worker.
 #[must_use]
-pub fn start_router(file: &Path) -> Server {
+pub fn start_router(program: &Path, file: &Path) -> Server {
     let file = file.to_string_lossy();
     let settings = [("ROUTER_SNAPSHOT_FILE", &*file), ("PUBLIC_URLS", PUBLIC_URL), ("ROUTER_WORKERS", "1")];
-    let Router { process, address, .. } = Router::start(&settings);
+    let Router { process, address, .. } = Router::start_program(program, &settings);
     Server::new(process, address, "<Stream url=")
 }
 

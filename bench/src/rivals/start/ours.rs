@@ -11,7 +11,7 @@ use crate::system::program;
 pub fn router(setup: &Setup) -> Result<Server, Absent> {
     let file = setup.dir.path("snapshot");
     load::write_snapshot(setup.numbers, &file).map_err(Absent::Broken)?;
-    Ok(load::start_router(&file))
+    Ok(load::start_router(&program("dialplane-router"), &file))
 }
 
 /// The bare hyper server.
