@@ -83,32 +83,24 @@ pub enum Caller {
     Other,
 }
 
-/// Words that carriers send for a withheld number, and the same words typed on a keypad.
+/// Words that carriers send for a withheld number.
 /// Source: Twilio, "TwiML for Programmable Voice", request parameters.
-const WITHHELD: [&str; 12] = [
-    "",
-    "anonymous",
-    "unknown",
-    "restricted",
-    "unavailable",
-    "blocked",
-    "private",
-    "+266696687",
-    "+7378742833",
-    "+2562533",
-    "+8656696",
-    "+86282452253",
-];
+const WITHHELD: [&str; 7] = ["", "anonymous", "unknown", "restricted", "unavailable", "blocked", "private"];
+
+/// The same words typed on a keypad, as some carriers send them.
+const WITHHELD_TYPED: [u64; 5] = [266_696_687, 7_378_742_833, 2_562_533, 8_656_696, 86_282_452_253];
 
 impl Caller {
     /// Reads a caller as providers write it. Never refuses one.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        let word = sip::user(text).unwrap_or(text).trim();
-        if WITHHELD.iter().any(|withheld| word.eq_ignore_ascii_case(withheld)) {
-            return Self::Withheld;
+        if let Some(number) = address(text) {
+            let is_withheld = WITHHELD_TYPED.contains(&number.to_u64());
+            return if is_withheld { Self::Withheld } else { Self::Number(number) };
         }
-        address(text).map_or(Self::Other, Self::Number)
+        let word = sip::user(text).unwrap_or(text).trim();
+        let is_withheld = WITHHELD.iter().any(|withheld| word.eq_ignore_ascii_case(withheld));
+        if is_withheld { Self::Withheld } else { Self::Other }
     }
 }
 
@@ -137,6 +129,7 @@ mod tests {
         check("Anonymous", Caller::Withheld);
         check("sip:anonymous@anonymous.invalid", Caller::Withheld);
         check("+266696687", Caller::Withheld);
+        check("sip:+86282452253@sip.example.com", Caller::Withheld);
         check("", Caller::Withheld);
         check("client:jane", Caller::Other);
         check("40404", Caller::Other);

@@ -204,6 +204,6 @@ impl Backends {
     }
 
     fn cpu_us(&self) -> Result<f64, String> {
-        crate::load::server::cpu_us(&self.0)
+        crate::load::server::cpu_us(&self.0, "")
     }
 }

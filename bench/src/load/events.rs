@@ -39,8 +39,10 @@ pub fn run(options: &Options, file: &Path, traffic: &Traffic) -> Result<(), Stri
     wait_for("all events", || taking.events() + dropped(&metrics()) >= asked);
     let lines = format!(
         "\n{} (wanted: at most {RATIO_MAX})\n\
+         of the workers' threads alone {:.3}\n\
          {asked} calls with events: {} events taken from Redis in {} batches, {} dropped",
         rounds.report(["events on", "events off"]),
+        rounds.workers_ratio(),
         taking.events(),
         taking.stop()?,
         dropped(&metrics()),

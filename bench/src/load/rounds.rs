@@ -72,6 +72,13 @@ impl Rounds {
         self.first_requests
     }
 
+    /// The median of the rounds' ratios by the processor time of the routers' workers alone.
+    #[must_use]
+    pub fn workers_ratio(&self) -> f64 {
+        let ratio = |(one, other): (&Run, &Run)| one.workers_us / other.workers_us;
+        median(&self.first.iter().zip(&self.second).map(ratio).collect::<Vec<_>>())
+    }
+
     /// A table of medians, and the median of the rounds' ratios with the middle half of them: the first server's processor
     /// time a request by the second's.
     #[must_use]

@@ -29,6 +29,8 @@ pub struct Run {
     pub requests_per_s: f64,
     /// Processor time of the server a request, in microseconds.
     pub cpu_us: f64,
+    /// The same of the router's workers alone; zero for other servers.
+    pub workers_us: f64,
     /// Answers.
     pub requests: u64,
 }
@@ -67,12 +69,18 @@ impl Server {
     /// # Errors
     /// When it answers anything else than expected.
     pub fn measure_for(&self, traffic: &Traffic, expected: &'static str) -> Result<Run, String> {
-        let before = self.cpu_us()?;
+        let times = || Ok::<_, String>((self.cpu_us()?, cpu_us(&self.processes(), "worker-")?));
+        let before = times()?;
         let Traffic { requests, connections, duration } = traffic;
         let done = client::keep_busy(self.address, requests, expected, *connections, *duration)?;
-        let cpu_us = self.cpu_us()? - before;
-        let requests_per_s = done.count as f64 / done.seconds;
-        Ok(Run { requests_per_s, cpu_us: cpu_us / done.count as f64, requests: done.count })
+        let after = times()?;
+        let a_request = |us: f64| us / done.count as f64;
+        Ok(Run {
+            requests_per_s: done.count as f64 / done.seconds,
+            cpu_us: a_request(after.0 - before.0),
+            workers_us: a_request(after.1 - before.1),
+            requests: done.count,
+        })
     }
 
     /// User and system time of all its processes, in microseconds.
@@ -80,7 +88,7 @@ impl Server {
     /// # Errors
     /// When one of them has ended.
     pub fn cpu_us(&self) -> Result<f64, String> {
-        cpu_us(&self.processes())
+        cpu_us(&self.processes(), "")
     }
 
     /// Puts its processes on another core.
@@ -109,16 +117,21 @@ impl Server {
     }
 }
 
-/// User and system time of processes, in microseconds. Source: proc(5), schedstat counts nanoseconds per thread.
+/// User and system time of those threads of processes whose names begin so, in microseconds. Source: proc(5), schedstat
+/// counts nanoseconds per thread.
 ///
 /// # Errors
 /// When one of them has ended.
-pub fn cpu_us(processes: &[u32]) -> Result<f64, String> {
+pub fn cpu_us(processes: &[u32], named: &str) -> Result<f64, String> {
     let failed = |error: std::io::Error| format!("read a process's CPU time: {error}");
     let mut total_ns = 0.0;
     for pid in processes {
         for task in fs::read_dir(format!("/proc/{pid}/task")).map_err(failed)? {
-            let text = fs::read_to_string(task.map_err(failed)?.path().join("schedstat")).map_err(failed)?;
+            let task = task.map_err(failed)?.path();
+            if !fs::read_to_string(task.join("comm")).map_err(failed)?.starts_with(named) {
+                continue;
+            }
+            let text = fs::read_to_string(task.join("schedstat")).map_err(failed)?;
             total_ns += text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default();
         }
     }

@@ -114,5 +114,10 @@ fn measure(entrant: &Entrant, kind: Kind, traffic: &Traffic) -> Result<Option<Ru
     let done = client.keep_busy(kind.life).map_err(failed)?;
     let cpu_us = entrant.server.cpu_us()? - before;
     let requests_per_s = done.count as f64 / done.seconds;
-    Ok(Some(Run { requests_per_s, cpu_us: cpu_us / done.count as f64, requests: done.count }))
+    Ok(Some(Run {
+        requests_per_s,
+        cpu_us: cpu_us / done.count as f64,
+        workers_us: 0.0,
+        requests: done.count,
+    }))
 }

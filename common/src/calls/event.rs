@@ -119,10 +119,9 @@ impl<'a> CallEvent<'a> {
     pub fn write(&self, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         out.extend_from_slice(&[0; LENGTH_BYTES]);
-        let written = postcard::to_extend(self, Tail(out));
-        let Ok(Tail(out)) = written else {
+        if postcard::serialize_with_flavor(self, Tail(out)).is_err() {
             return false;
-        };
+        }
         let length = out.len() - start - LENGTH_BYTES;
         if length > EVENT_BYTES_MAX {
             out.truncate(start);
@@ -168,12 +167,24 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
-/// Appends to somebody's bytes.
+/// Appends to somebody's bytes, texts and ids whole: what comes with the library goes by each byte.
 struct Tail<'v>(&'v mut Vec<u8>);
 
-impl Extend<u8> for Tail<'_> {
-    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
-        self.0.extend(bytes);
+impl postcard::ser_flavors::Flavor for Tail<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

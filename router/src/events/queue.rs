@@ -17,6 +17,10 @@ use super::metrics::Kind;
 /// fill a fifth of it meanwhile.
 pub const QUEUE_BYTES: usize = 4 << 20;
 
+/// A buffer with so much in it wakes the writer: what is copied and signed while it is still in a processor's cache costs a
+/// third less than what waited in memory.
+const ENOUGH_BYTES: usize = 128 << 10;
+
 /// An event with the length in front of it.
 const FRAME_BYTES_MAX: usize = EVENT_BYTES_MAX + 4;
 
@@ -25,7 +29,7 @@ const FRAME_BYTES_MAX: usize = EVENT_BYTES_MAX + 4;
 pub struct Queue {
     shards: Box<[Shard]>,
     shard_bytes: usize,
-    half_full: Notify,
+    enough: Notify,
 }
 
 /// In cache lines of its own: a worker's lock costs the next worker nothing.
@@ -79,7 +83,7 @@ impl Queue {
             Shard(Mutex::new(Waiting { frames: Vec::with_capacity(shard_bytes), counts: Counts::default() }))
         };
         let shards = std::iter::repeat_with(shard).take(workers).collect();
-        Self { shards, shard_bytes, half_full: Notify::new() }
+        Self { shards, shard_bytes, enough: Notify::new() }
     }
 
     /// Takes an event in, or counts it where there is no room.
@@ -95,17 +99,17 @@ impl Queue {
             return;
         }
         waiting.counts.kinds[Kind::of(&event.what) as usize] += 1;
-        let half = self.shard_bytes / 2;
-        let is_half_full = before < half && waiting.frames.len() >= half;
+        let enough = ENOUGH_BYTES.min(self.shard_bytes / 2);
+        let is_enough = before < enough && waiting.frames.len() >= enough;
         drop(waiting);
-        if is_half_full {
-            self.half_full.notify_one();
+        if is_enough {
+            self.enough.notify_one();
         }
     }
 
-    /// Resolves when a buffer is half full.
-    pub async fn half_full(&self) {
-        self.half_full.notified().await;
+    /// Resolves when the writer is worth waking before its time.
+    pub async fn enough(&self) {
+        self.enough.notified().await;
     }
 
     /// An empty buffer, to change for a full one.
@@ -118,11 +122,18 @@ impl Queue {
     pub fn take(&self, spare: &mut Vec<u8>, out: &mut Vec<u8>) -> Counts {
         let mut sum = Counts::default();
         for shard in &self.shards {
+            // So that no worker has to.
+            spare.reserve(self.shard_bytes);
             let mut waiting = lock(shard);
             std::mem::swap(&mut waiting.frames, spare);
             let counts = std::mem::take(&mut waiting.counts);
             drop(waiting);
-            out.extend_from_slice(spare);
+            if out.is_empty() {
+                // Nothing to copy: the buffers change places.
+                std::mem::swap(out, spare);
+            } else {
+                out.extend_from_slice(spare);
+            }
             spare.clear();
             sum.add(&counts);
         }
@@ -190,12 +201,12 @@ mod tests {
     }
 
     #[test]
-    fn the_writer_is_woken_when_a_buffer_is_half_full() {
+    fn the_writer_is_woken_when_there_is_enough() {
         let queue = Queue::new(1, 0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let is_woken = |queue: &Queue| {
             let waited =
-                async { tokio::time::timeout(std::time::Duration::from_secs(1), queue.half_full()).await };
+                async { tokio::time::timeout(std::time::Duration::from_secs(1), queue.enough()).await };
             runtime.as_ref().unwrap().block_on(waited).is_ok()
         };
         queue.offer(&event("CA1"));

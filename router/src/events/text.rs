@@ -35,7 +35,9 @@ pub fn cut(text: &str) -> &str {
 #[must_use]
 pub fn called(text: &str, number: Option<E164>) -> Cow<'_, str> {
     match number {
-        Some(number) => written(text, number),
+        // It may have been found by another name than this text.
+        Some(number) if E164::parse(text.as_bytes()) != Ok(number) => Cow::Owned(number.to_string()),
+        Some(_) => Cow::Borrowed(text),
         None => Cow::Borrowed(cut(text)),
     }
 }
@@ -44,19 +46,12 @@ pub fn called(text: &str, number: Option<E164>) -> Cow<'_, str> {
 #[must_use]
 pub fn caller(text: &str) -> Cow<'_, str> {
     match Caller::from_text(text) {
-        Caller::Number(number) => written(text, number),
+        // Of all ways to write a number, only its own begins so.
+        Caller::Number(_) if text.starts_with('+') => Cow::Borrowed(text),
+        Caller::Number(number) => Cow::Owned(number.to_string()),
         Caller::Withheld if text.is_empty() => Cow::Borrowed(""),
         Caller::Withheld => Cow::Borrowed(WITHHELD),
         Caller::Other => Cow::Borrowed(cut(text)),
-    }
-}
-
-/// A number's text; what the provider wrote, where that is it.
-fn written(text: &str, number: E164) -> Cow<'_, str> {
-    if E164::parse(text.as_bytes()) == Ok(number) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(number.to_string())
     }
 }
 

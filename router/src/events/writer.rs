@@ -120,7 +120,7 @@ impl Writer {
                 limit = &mut stop => break limit.unwrap_or_default(),
                 done = done(&mut self.parts.link) => self.ended(done, Instant::now()),
                 _ = gather.tick() => self.gather(false, Instant::now()),
-                () = queue.half_full() => self.gather(false, Instant::now()),
+                () = queue.enough() => self.gather(false, Instant::now()),
             }
             self.go_on(Instant::now());
         };
