@@ -28,7 +28,8 @@ CREATE TABLE provisioning_jobs (
     CONSTRAINT provisioning_jobs_tenant_key UNIQUE (tenant_id, id),
     CONSTRAINT provisioning_jobs_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT provisioning_jobs_kind_check CHECK (
-        kind IN ('number', 'agent', 'import', 'port_in', 'release', 'configure', 'relink', 'refill')
+        kind IN ('number', 'agent', 'import', 'port_in', 'release', 'configure', 'relink', 'update',
+            'subaccount', 'refill')
     ),
     CONSTRAINT provisioning_jobs_state_check CHECK (
         state IN ('pending', 'running', 'confirming', 'manual', 'done', 'failed', 'canceled')
@@ -185,11 +186,6 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION phone_number_is_held(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION phone_number_is_held(uuid) TO dialplane_tenant, dialplane_operator;
--- As in 0007: the owner of the tables sees no row of theirs.
-GRANT CREATE ON SCHEMA public TO dialplane_operator;
-ALTER FUNCTION phone_number_is_held(uuid) OWNER TO dialplane_operator;
-ALTER FUNCTION phone_numbers_want_link() OWNER TO dialplane_operator;
-REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
 
 -- What each account holds against what is believed here: one row a run, one a finding. They are kept for a month.
 CREATE TABLE reconciliations (
@@ -259,6 +255,50 @@ ALTER TABLE agents
     ADD COLUMN job_id     uuid,  -- the job that makes it; no foreign key: what happened stays
     ADD CONSTRAINT agents_account_fkey FOREIGN KEY (tenant_id, account_id)
         REFERENCES account_grants (tenant_id, account_id);
+
+-- What the providers of agents that we made, or are making, were told.
+CREATE TABLE hosted_agents (
+    agent_id    uuid NOT NULL,
+    public_url  text,                            -- where the provider sends what it has to say
+    is_changed  boolean NOT NULL DEFAULT false,  -- the agent was changed since, and no job tells its provider yet
+    CONSTRAINT hosted_agents_pkey PRIMARY KEY (agent_id),
+    CONSTRAINT hosted_agents_agent_fkey FOREIGN KEY (agent_id) REFERENCES agents (id) ON DELETE CASCADE
+);
+CREATE INDEX hosted_agents_changed_idx ON hosted_agents (agent_id) WHERE is_changed;
+
+ALTER TABLE hosted_agents ENABLE ROW LEVEL SECURITY;
+ALTER TABLE hosted_agents FORCE ROW LEVEL SECURITY;
+CREATE POLICY operator ON hosted_agents TO dialplane_operator
+    USING (current_user = 'dialplane_operator');
+GRANT SELECT, INSERT, UPDATE, DELETE ON hosted_agents TO dialplane_operator;
+
+-- Whoever changes an agent that its provider was told of, by whichever way, or is being told of at this moment: a job tells it.
+CREATE FUNCTION agents_want_update() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    INSERT INTO hosted_agents (agent_id, is_changed) VALUES (NEW.id, true)
+    ON CONFLICT (agent_id) DO UPDATE SET is_changed = true WHERE NOT hosted_agents.is_changed;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION agents_want_update() FROM PUBLIC;
+CREATE TRIGGER agents_want_update AFTER UPDATE OF language, greeting, prompt, voice_id, config ON agents
+    FOR EACH ROW WHEN (
+        (NEW.is_made OR NEW.target IS NULL)
+        AND (NEW.language, NEW.greeting, NEW.prompt, NEW.voice_id, NEW.config)
+            IS DISTINCT FROM (OLD.language, OLD.greeting, OLD.prompt, OLD.voice_id, OLD.config)
+    )
+    EXECUTE FUNCTION agents_want_update();
+
+-- As in 0007: the owner of the tables sees no row of theirs.
+GRANT CREATE ON SCHEMA public TO dialplane_operator;
+ALTER FUNCTION phone_number_is_held(uuid) OWNER TO dialplane_operator;
+ALTER FUNCTION phone_numbers_want_link() OWNER TO dialplane_operator;
+ALTER FUNCTION agents_want_update() OWNER TO dialplane_operator;
+REVOKE CREATE ON SCHEMA public FROM dialplane_operator;
 
 SELECT audit_table('purchases', 'purchase', '{id}');
 -- What stood on an imported number may hold its owner's secrets.

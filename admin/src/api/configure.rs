@@ -1,4 +1,4 @@
-//! Numbers pointed at us anew, many at once: after `PUBLIC_URLS` has changed.
+//! Numbers and agents pointed at us anew, many at once: after `PUBLIC_URLS` has changed.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,13 +16,13 @@ use super::order::{Order, WaitQuery};
 use super::writes::Answered;
 use crate::invalid::Invalid;
 use crate::provisioning::upkeep;
-use crate::store::{StoreError, accounts, holdings};
+use crate::store::{StoreError, accounts, holdings, hosted_agents};
 
-/// Which numbers are pointed at us.
+/// Which numbers and agents are pointed at us.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewConfiguration {
-    /// Those that this account holds; absent: those of all accounts.
+    /// Those that this account has; absent: those of all accounts.
     #[schema(value_type = Option<Uuid>)]
     account_id: Option<AccountId>,
     /// Also those that were pointed at the first of `PUBLIC_URLS` already.
@@ -31,9 +31,9 @@ pub struct NewConfiguration {
 }
 
 /// Point numbers at the first of `PUBLIC_URLS` at their providers, those that were bought or taken over here and are
-/// pointed elsewhere: a job each, at the providers' rate limits. Operators only.
+/// pointed elsewhere, and agents that were made here: a job each, at the providers' rate limits. Operators only.
 ///
-/// Numbers that a job is at work on are left to it. How far it is, the jobs of the batch tell:
+/// What a job is at work on is left to it. How far it is, the jobs of the batch tell:
 /// `/provisioning?batch_id=`.
 #[utoipa::path(post, path = "/provisioning/configure", tag = "Provisioning", params(WaitQuery),
     request_body = NewConfiguration, responses((status = 202, body = Batch)))]
@@ -60,6 +60,10 @@ pub async fn create(
     for number in holdings::to_point(write.tx.conn(), &url, account, new.all).await? {
         let is_made = upkeep::point_at_us(write.tx.conn(), number, Some(batch), &origin).await?;
         jobs += usize::from(is_made);
+    }
+    for agent in hosted_agents::told_elsewhere(write.tx.conn(), &url, account, new.all).await? {
+        upkeep::update(write.tx.conn(), &agent, Some(batch), &origin).await?;
+        jobs += 1;
     }
     write.ring();
     let location = format!("{}/provisioning?batch_id={batch}", super::BASE);

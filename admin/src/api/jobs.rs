@@ -246,6 +246,7 @@ pub(super) async fn resolve_request(
         timezone,
         cost_max: wish.cost_max,
         hosted: None,
+        label: None,
         is_confirmed: false,
     })
 }

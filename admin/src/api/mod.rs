@@ -51,6 +51,7 @@ pub mod settings;
 pub mod shared_agents;
 pub mod sms;
 pub mod staff;
+pub mod subaccounts;
 pub mod tenant_deletion;
 pub mod tenants;
 pub mod tool_server;
@@ -229,6 +230,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(refused_calls::list))
         .routes(routes!(refused_calls::dismiss))
         .routes(routes!(configure::create))
+        .routes(routes!(subaccounts::create))
         .routes(routes!(reconciliations::list, reconciliations::create))
         .routes(routes!(reconciliations::get))
         .routes(routes!(jobs::list_of_tenant))

@@ -4,6 +4,7 @@ use dialplane_common::ids::{AccountId, TenantId};
 use dialplane_common::provider::{Provider, provider};
 use dialplane_common::rest::agents::Agents;
 use dialplane_common::rest::numbers::Numbers;
+use dialplane_common::rest::subaccounts::Subaccounts;
 use dialplane_common::rest::{Account, Exchange, Fault};
 use dialplane_common::time::UnixSeconds;
 use serde_json::{Map, Value};
@@ -63,6 +64,16 @@ impl OpenAccount {
     pub fn numbers(&self) -> Result<&'static dyn Numbers, Fault> {
         self.provider.numbers().ok_or_else(|| {
             Fault::stop("provider_has_no_numbers", format!("{} has no numbers by REST", self.row.provider))
+        })
+    }
+
+    /// How accounts below it are had there.
+    ///
+    /// # Errors
+    /// [`Fault::Stop`] where they aren't.
+    pub fn subaccounts(&self) -> Result<&'static dyn Subaccounts, Fault> {
+        self.provider.subaccounts().ok_or_else(|| {
+            Fault::stop("no_subaccounts", format!("{} has no accounts below an account", self.row.provider))
         })
     }
 

@@ -4,6 +4,7 @@ use dialplane_common::feed::frame::RecordKey;
 use dialplane_common::ids::{AgentId, TenantId};
 use dialplane_common::rest::Fault;
 use dialplane_common::rest::agents::AgentSpec;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::Provisioner;
@@ -12,7 +13,7 @@ use super::performed::Performed;
 use super::workflow::Outcome;
 use crate::store::agents::{self, Agent};
 use crate::store::jobs::Job;
-use crate::store::{StoreError, accounts};
+use crate::store::{StoreError, accounts, hosted_agents};
 
 impl Provisioner {
     /// Makes a job's agent at its provider, unless it is there: it is looked for by its name first, as a request that
@@ -59,8 +60,39 @@ impl Provisioner {
         agents::lock(tx.conn(), Some(tenant), AgentId(id)).await?;
         accounts::grant(tx.conn(), account.id(), tenant).await?;
         let agent = agents::made(tx.conn(), AgentId(id), account.row.id, hosted).await?;
+        self.note_told(tx.conn(), AgentId(id)).await?;
         tx.record_agent(&agent)?;
         Ok(Performed::new(tx, Outcome::Done).at(account.row.id).saying(hosted))
+    }
+
+    /// Tells the provider of an agent that we made how it is now.
+    pub(super) async fn update_agent(&self, job: &mut Job) -> Result<Performed, StoreError> {
+        let agent = match job.tenant() {
+            Some(tenant) => self.agent_of(job, tenant).await?,
+            None => None,
+        };
+        let made = agent.as_ref().and_then(|agent| {
+            let hosted = agent.target.as_ref()?.0.id.as_deref()?;
+            Some((agent, hosted, agent.account_id.filter(|_| agent.is_made)?))
+        });
+        // It is gone, or its provider has it no more: nobody is to be told.
+        let Some((agent, hosted, account)) = made else { return self.step(job, Outcome::Done).await };
+        let account = self.open_account(account).await?;
+        let updated = match account.agents() {
+            Ok(host) => self.ask(&account, host.update(&account.account(), hosted, &self.spec(agent))).await,
+            Err(fault) => Err(fault),
+        };
+        let outcome = updated.map_or_else(Outcome::Fault, |()| Outcome::Done);
+        let mut performed = self.step(job, outcome).await?.at(account.row.id);
+        if performed.outcome == Outcome::Done {
+            self.note_told(performed.tx.conn(), AgentId(agent.id)).await?;
+        }
+        Ok(performed)
+    }
+
+    /// Notes that an agent's provider knows it, and where to send what it has to say.
+    async fn note_told(&self, conn: &mut PgConnection, agent: AgentId) -> Result<(), StoreError> {
+        hosted_agents::told(conn, agent, self.settings.public_urls.first().map(String::as_str)).await
     }
 
     /// Deletes an agent that a job made, or may have made though nobody here was told.

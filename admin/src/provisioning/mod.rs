@@ -26,6 +26,7 @@ mod porting;
 pub mod reconcile;
 pub mod request;
 pub mod settings;
+pub mod subaccount;
 pub mod undo;
 pub mod upkeep;
 pub mod wait;

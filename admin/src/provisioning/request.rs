@@ -37,6 +37,9 @@ pub struct JobRequest {
     /// The agent at its provider that is deleted there, as it is gone here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosted: Option<Hosted>,
+    /// What the account that is made is to be called; null: as its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Whether somebody has agreed to what it costs.
     #[serde(default)]
     pub is_confirmed: bool,

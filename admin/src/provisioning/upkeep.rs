@@ -1,10 +1,10 @@
-//! Jobs that the platform makes for numbers by itself: one gives a number back, one points it at us anew, one tells its
-//! provider who answers it now, one fills the pool. Every process looks whether any is wanted; that each is made once is
+//! Jobs that the platform makes by itself: one gives a number back, one points it at us anew, one tells its provider who
+//! answers it now, one tells an agent's provider of a change, one fills the pool. Every process looks whether any is wanted; that each is made once is
 //! Postgres's doing.
 
 use std::time::Duration;
 
-use dialplane_common::ids::{PhoneNumberId, TenantId};
+use dialplane_common::ids::{AgentId, PhoneNumberId, TenantId};
 use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -14,20 +14,24 @@ use super::request::{JobRequest, Wish};
 use super::workflow::{Course, Progress};
 use crate::business::provisioning::Strategy;
 use crate::store::holdings::Unlinked;
+use crate::store::hosted_agents::Outdated;
 use crate::store::jobs::{self, NewJob};
-use crate::store::{Origin, Scope, StoreError, holdings, pool};
+use crate::store::{Origin, Scope, StoreError, holdings, hosted_agents, pool};
 
-/// A look that finds nothing to do is four by indexes.
+/// A look that finds nothing to do is five by indexes.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// So many numbers at once get a job that gives them back: a transaction of some milliseconds.
 const GIVEN_BACK_AT_ONCE: i64 = 100;
 /// So many numbers at once get a job that links them.
 const LINKED_AT_ONCE: i64 = 100;
+/// So many agents at once get a job that tells their providers of a change.
+const UPDATED_AT_ONCE: i64 = 100;
 /// So many jobs at once fill the pool, so that a mistake in a setting is noticed before all is spent.
 const REFILLS_AT_ONCE: i64 = 20;
 static QUARANTINE: Origin = Origin::system("quarantine");
 static REFILL: Origin = Origin::system("refill");
 static RELINK: Origin = Origin::system("relink");
+static UPDATE: Origin = Origin::system("update");
 
 impl Provisioner {
     /// Looks after numbers that rest and after the pool, until told to stop.
@@ -39,6 +43,9 @@ impl Provisioner {
             }
             if let Err(error) = self.relink().await {
                 tracing::warn!(%error, "couldn't look which numbers have another agent; trying again later");
+            }
+            if let Err(error) = self.update_agents().await {
+                tracing::warn!(%error, "couldn't look which agents were changed; trying again later");
             }
             if let Err(error) = self.refill().await {
                 tracing::warn!(%error, "couldn't look whether the pool is low; trying again later");
@@ -79,6 +86,21 @@ impl Provisioner {
         tx.commit().await?;
         if !numbers.is_empty() {
             tracing::info!(numbers = numbers.len(), "telling providers of numbers' other agents");
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Has providers told of agents that were changed.
+    async fn update_agents(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.write(Scope::Operator, &UPDATE).await?;
+        let agents = hosted_agents::changed(tx.conn(), UPDATED_AT_ONCE).await?;
+        for agent in &agents {
+            update(tx.conn(), agent, None, &UPDATE).await?;
+        }
+        tx.commit().await?;
+        if !agents.is_empty() {
+            tracing::info!(agents = agents.len(), "telling providers of changed agents");
             self.bell.notify_one();
         }
         Ok(())
@@ -158,6 +180,31 @@ async fn link_anew(conn: &mut PgConnection, unlinked: &Unlinked) -> Result<(), S
         agent: Some(agent),
         batch: None,
         origin: &RELINK,
+    };
+    jobs::insert(conn, &new).await.map(drop)
+}
+
+/// Writes the job that tells a locked agent's provider how the agent is now.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn update(
+    conn: &mut PgConnection,
+    agent: &Outdated,
+    batch: Option<Uuid>,
+    origin: &Origin,
+) -> Result<(), StoreError> {
+    hosted_agents::change_is_seen_to(&mut *conn, AgentId(agent.id)).await?;
+    let (request, progress) = (JobRequest::default(), Progress::begin(Course::Update, false));
+    let new = NewJob {
+        tenant: agent.tenant_id.map(TenantId),
+        kind: "update",
+        request: &request,
+        progress: &progress,
+        phone_number: None,
+        agent: Some(agent.id),
+        batch,
+        origin,
     };
     jobs::insert(conn, &new).await.map(drop)
 }

@@ -173,6 +173,8 @@ impl Provisioner {
             Stage::PutBack => self.put_back(job).await?,
             Stage::GiveBack => self.give_back(job).await?,
             Stage::UnmakeAgent => self.unmake_agent(job).await?,
+            Stage::UpdateAgent => self.update_agent(job).await?,
+            Stage::MakeAccount => self.make_account(job).await?,
             Stage::End => self.step(job, Outcome::Done).await?,
         };
         Ok(Some(performed))

@@ -60,6 +60,10 @@ pub enum Stage {
     GiveBack,
     /// The agent is deleted at its provider.
     UnmakeAgent,
+    /// The agent's provider is told how the agent is now.
+    UpdateAgent,
+    /// An account of the tenant's own is made below one of the platform's, unless it is there.
+    MakeAccount,
     /// Nothing more.
     End,
 }
@@ -81,6 +85,8 @@ impl Stage {
             Self::PutBack => "put_back",
             Self::GiveBack => "give_back",
             Self::UnmakeAgent => "unmake_agent",
+            Self::UpdateAgent => "update_agent",
+            Self::MakeAccount => "make_account",
             Self::End => "end",
         }
     }
@@ -142,6 +148,10 @@ pub enum Course {
     Configure,
     /// A number that is in use leads to another agent now: its provider is told.
     Relink,
+    /// An agent that we made was changed: its provider is told.
+    Update,
+    /// A tenant gets an account of its own below one of the platform's.
+    Subaccount,
     /// A number is given back.
     Release,
     /// An agent that is gone here is deleted at its provider.
@@ -220,6 +230,8 @@ impl Progress {
             Course::Import | Course::PortIn => Stage::Wait,
             Course::Configure => Stage::Configure,
             Course::Relink => Stage::Link,
+            Course::Update => Stage::UpdateAgent,
+            Course::Subaccount => Stage::MakeAccount,
             Course::Release => Stage::Unlink,
             Course::Forget => Stage::UnmakeAgent,
         };
@@ -302,7 +314,9 @@ impl Progress {
             Stage::Link => Self { is_linked: true, ..self.at(Stage::Configure) },
             Stage::Configure if self.is_touch_up() => self.end(State::Done),
             Stage::Configure => self.at(Stage::Activate),
-            Stage::Activate | Stage::GiveBack | Stage::End => self.end(State::Done),
+            Stage::Activate | Stage::GiveBack | Stage::UpdateAgent | Stage::MakeAccount | Stage::End => {
+                self.end(State::Done)
+            }
             Stage::Unlink if self.course == Course::Release => {
                 Self { is_linked: false, ..self.at(Stage::GiveBack) }
             }
@@ -408,9 +422,10 @@ impl Progress {
         self.at(stage)
     }
 
-    /// Whether it sees to a number that is in use, which stays in use whatever comes of it: there is nothing to undo.
+    /// Whether there is nothing to undo: it sees to a number or an agent that is in use, and stays so whatever comes of it,
+    /// or makes an account, which costs nothing and which the next job finds.
     const fn is_touch_up(&self) -> bool {
-        matches!(self.course, Course::Configure | Course::Relink)
+        matches!(self.course, Course::Configure | Course::Relink | Course::Update | Course::Subaccount)
     }
 
     fn end(self, state: State) -> Self {

@@ -23,7 +23,8 @@ pub struct Job {
     pub id: Uuid,
     /// Whose it is; null: the platform's, for its pool.
     pub tenant_id: Option<Uuid>,
-    /// `number`, `agent`, `import`, `port_in`, `release`, `configure`, `relink` or `refill`.
+    /// `number`, `agent`, `import`, `port_in`, `release`, `configure`, `relink`, `update`,
+    /// `subaccount` or `refill`.
     pub kind: String,
     /// `pending`, `running`, `confirming` (somebody has to agree to the price), `manual` (a person has to see to it),
     /// `done`, `failed` or `canceled`.

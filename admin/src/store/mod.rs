@@ -23,6 +23,7 @@ pub mod doorbell;
 pub mod error;
 pub mod feed;
 pub mod holdings;
+pub mod hosted_agents;
 pub mod idempotency;
 pub mod imports;
 pub mod instant;

@@ -1,6 +1,7 @@
 //! From "give them a number" to a call that is answered, at simulated providers.
 
 use dialplane_bench::crash;
+use dialplane_bench::http;
 use dialplane_bench::operator::Operator;
 use dialplane_bench::system::{Admin, Database, Providers, Redis, Router, free_port, wait_for};
 use serde_json::{Value, json};
@@ -59,6 +60,21 @@ impl Journey {
         let target = json!({"type": "stream", "url": "wss://voice.example/agent"});
         let agent = json!({"name": "Front desk", "provider": "custom", "target": target});
         self.operator.create(&format!("/tenants/{tenant}/agents"), &agent)
+    }
+
+    /// A tenant's jobs of one kind.
+    fn jobs(&self, tenant: &str, kind: &str) -> Vec<Value> {
+        let jobs = self.operator.ok("GET", &format!("/provisioning?tenant_id={tenant}"), &Value::Null);
+        let jobs = jobs["items"].as_array().cloned().unwrap_or_default();
+        jobs.into_iter().filter(|job| job["kind"] == kind).collect()
+    }
+
+    /// An assistant as Vapi has it.
+    fn assistant(&self, id: &str) -> Value {
+        let headers = [("Authorization", "Bearer vapi-key")];
+        let path = format!("/vapi/assistant/{id}");
+        let answer = http::request(self.providers.address, "GET", &path, &headers, b"").unwrap();
+        serde_json::from_str(&answer.body).unwrap()
     }
 
     /// Asks for a number; the job's id.
@@ -168,16 +184,70 @@ fn a_number_that_is_given_to_another_agent_leads_to_that_agents_provider() {
     let path = format!("/tenants/{tenant}/phone-numbers/{}", text(&number["id"]));
     let given = journey.operator.ok("PATCH", &path, &json!({"agent_id": hosted["id"]}));
     assert_eq!(given["bindings"].as_array().map(Vec::len), Some(1), "{given}");
-    let relinked = || {
-        let jobs = journey.operator.ok("GET", &format!("/provisioning?tenant_id={tenant}"), &Value::Null);
-        let jobs = jobs["items"].as_array().cloned().unwrap_or_default();
-        jobs.into_iter().filter(|job| job["kind"] == "relink").collect::<Vec<_>>()
-    };
+    let relinked = || journey.jobs(&tenant, "relink");
     wait_for("the agent's provider to be told", || relinked().iter().any(|job| job["state"] == "done"));
     assert_eq!(relinked().len(), 1);
     let number = journey.operator.ok("GET", &path, &Value::Null);
     assert_eq!(number["bindings"].as_array().map(Vec::len), Some(2), "{number}");
     assert_eq!(journey.call(&number)["provider"], "vapi");
+}
+
+#[test]
+fn an_agent_that_is_changed_is_changed_at_its_provider() {
+    let journey = Journey::begin(&[]);
+    let tenant = journey.tenant();
+    let path = format!("/tenants/{tenant}/agents");
+    let made =
+        journey.operator.ok("POST", &path, &json!({"name": "Hosted", "provider": "vapi", "greeting": "Hi"}));
+    journey.when(&text(&made["job_id"]), "done");
+    let path = format!("{path}/{}", text(&made["id"]));
+    let hosted = text(&journey.operator.ok("GET", &path, &Value::Null)["target"]["id"]);
+    assert_eq!(journey.assistant(&hosted)["firstMessage"], "Hi");
+    journey.operator.ok("PATCH", &path, &json!({"name": "Another name here alone"}));
+    journey.operator.ok("PATCH", &path, &json!({"greeting": "Good morning", "prompt": "You are kind."}));
+    wait_for("Vapi to be told", || journey.jobs(&tenant, "update").iter().any(|job| job["state"] == "done"));
+    assert_eq!(journey.jobs(&tenant, "update").len(), 1);
+    let assistant = journey.assistant(&hosted);
+    assert_eq!(assistant["firstMessage"], "Good morning");
+    assert!(assistant["model"].to_string().contains("You are kind."), "{assistant}");
+    // Numbers aren't all that has our address.
+    let configure = |all: bool| {
+        let asked = journey.operator.ok("POST", "/provisioning/configure", &json!({"all": all}));
+        asked["jobs"].as_u64()
+    };
+    assert_eq!((configure(false), configure(true)), (Some(0), Some(1)));
+}
+
+#[test]
+fn a_tenant_gets_an_account_below_the_platforms_and_buys_its_numbers_there() {
+    let journey = Journey::begin(&[]);
+    let tenant = journey.tenant();
+    let find = |path: &str, provider: &str| {
+        let found = journey.operator.ok("GET", &format!("{path}?provider={provider}"), &Value::Null);
+        found["items"].as_array().cloned().unwrap_or_default()
+    };
+    let above = |provider: &str| {
+        let id = text(&find("/accounts", provider)[0]["id"]);
+        format!("/accounts/{id}/subaccounts")
+    };
+    let ask = || journey.operator.ok("POST", &above("twilio"), &json!({"tenant_id": tenant}));
+    // What is made though nobody is told is found, not made again.
+    journey.force("twilio.create_subaccount", "500-after");
+    journey.when(&text(&ask()["id"]), "done");
+    journey.when(&text(&ask()["id"]), "done");
+    let own = find(&format!("/tenants/{tenant}/accounts"), "twilio");
+    assert_eq!((own.len(), &own[0]["label"]), (1, &json!("Sparkle Nails")), "{own:?}");
+    let ledger = journey.providers.control("GET", "/ledger", &Value::Null);
+    let entries = ledger["entries"].as_array().cloned().unwrap_or_default();
+    let made = entries.iter().filter(|entry| entry["what"] == "subaccount").count();
+    assert_eq!(made, 1, "{ledger}");
+    let agent = journey.custom_agent(&tenant);
+    let wish = json!({"source": "provision", "agent_id": agent, "strategies": ["tenant_account"]});
+    let number = journey.number(&journey.ask(&tenant, &wish));
+    assert_eq!(number["bindings"][0]["account_id"], own[0]["id"], "{number}");
+    assert_eq!(journey.call(&number)["stream"], "wss://voice.example/agent");
+    let none = journey.operator.send("POST", &above("vapi"), &json!({"tenant_id": tenant}));
+    assert_eq!((none.status, none.body.contains("no_subaccounts")), (409, true), "{}", none.body);
 }
 
 #[test]

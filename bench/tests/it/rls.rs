@@ -253,6 +253,7 @@ fn with_a_tenant_set_its_role_sees_and_changes_its_own_rows_alone() {
     refused(&two, Some(own), "update refused_calls set is_dismissed = true");
     refused(&two, Some(own), "perform from call_legs");
     refused(&two, Some(own), "perform from number_holdings");
+    refused(&two, Some(own), "perform from hosted_agents");
     // Nor by the functions that move numbers, which see more than it does.
     let number = &salons[1].number;
     for call in [

@@ -12,7 +12,7 @@ use crate::role::Role;
 type Refusal = (u16, &'static str, &'static str, fn(&Operation<'_>) -> bool);
 
 /// In the order of their statuses.
-const REFUSALS: [Refusal; 57] = [
+const REFUSALS: [Refusal; 58] = [
     (400, "bad_request", "the request can't be read", |_| true),
     (400, "invalid_query", "limit: wanted 1 to 200", |_| true),
     (400, "invalid_json", "the body isn't JSON: EOF while parsing an object at line 1 column 1", has_body),
@@ -115,6 +115,7 @@ const REFUSALS: [Refusal; 57] = [
     (409, "public_urls_unset", "the admin plane doesn't know by which URL providers call", |of| {
         of.path == "/provisioning/configure"
     }),
+    (409, "no_subaccounts", "vapi has no accounts below an account", |of| of.path.ends_with("/subaccounts")),
     (409, "upload_offset_mismatch", "Upload-Offset: wanted 65536, while it is uploading", |of| {
         is_bulk(of, "/content", "patch")
     }),

@@ -20,6 +20,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/accounts", "get post"),
     ("/accounts/{account_id}", "get patch delete"),
     ("/accounts/{account_id}/grants/{tenant_id}", "put delete"),
+    ("/accounts/{account_id}/subaccounts", "post"),
     ("/agents", "get post"),
     ("/agents/{agent_id}", "get patch delete"),
     ("/agents/{agent_id}/grants/{tenant_id}", "put delete"),

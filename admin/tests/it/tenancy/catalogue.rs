@@ -125,6 +125,7 @@ async fn the_roles_of_requests_can_do_nothing_but_what_is_granted() {
         owned,
         [
             "agents_grant_own",
+            "agents_want_update",
             "phone_number_arrive",
             "phone_number_is_held",
             "phone_number_leave",
@@ -174,6 +175,7 @@ async fn functions_that_run_as_their_owner_are_few_and_careful() {
     .await;
     let expected = [
         "agents_grant_own",
+        "agents_want_update",
         "audit_log_append",
         "calls_drop_partitions",
         "calls_make_partition",
