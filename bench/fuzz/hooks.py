@@ -35,10 +35,11 @@ def before_call(context, case, kwargs):
     last = case.operation.path.rstrip("/").rpartition("/")[2].strip("{}")
     for name, value in (case.path_parameters or {}).items():
         stays = case.method.upper() == "DELETE" and name == last
-        if name in IDS and is_id(value) and value not in shown and not stays:
+        is_name = name == "plan_name" and next(turns)
+        if name in IDS and (is_id(value) or is_name) and value not in shown and not stays:
             case.path_parameters[name] = IDS[name]
         # Streams don't end, and answers are read whole.
-        if name == "import_id" and last == "events" and is_id(value):
+        if name in ("import_id", "job_id") and last == "events" and is_id(value):
             case.path_parameters[name] = str(uuid.UUID(int=0))
     if case.meta and case.meta.generation.mode.is_positive:
         for values, name in ((case.headers, "If-Match"), (case.headers, "Idempotency-Key"), (case.query, "cursor")):

@@ -352,6 +352,19 @@ impl Database {
         self.query(&of).lines().filter_map(|pid| pid.parse().ok()).collect()
     }
 
+    /// Ends all its connections and takes no new ones.
+    pub fn leave(&self) {
+        psql(&self.server, &format!("alter database {} allow_connections false", self.name));
+        let ended =
+            format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", self.name);
+        psql(&self.server, &ended);
+    }
+
+    /// Takes connections again.
+    pub fn come_back(&self) {
+        psql(&self.server, &format!("alter database {} allow_connections true", self.name));
+    }
+
     /// Runs SQL in it as the login role; the rows as unaligned text.
     #[must_use]
     pub fn query(&self, sql: &str) -> String {

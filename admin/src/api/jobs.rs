@@ -602,7 +602,6 @@ pub struct NewBatch {
     items: Vec<BatchItem>,
     /// Which numbers; absent: as each tenant's `provisioning` says, else the platform's settings.
     #[serde(default)]
-    #[schema(inline)]
     wish: NewWish,
 }
 

@@ -47,7 +47,6 @@ pub struct FreeNumbersOfAccount {
     /// The share that is used, in percent with one place.
     percent_used: f64,
     /// `warning` from 70 percent on, `critical` from 90: an event `free_numbers` on the channel `platform` says so.
-    #[schema(inline)]
     level: Level,
 }
 

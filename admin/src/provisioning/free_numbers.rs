@@ -12,6 +12,7 @@ const CRITICAL_PERCENT: i64 = 90;
 /// How full an account is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FreeNumbersLevel)]
 pub enum Level {
     /// Less than 70 percent are used.
     Ok,

@@ -55,7 +55,6 @@ pub struct PlannedAgent {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Considered {
     /// The strategy.
-    #[schema(inline)]
     pub strategy: Strategy,
     /// The account; null: none is asked.
     pub account_id: Option<Uuid>,

@@ -71,7 +71,6 @@ pub struct Wish {
     pub contains: Option<String>,
     /// What kind it is.
     #[serde(default)]
-    #[schema(inline)]
     pub number_type: Kind,
     /// Whether it takes text messages, too.
     #[serde(default)]
@@ -81,6 +80,7 @@ pub struct Wish {
 /// A kind of number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NumberKind)]
 pub enum Kind {
     /// Of a place.
     #[default]

@@ -292,3 +292,32 @@ fn the_pool_is_filled_by_the_same_rules() {
     let states = walk(World::new(Course::Refill, 1, 2));
     assert!(states > 1_000, "only {states} states were walked");
 }
+
+/// All that can happen to what is in use stays in use: such a job ends where it is, or rests with a person, and undoes nothing.
+#[test]
+fn what_is_in_use_is_left_as_it_is_by_a_job_that_fails() {
+    let undoing = [Stage::Unlink, Stage::PutBack, Stage::GiveBack, Stage::UnmakeAgent];
+    for course in [Course::Configure, Course::Relink, Course::Update, Course::Subaccount] {
+        let outcomes = [
+            Outcome::Done,
+            Outcome::Fault(Fault::retry("")),
+            Outcome::Fault(Fault::unclear("")),
+            Outcome::Fault(Fault::elsewhere("", "")),
+            Outcome::Fault(Fault::gone("")),
+            Outcome::Fault(Fault::stop("", "")),
+        ];
+        let (mut queue, mut known) = (vec![Progress::begin(course, false)], Vec::new());
+        while let Some(progress) = queue.pop() {
+            assert!(!undoing.contains(&progress.stage), "{progress:?}");
+            let nexts = outcomes.iter().flat_map(|outcome| {
+                [false, true].map(|is_canceled| progress.advance(outcome, is_canceled).progress)
+            });
+            let nexts: Vec<Progress> = if progress.rests() { Vec::new() } else { nexts.collect() };
+            queue.extend(nexts.into_iter().filter(|next| !known.contains(next)));
+            known.push(progress);
+        }
+        for state in [State::Done, State::Manual, State::Canceled] {
+            assert!(known.iter().any(|progress| progress.state == state), "{course:?} never is {state:?}");
+        }
+    }
+}

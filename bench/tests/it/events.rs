@@ -252,6 +252,24 @@ fn a_router_without_redis_keeps_events_for_one_that_has_it() {
 }
 
 #[test]
+fn what_a_replaced_router_had_taken_in_the_one_in_its_place_sends() {
+    let kept = TempDir::new();
+    let [folder, socket] = ["events", "handover"].map(|name| kept.path(name).display().to_string());
+    let both = [("ROUTER_EVENTS_FOLDER", &*folder), ("ROUTER_HANDOVER_SOCKET", &*socket)];
+    let mut telling = Telling::start(&[("ROUTER_EVENTS", "off")]);
+    let without = [both[0], both[1], ("REDIS_URL", "")];
+    telling.router = router(&telling.dir, &telling.redis, &without);
+    telling.ring(&["CA1", "CA2"]);
+    let [address, ops] = [telling.router.address, telling.router.ops].map(|address| address.to_string());
+    let instead = [both[0], both[1], ("ROUTER_LISTEN", &*address), ("ROUTER_OPS_LISTEN", &*ops)];
+    let next = router(&telling.dir, &telling.redis, &instead);
+    let mut old = std::mem::replace(&mut telling.router, next);
+    assert_eq!(old.process.wait().code(), Some(0), "{}", old.process.log());
+    telling.ring(&["CA3"]);
+    assert_eq!(calls(&telling.stored(3)), BTreeSet::from(["CA1", "CA2", "CA3"]));
+}
+
+#[test]
 fn a_folder_that_takes_nothing_costs_nothing_but_what_memory_doesnt_hold() {
     let blocked_in = TempDir::new();
     let blocked = blocked_in.path("file");

@@ -182,6 +182,25 @@ mod tests {
         serde_json::from_str(document_text()).unwrap()
     }
 
+    /// A field that is inlined, required and described would be both what it is and an object.
+    #[test]
+    fn nothing_is_of_two_types() {
+        let mut document = vec![document()];
+        while let Some(value) = document.pop() {
+            let is_nothing = |part: &Value| part["type"] == "object" && part.get("properties").is_none();
+            let parts = value.get("allOf").and_then(Value::as_array);
+            assert!(
+                !parts.is_some_and(|parts| parts.iter().any(is_nothing)),
+                "no value is all of this: {value}"
+            );
+            match value {
+                Value::Object(fields) => document.extend(fields.into_iter().map(|(_, value)| value)),
+                Value::Array(values) => document.extend(values),
+                _ => {}
+            }
+        }
+    }
+
     /// All operations, each as method, path and description.
     fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
         let paths = document["paths"].as_object().unwrap();
