@@ -45,7 +45,7 @@ api: services-installed ## the REST API beside PostGraphile and pgbench; wants b
 	deploy/services exec -- $(RELEASE)/dialplane-bench api
 
 check: services-installed lint ## format, lints, documentation without warnings, dependencies' licences and bans
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --no-deps --workspace --document-private-items
 	@if command -v cargo-deny > /dev/null; then $(CARGO) deny check; \
 	else echo 'check: cargo-deny is not installed, so licences, bans and advisories were not checked'; fi
 	@if command -v shellcheck > /dev/null; then shellcheck -x deploy/services deploy/run deploy/run-planes .ci/run; \

@@ -1,7 +1,7 @@
 //! Bulk: files of numbers, tenants and settings, as CSV or JSON lines, into the tables and out of them.
 //!
 //! **In.** A file is cut between its records as it arrives ([`split`]) and kept in pieces. Any admin process then
-//! validates it ([`worker`]): each line is read ([`line`]), checked by itself ([`numbers`], [`tenants`],
+//! validates it ([`worker`]): each line is read ([`mod@line`]), checked by itself ([`numbers`], [`tenants`],
 //! [`settings`]) and against what is there. Nothing lasting is held in memory: a process that ends leaves the rest to
 //! the others. Pieces are then applied, each in one transaction that also deletes it and counts its lines, so that each
 //! is applied once whatever happens; two at a time, as the database is what takes the time.

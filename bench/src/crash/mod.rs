@@ -105,6 +105,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     // What is under way to land has landed.
     std::thread::sleep(Duration::from_millis(LATE_MS.parse::<u64>().unwrap_or_default()));
     reconcile(&operator)?;
+    // What it found askew is put right by jobs.
+    settle(&operator)?;
     let verdict = verdict::of(&database, &providers, orders.count());
     say(&format!(
         "{verdict}\n({} kills, {:.0} s, seed {})",

@@ -4,7 +4,7 @@
 //! `dialplane_router::follower`, both with the real Redis client, on a clock that jumps to the next instant at which
 //! anybody has something to do. Simulated are [`redis`] (in memory, behind its protocol), [`postgres`] (the feed's
 //! tables) and the ways to them ([`link`], [`outbox`]). [`faults`] strikes, [`scenes`] follow, [`truth`] watches,
-//! [`world`] has all of it, and [`run`] is one seed's run: the same seed is the same run.
+//! [`world`] has all of it, and [`mod@run`] is one seed's run: the same seed is the same run.
 
 pub mod admin;
 pub mod dice;
