@@ -138,7 +138,12 @@ async fn write(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
 /// Notes the records of all that was written.
 async fn note(tx: &mut WriteTx, plan: &Plan) -> Result<(), StoreError> {
     for row in &plan.new_tenants {
-        tx.record_new_tenant(row)?;
+        if row.plan.is_some() {
+            // Its limits stand elsewhere.
+            tx.record_tenant(TenantId(row.id)).await?;
+        } else {
+            tx.record_new_tenant(row)?;
+        }
     }
     for row in &plan.changed_tenants {
         tx.record_tenant(TenantId(row.id)).await?;

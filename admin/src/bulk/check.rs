@@ -24,7 +24,7 @@ use crate::store::imports::{BadLine, Piece};
 use crate::store::numbers::{Address, NumberRow};
 use crate::store::settings::{self as documents, Owner};
 use crate::store::tenants::Tenant;
-use crate::store::{StoreError, pool};
+use crate::store::{StoreError, plans, pool};
 
 /// Whose a line is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -597,6 +597,9 @@ async fn plan_tenants(
     let changes = || lines.iter().map(|line| &line.item);
     let ids: Vec<Uuid> = changes().filter_map(|change| Some(change.id?.0)).collect();
     let external_ids: Vec<String> = changes().filter_map(|change| change.external_id.clone()?).collect();
+    // Before their tenants, as everybody does.
+    let named: Vec<String> = changes().filter_map(|change| change.plan.clone()?).collect();
+    let plans = plans::known(conn, &named, hold).await?;
     let found = bulk::whole_tenants(conn, &ids, &external_ids, hold).await?;
     let numbers = existing(conn, changes().filter_map(|change| change.number), hold).await?;
     let unheld = unheld(conn, changes().filter_map(|change| change.number)).await?;
@@ -624,7 +627,7 @@ async fn plan_tenants(
             );
             continue;
         }
-        let decision = match tenants::decide(item, existing) {
+        let decision = match tenants::decide(item, existing, &plans) {
             Ok(decision) => decision,
             Err(refusal) => {
                 plan.bad.push(refusal.at(*number));

@@ -1,6 +1,8 @@
 //! Lines of tenants. A tenant is known by `tenant_id`, or by `external_id`, its name in the system that the file comes
 //! from. Where a business's one number stands in its own line, the number becomes its location.
 
+use std::collections::HashSet;
+
 use dialplane_common::ids::TenantId;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -33,6 +35,7 @@ pub const COLUMNS: &[&str] = &[
     "phone_numbers_max",
     "agents_max",
     "spend_max",
+    "plan",
     "profile",
     "integrations",
     "provisioning",
@@ -50,6 +53,7 @@ pub const EXPORTED: &[&str] = &[
     "phone_numbers_max",
     "agents_max",
     "spend_max",
+    "plan",
     "profile",
     "integrations",
     "provisioning",
@@ -80,6 +84,8 @@ pub struct TenantLine {
     #[serde(default, deserialize_with = "given")]
     spend_max: Given<String>,
     #[serde(default, deserialize_with = "given")]
+    plan: Given<String>,
+    #[serde(default, deserialize_with = "given")]
     profile: Given<Value>,
     #[serde(default, deserialize_with = "given")]
     integrations: Given<Value>,
@@ -102,6 +108,8 @@ pub struct TenantChange {
     phone_numbers_max: Given<i32>,
     agents_max: Given<i32>,
     spend_max: Given<String>,
+    /// The plan that it pays for.
+    pub plan: Given<String>,
     profile: Option<ProfileDocument>,
     integrations: Option<Integrations>,
     provisioning: Option<ProvisioningDocument>,
@@ -158,6 +166,7 @@ impl TenantLine {
             phone_numbers_max: count_max("phone_numbers_max", self.phone_numbers_max)?,
             agents_max: count_max("agents_max", self.agents_max)?,
             spend_max: self.spend_max.map(spend).transpose()?,
+            plan: self.plan,
             profile: checked("profile", self.profile, ProfileDocument::check)?,
             integrations: checked("integrations", self.integrations, integrations::check)?,
             provisioning: checked("provisioning", self.provisioning, ProvisioningDocument::check)?,
@@ -202,8 +211,12 @@ pub fn name_key(name: &str) -> u128 {
 /// What a change comes to beside what is there.
 ///
 /// # Errors
-/// A new tenant without a name.
-pub fn decide(change: &TenantChange, existing: Option<&Tenant>) -> Result<Decision, Refusal> {
+/// A new tenant without a name; a plan that isn't among `plans`, those of the file that there are.
+pub fn decide(
+    change: &TenantChange,
+    existing: Option<&Tenant>,
+    plans: &HashSet<String>,
+) -> Result<Decision, Refusal> {
     let mut row = match existing {
         Some(row) => row.clone(),
         None => blank(change).ok_or_else(|| Refusal::new("invalid_field", "name", "wanted"))?,
@@ -231,6 +244,12 @@ pub fn decide(change: &TenantChange, existing: Option<&Tenant>) -> Result<Decisi
     }
     if let Some(most) = &change.spend_max {
         row.spend_max.clone_from(most);
+    }
+    if let Some(plan) = &change.plan {
+        if plan.as_ref().is_some_and(|plan| !plans.contains(plan)) {
+            return Err(Refusal::new("invalid_field", "plan", "wanted the name of a plan that there is"));
+        }
+        row.plan.clone_from(plan);
     }
     if let Some(profile) = &change.profile {
         row.profile.0.clone_from(profile);
@@ -283,6 +302,7 @@ pub fn cells(row: &Tenant) -> Vec<Value> {
         Value::from(row.phone_numbers_max),
         Value::from(row.agents_max),
         Value::from(row.spend_max.as_deref()),
+        Value::from(row.plan.as_deref()),
         cell(&row.profile.0),
         cell(&row.integrations.0),
         cell(&row.provisioning.0),

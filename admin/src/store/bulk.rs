@@ -463,9 +463,9 @@ pub async fn insert_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
     }
     let query = sqlx::query(
         "INSERT INTO tenants (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
-            spend_max, profile, integrations, provisioning)
+            spend_max, plan, profile, integrations, provisioning)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
-            $8::integer[], $9::numeric[], $10::jsonb[], $11::jsonb[], $12::jsonb[])",
+            $8::integer[], $9::numeric[], $10::text[], $11::jsonb[], $12::jsonb[], $13::jsonb[])",
     );
     bind_tenants(query, rows).execute(conn).await?;
     Ok(())
@@ -483,18 +483,19 @@ pub async fn update_tenants(conn: &mut PgConnection, rows: &[Tenant]) -> Result<
         "UPDATE tenants AS t SET external_id = changed.external_id, name = changed.name,
             timezone = changed.timezone, status = changed.status, calls_max = changed.calls_max,
             phone_numbers_max = changed.phone_numbers_max, agents_max = changed.agents_max,
-            spend_max = changed.spend_max, profile = changed.profile, integrations = changed.integrations, provisioning = changed.provisioning, updated_at = now()
+            spend_max = changed.spend_max, plan = changed.plan, profile = changed.profile,
+            integrations = changed.integrations, provisioning = changed.provisioning, updated_at = now()
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
-            $8::integer[], $9::numeric[], $10::jsonb[], $11::jsonb[], $12::jsonb[])
+            $8::integer[], $9::numeric[], $10::text[], $11::jsonb[], $12::jsonb[], $13::jsonb[])
             AS changed (id, external_id, name, timezone, status, calls_max, phone_numbers_max, agents_max,
-                spend_max, profile, integrations, provisioning)
+                spend_max, plan, profile, integrations, provisioning)
          WHERE t.id = changed.id",
     );
     bind_tenants(query, rows).execute(conn).await?;
     Ok(())
 }
 
-/// Binds tenants as `$1` to `$11`: an insert and an update take the same columns in the same order.
+/// Binds tenants as `$1` to `$13`: an insert and an update take the same columns in the same order.
 fn bind_tenants<'q>(query: Statement<'q>, rows: &[Tenant]) -> Statement<'q> {
     query
         .bind(column(rows, |row| row.id))
@@ -506,6 +507,7 @@ fn bind_tenants<'q>(query: Statement<'q>, rows: &[Tenant]) -> Statement<'q> {
         .bind(column(rows, |row| row.phone_numbers_max))
         .bind(column(rows, |row| row.agents_max))
         .bind(column(rows, |row| row.spend_max.clone()))
+        .bind(column(rows, |row| row.plan.clone()))
         .bind(column(rows, |row| row.profile.clone()))
         .bind(column(rows, |row| row.integrations.clone()))
         .bind(column(rows, |row| row.provisioning.clone()))

@@ -1,5 +1,7 @@
 //! Plans' rows: what tenants may, by the name of what they pay for.
 
+use std::collections::HashSet;
+
 use dialplane_common::ids::TenantId;
 use serde::Serialize;
 use sqlx::FromRow;
@@ -9,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::bulk::Hold;
 use super::instant::Instant;
 use crate::routing::StepDocument;
 
@@ -99,6 +102,26 @@ pub async fn lock(conn: &mut PgConnection, name: &str) -> Result<Plan, StoreErro
 pub async fn hold(conn: &mut PgConnection, name: &str) -> Result<(), StoreError> {
     let held = sqlx::query("SELECT FROM plans WHERE name = $1 FOR KEY SHARE").bind(name);
     held.fetch_optional(conn).await?.map(drop).ok_or(StoreError::NoSuchPlan)
+}
+
+/// Which of these names are plans', which stay until the transaction ends where they are held.
+///
+/// # Errors
+/// When Postgres can't be asked.
+pub async fn known(
+    conn: &mut PgConnection,
+    names: &[String],
+    hold: Hold,
+) -> Result<HashSet<String>, StoreError> {
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let query = match hold {
+        Hold::Yes => "SELECT name FROM plans WHERE name = ANY($1) ORDER BY name FOR KEY SHARE",
+        Hold::No => "SELECT name FROM plans WHERE name = ANY($1)",
+    };
+    let known: Vec<String> = sqlx::query_scalar(query).bind(names).fetch_all(conn).await?;
+    Ok(known.into_iter().collect())
 }
 
 /// All plans, by name: they are few.

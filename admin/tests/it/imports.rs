@@ -266,6 +266,20 @@ async fn a_tenant_line_with_a_number_makes_it_a_location() {
     // By its name elsewhere it is the same tenant.
     let done = import(&admin, query, "external_id,status\nsalon-1,suspended\nsalon-2,\n").await;
     assert_eq!(counts(&done), [0, 1, 1, 0]);
+    // What it pays for stands elsewhere; a plan that nobody made is nobody's.
+    let gold = json!({"name": "gold", "calls_max": 9});
+    admin.expect(StatusCode::CREATED, Method::POST, "/plans", gold).await;
+    let done = import(
+        &admin,
+        query,
+        "external_id,name,plan\nsalon-2,,gold\nsalon-4,Nail Bar,gold\nsalon-5,Brows,lead\n",
+    )
+    .await;
+    assert_eq!(counts(&done), [1, 1, 0, 1]);
+    assert_eq!(errors(&admin, &done).await, [(4, "plan".into(), "invalid_field".into())]);
+    let tenants = admin.expect(StatusCode::OK, Method::GET, "/tenants", Value::Null).await;
+    let limit = |at: usize| tenants["items"][at]["limits"]["calls_max"].clone();
+    assert_eq!([limit(1), limit(2)], [9, 9], "{tenants}");
     let numbers = "phone_number,tenant_external_id\n+12125550003,salon-2\n+12125550004,salon-9\n";
     let done = import(&admin, IMPORT, numbers).await;
     assert_eq!(counts(&done), [1, 0, 0, 1]);
@@ -347,7 +361,9 @@ async fn what_goes_out_comes_back_the_same() {
     let second = admin.create(&numbers, second).await;
     admin.create(&numbers, json!({"source": "manual", "prefix": "+4930123"})).await;
     admin.create("/pool", json!({"phone_number": "+12125550009"})).await;
-    let whole = json!({"external_id": "salon-1", "profile": {"email": "desk@sparkle.example"}, "phone_numbers_max": 3,
+    let gold = json!({"name": "gold", "calls_max": 9});
+    admin.expect(StatusCode::CREATED, Method::POST, "/plans", gold).await;
+    let whole = json!({"external_id": "salon-1", "plan": "gold", "profile": {"email": "desk@sparkle.example"}, "phone_numbers_max": 3,
         "spend_max": "7.5", "integrations": {"calendar": {"id": "c1"}}, "provisioning": {"country": "US"}});
     admin.expect(StatusCode::OK, Method::PATCH, &format!("/tenants/{tenant}"), whole).await;
     let staff = json!({"staff": [{"name": "Ana"}]});
