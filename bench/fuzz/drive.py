@@ -110,6 +110,7 @@ class Admin(Plane):
         """What was created."""
         return json.loads(self.send("POST", path, json.dumps(body).encode(), Content_Type="application/json"))
 
+
 def wait_for(what, look):
     """What `look` finds, once it does."""
     end = time.monotonic() + PATIENCE_S

@@ -245,9 +245,7 @@ pub(super) async fn resolve_request(
         display_name: place.display_name,
         timezone,
         cost_max: wish.cost_max,
-        hosted: None,
-        label: None,
-        is_confirmed: false,
+        ..JobRequest::default()
     })
 }
 

@@ -30,8 +30,10 @@ pub struct NewSubaccount {
     label: Option<String>,
 }
 
-/// Make an account of a tenant's own below one of the platform's, where its provider has such accounts: Twilio,
-/// SignalWire, Plivo, Vonage. Operators only.
+/// Make an account of a tenant's own below one of the platform's, where its provider has such accounts. Operators only.
+///
+/// Twilio, Plivo and SignalWire have them. SignalWire tells no signing key: the job then rests with a person, who creates
+/// the tenant's account with it.
 ///
 /// A job makes it, one for each tenant and account above it, however often it is asked; it is among the tenant's accounts
 /// once the job is done, and `tenant_account` buys numbers in it. What it costs, the account above it pays. Deleting it

@@ -73,6 +73,7 @@ impl Provisioner {
             }
             // An earlier job's, or somebody wrote it down by hand.
             Err(StoreError::AccountExists) => {
+                drop(tx);
                 let performed = self.step(job, Outcome::Done).await?.at(above.row.id);
                 Ok(performed.saying(&credentials.external_id))
             }
@@ -81,7 +82,7 @@ impl Provisioner {
     }
 }
 
-/// A subaccount's credentials as accounts have them here: what it doesn't have itself, it has from the account above it.
+/// A subaccount's credentials as accounts have them here. Where the provider doesn't tell all, a person has to add the rest.
 fn read(above: &OpenAccount, made: Subaccount) -> Result<Credentials, Fault> {
     Credentials::parse(&above.row.provider, made.credentials).map_err(|invalid| {
         let at = format!("the subaccount {} is made; {invalid}", made.id);

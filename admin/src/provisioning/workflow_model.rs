@@ -293,7 +293,7 @@ fn the_pool_is_filled_by_the_same_rules() {
     assert!(states > 1_000, "only {states} states were walked");
 }
 
-/// All that can happen to what is in use stays in use: such a job ends where it is, or rests with a person, and undoes nothing.
+/// Whatever happens: such a job is done, rests with a person or is called off, and undoes nothing.
 #[test]
 fn what_is_in_use_is_left_as_it_is_by_a_job_that_fails() {
     let undoing = [Stage::Unlink, Stage::PutBack, Stage::GiveBack, Stage::UnmakeAgent];

@@ -17,8 +17,8 @@ use super::metrics::Kind;
 /// fill a fifth of it meanwhile.
 pub const QUEUE_BYTES: usize = 4 << 20;
 
-/// A buffer with so much in it wakes the writer: what is copied and signed while it is still in a processor's cache costs a
-/// third less than what waited in memory.
+/// A buffer with so much in it wakes the writer: what is copied and signed while it is still in a processor's cache costs
+/// less than what waited in memory (bench/BASELINES.md).
 const ENOUGH_BYTES: usize = 128 << 10;
 
 /// An event with the length in front of it.
