@@ -11,20 +11,19 @@ pub const MEDIA_TYPE: &str = "text/xml; charset=utf-8";
 
 /// Bytes that may not be copied as they are: markup, control characters, and 0xEF, with which the two characters
 /// begin that XML can't hold beyond the control characters (and many that it can).
-static ESCAPED: [bool; 256] = {
-    let mut escaped = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        escaped[control] = true;
-        control += 1;
-    }
-    escaped[b'&' as usize] = true;
-    escaped[b'<' as usize] = true;
-    escaped[b'>' as usize] = true;
-    escaped[b'"' as usize] = true;
-    escaped[0xEF] = true;
-    escaped
-};
+const fn is_escaped(byte: u8) -> bool {
+    // Without branches, so that many bytes are looked at in one step.
+    (byte < 0x20) | (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == b'"') | (byte == 0xEF)
+}
+
+/// Where the first byte is that [`is_escaped`].
+fn first_escaped(text: &[u8]) -> Option<usize> {
+    let (chunks, _) = text.as_chunks::<32>();
+    let plain =
+        chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | is_escaped(*byte)));
+    let start = plain.count() * 32;
+    text[start..].iter().position(|byte| is_escaped(*byte)).map(|at| start + at)
+}
 
 /// An XML document being written.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl Xml {
     /// Text of any kind, in an element or an attribute. Characters that XML can't hold are left out.
     pub fn text(&mut self, text: &str) -> &mut Self {
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(|byte| ESCAPED[usize::from(byte)]) {
+        while let Some(at) = first_escaped(rest.as_bytes()) {
             self.0.push_str(&rest[..at]);
             let mut tail = rest[at..].chars();
             match tail.next() {
@@ -110,5 +109,12 @@ mod tests {
         let body = String::from_utf8(xml.finish().body.into_owned()).unwrap();
         let expected = "<a>&lt;&amp;&gt;&quot;\u{feff}é&#10;</a>700000000-0000-0000-0000-000000000000";
         assert_eq!(body.split_once("?>").unwrap().1, expected);
+        // Text is looked at by the piece: wherever one stands, the first is found.
+        for at in 0..70 {
+            let (before, after) = ("a".repeat(at), "b".repeat(70 - at));
+            let mut xml = Xml::new();
+            xml.text(&format!("{before}&{after}<"));
+            assert!(xml.into_text().ends_with(&format!("?>{before}&amp;{after}&lt;")), "{at}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! All that a router needs, at one revision. Immutable once it is served.
 
+mod ahead;
 mod apply;
 pub mod file;
 mod load;
@@ -16,6 +17,7 @@ mod trie;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use ahead::NUMBERS_AT_A_TIME;
 pub use apply::ApplyError;
 use dialplane_common::e164::{E164, Prefix};
 use dialplane_common::feed::record::{AgentRecord, PlatformRecord, TokenHash, TokenRecord};
@@ -143,11 +145,6 @@ impl Snapshot {
         Some(Number::new(self, found))
     }
 
-    /// Asks for the memory where a number is, if it is one. See [`Number::prefetch`].
-    pub fn prefetch(&self, number: E164) {
-        self.numbers.prefetch(number.to_u64());
-    }
-
     /// The number that the provider of this account calls so.
     #[must_use]
     pub fn number_named(&self, account: AccountId, number_id: &str) -> Option<E164> {
@@ -204,7 +201,7 @@ impl Snapshot {
             place,
             agent: agent.map(|agent| &*agent.profile),
             agent_intents: agent.map_or(&[], |agent| &agent.intent_ids),
-            intent_ids: &tenant.about.intent_ids,
+            intent_ids: &tenant.intent_ids,
             platform: self.platform().map(|platform| &platform.profile),
             hours: subject.hours,
             zone: subject.zone,
@@ -225,7 +222,7 @@ impl Snapshot {
             ],
             over_limit: [
                 number.and_then(Number::over_limit),
-                tenant.about.over_limit.as_deref(),
+                tenant.over_limit.as_deref(),
                 platform.and_then(|platform| platform.over_limit.as_deref()),
             ],
             hours: [

@@ -28,9 +28,8 @@ impl<'s> Number<'s> {
         Self { snapshot, entry, plan: own.plan.map(|plan| &**plan), text: own.place }
     }
 
-    /// Asks for the memory that says whose number it is and who answers; before that, [`Snapshot::prefetch`] asks for
-    /// the number's own. Each step needs what the one before asked for, so that there should be some work between them.
-    pub fn prefetch(self) {
+    /// Asks for the memory that says whose number it is and who answers.
+    pub fn prefetch_slots(self) {
         self.snapshot.tenants.prefetch(self.entry.tenant());
         self.entry.agent().into_iter().for_each(|agent| self.snapshot.agents.prefetch(agent));
     }
@@ -38,16 +37,14 @@ impl<'s> Number<'s> {
     /// Asks for the memory of tenant and agent themselves.
     pub fn prefetch_records(self) {
         self.snapshot.tenants.prefetch_record(self.entry.tenant());
-        if let Some(agent) = self.default_agent() {
-            prefetch(&agent.tenant_id);
-            prefetch(&agent.target);
-        }
+        self.entry.agent().into_iter().for_each(|agent| self.snapshot.agents.prefetch_record(agent));
     }
 
     /// Asks for how its agent is reached.
     pub fn prefetch_target(self) {
         if let Some(AgentTarget::Stream { url }) = self.default_agent().map(|agent| &agent.target) {
-            url.as_bytes().first().into_iter().for_each(prefetch);
+            let url = url.as_bytes();
+            [url.first(), url.last()].into_iter().flatten().for_each(prefetch);
         }
     }
 

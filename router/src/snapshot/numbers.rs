@@ -230,8 +230,13 @@ impl Numbers {
         Some((entry, found.leaf.own(entry)))
     }
 
+    /// Asks for the memory of the last branch on the way to a number's entry.
+    pub fn prefetch_branch(&self, key: u64) {
+        self.trie.prefetch(mix(key));
+    }
+
     /// Asks for the memory where a number's entry is likeliest.
-    pub fn prefetch(&self, key: u64) {
+    pub fn prefetch_entry(&self, key: u64) {
         let spread = mix(key);
         let found = self.trie.find(spread);
         let entries = &found.leaf.entries;

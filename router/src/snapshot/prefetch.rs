@@ -1,4 +1,15 @@
-//! Memory that will be read soon, asked for while there is something else to do.
+//! Memory that will be read soon, asked for before it is.
+
+/// Bytes of a line.
+const LINE: usize = 64;
+
+/// Asks for the lines of memory that hold `value` itself; what it points to stays where it is.
+pub fn prefetch_whole<T>(value: &T) {
+    let bytes = std::ptr::from_ref(value).cast::<u8>();
+    (0..size_of::<T>()).step_by(LINE).for_each(|offset| prefetch_at(bytes.wrapping_add(offset)));
+    // It needn't begin where a line does.
+    prefetch_at(bytes.wrapping_add(size_of::<T>().saturating_sub(1)));
+}
 
 /// Asks for the line of memory where `value` begins. Changes nothing but time.
 ///
@@ -6,13 +17,18 @@
 /// can ask for them without waiting. Measured together with the layout that it belongs to, not by itself: bench/BASELINES.md.
 #[inline]
 pub fn prefetch<T>(value: &T) {
+    prefetch_at(std::ptr::from_ref(value).cast());
+}
+
+#[inline]
+fn prefetch_at(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     #[expect(unsafe_code, reason = "the only way to ask for memory without waiting for it")]
-    // SAFETY: a prefetch reads nothing that a program sees and faults on no address; this one is a reference's.
+    // SAFETY: a prefetch reads nothing that a program sees and faults on no address.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = address;
 }

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 
 use crate::key::key_of;
 
-/// A tenant and its time zone.
+/// A tenant and its time zone. What most calls ask for is here, so that it is one place in memory; the rest is apart.
 #[derive(Debug)]
 pub struct Tenant {
     /// Its calls are rejected while it is suspended.
@@ -33,6 +33,10 @@ pub struct Tenant {
     pub hours: Option<Box<Hours>>,
     /// How many calls it may have at a time.
     pub calls_max: Option<u16>,
+    /// What is done with a call that is one too many.
+    pub over_limit: Option<Box<[Step]>>,
+    /// The ids of the business's intents, in their order.
+    pub intent_ids: Box<[IntentId]>,
     /// What its agents say of it and do for it.
     pub about: Box<TenantAbout>,
 }
@@ -48,10 +52,6 @@ pub struct TenantAbout {
     pub tool_server: Option<Box<(ToolServer, Secret)>>,
     /// How text messages are answered.
     pub sms: Sms,
-    /// The ids of the business's intents, in their order.
-    pub intent_ids: Box<[IntentId]>,
-    /// What is done with a call that is one too many.
-    pub over_limit: Option<Box<[Step]>>,
 }
 
 impl Tenant {
@@ -68,13 +68,13 @@ impl Tenant {
             rules: record.rules.map(Vec::into_boxed_slice),
             hours: record.hours.map(Box::new),
             calls_max: record.calls_max,
+            over_limit: record.over_limit.map(Vec::into_boxed_slice),
+            intent_ids: record.intent_ids.into(),
             about: Box::new(TenantAbout {
                 business: record.business,
                 timezone: record.timezone.into(),
                 tool_server: record.tool_server.map(open).transpose()?,
                 sms: record.sms,
-                intent_ids: record.intent_ids.into(),
-                over_limit: record.over_limit.map(Vec::into_boxed_slice),
             }),
         })
     }
@@ -90,8 +90,8 @@ impl Tenant {
             calls_max: self.calls_max,
             tool_server: self.about.tool_server.as_ref().map(|known| known.0.clone()),
             sms: self.about.sms.clone(),
-            intent_ids: self.about.intent_ids.to_vec(),
-            over_limit: self.about.over_limit.as_deref().map(<[Step]>::to_vec),
+            intent_ids: self.intent_ids.to_vec(),
+            over_limit: self.over_limit.as_deref().map(<[Step]>::to_vec),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dialplane_common::feed::RecordHash;
 
 use super::map::{Map, MapKey};
-use super::prefetch::prefetch;
+use super::prefetch::{prefetch, prefetch_whole};
 
 /// Which slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -77,7 +77,7 @@ impl<K: MapKey, V> Slots<K, V> {
     /// Asks for the memory of a slot's record.
     pub fn prefetch_record(&self, index: SlotIndex) {
         if let Some(record) = self.at(index) {
-            prefetch(record);
+            prefetch_whole(record);
         }
     }
 

@@ -13,12 +13,16 @@
 
 use std::sync::Arc;
 
+use super::prefetch::prefetch;
+
 /// A leaf with more entries is divided.
 pub const LEAF_MAX: usize = 64;
 /// How many entries leaves have at most when a tree is built at once: room for some that come later.
 const LEAF_FILL: usize = 48;
 /// Children of a branch, as a power of two.
 const BRANCH_BITS_MAX: u32 = 6;
+/// How many branches from the root are read without asking for them first: 130 KB.
+const BRANCHES_NEAR: usize = 2;
 /// Beyond this the hash has too few bits left; a leaf just grows.
 const DEPTH_MAX: u32 = 54;
 
@@ -147,6 +151,20 @@ impl<L: Leaf> Trie<L> {
                 }
                 Node::Leaf(leaf) => return Found { leaf, depth },
             }
+        }
+    }
+
+    /// Asks for the memory of the last branch on the way to a hash's leaf: the branches above it are in a cache that is
+    /// near.
+    pub fn prefetch(&self, hash: u64) {
+        let (mut node, mut depth) = (&self.root, 0);
+        for _ in 0..BRANCHES_NEAR {
+            let Node::Branch(children) = node else { return };
+            node = &children[child(hash, depth, children.len())];
+            depth += children.len().trailing_zeros();
+        }
+        if let Node::Branch(children) = node {
+            prefetch(&children[child(hash, depth, children.len())]);
         }
     }
 

@@ -17,7 +17,6 @@ use dialplane_common::route::{Decision, Dialable, Facts, LiveCalls, Step, decide
 use dialplane_common::time::UnixMillis;
 
 use super::after::Remainder;
-use super::foreseen::Foreseen;
 use super::step::Taken;
 use super::{Endpoint, Reaction, Webhooks};
 use crate::events::text;
@@ -31,7 +30,6 @@ pub struct Webhook<'a> {
     pub snapshot: &'a Snapshot,
     pub endpoint: &'a Endpoint,
     pub request: &'a WebhookRequest<'a>,
-    pub foreseen: Foreseen<'a>,
     pub now: UnixMillis,
 }
 
@@ -202,7 +200,7 @@ impl<'a> Webhook<'a> {
     /// that it may speak of everybody's numbers.
     pub(super) fn owner(&self, source: &Source<'_>, call: &InboundCall<'_>) -> Result<Owner<'a>, Answer> {
         let called = self.called(source, call);
-        let known = called.and_then(|number| self.foreseen.number(number));
+        let known = called.and_then(|number| self.snapshot.number(number));
         let number = known.filter(|number| number.is_bound_to(source.account_id));
         let tenant = match number {
             Some(number) => number.tenant(),

@@ -4,7 +4,6 @@ mod after;
 mod authenticate;
 mod body;
 mod call;
-mod foreseen;
 mod origin;
 mod path;
 mod step;
@@ -22,7 +21,6 @@ use dialplane_common::provider::headers::Headers;
 use dialplane_common::provider::request::{Content, ParseError, WebhookRequest};
 use dialplane_common::provider::{Body, Size};
 use dialplane_common::time::UnixMillis;
-use foreseen::Foreseen;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
@@ -169,8 +167,7 @@ impl Webhooks {
         if let Some(wanted) = unexpected(endpoint, &request) {
             return Reaction::Now(ParseError::ContentType(wanted).into());
         }
-        let foreseen = Foreseen::new(snapshot, &request);
-        let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, foreseen, now };
+        let webhook = call::Webhook { router: self, snapshot, endpoint, request: &request, now };
         webhook.react().unwrap_or_else(Reaction::Now)
     }
 

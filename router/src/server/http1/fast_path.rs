@@ -4,6 +4,7 @@
 //! there, and only what isn't whole yet is put aside.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use dialplane_common::provider::headers::Headers;
 use hyper::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::request::{self, BYTES_MAX, Found, HEADERS_MAX, Request};
+use super::gathered::{self, Read};
+use super::request::{self, Found, HEADERS_MAX, Request};
 use super::rewound::Rewound;
 use super::{Progress, Shared, response};
 use crate::outcome::{Answer, Outcome};
@@ -24,8 +26,6 @@ use crate::webhook::{BodyError, Endpoint, Peer, Reaction, Received, ToolWork, en
 const MORE_BYTES: usize = 4 << 10;
 
 thread_local! {
-    /// What a turn reads into; empty between turns.
-    static INPUT: Cell<BytesMut> = Cell::default();
     /// What a turn writes its answer to; empty between turns.
     static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
@@ -59,6 +59,8 @@ pub struct FastPath<'a, S> {
     peer: Peer,
     shared: &'a Arc<Shared>,
     progress: &'a Progress,
+    /// What was read in this turn and is answered together with what others have read.
+    gathered: Option<Read>,
     /// What was read and isn't answered yet.
     unread: BytesMut,
     /// What is answered and wasn't taken yet.
@@ -68,7 +70,7 @@ pub struct FastPath<'a, S> {
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     /// A new connection's.
     pub fn new(stream: S, peer: Peer, shared: &'a Arc<Shared>, progress: &'a Progress) -> Self {
-        Self { stream, peer, shared, progress, unread: BytesMut::new(), unsent: None }
+        Self { stream, peer, shared, progress, gathered: None, unread: BytesMut::new(), unsent: None }
     }
 
     /// The connection for hyper.
@@ -80,11 +82,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     pub async fn serve(&mut self, idle_closes: &mut (impl Future<Output = ()> + Unpin)) -> io::Result<Ended> {
         loop {
             let turn = if self.unread.is_empty() {
-                tokio::select! {
-                    biased;
-                    turn = std::future::poll_fn(|context| self.poll_turn(context)) => turn?,
-                    () = &mut *idle_closes => None,
-                }
+                poll_fn(|context| match self.poll_turn(context) {
+                    // Not when a request has been read.
+                    Poll::Pending if self.gathered.is_none() => {
+                        pin!(&mut *idle_closes).poll(context).map(|()| Ok(None))
+                    }
+                    turn => turn,
+                })
+                .await?
             } else {
                 Some(self.go_on().await?)
             };
@@ -114,16 +119,29 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     /// The usual turn: reads what has come, answers the first request of it and sends the answer. `None`: the client has
     /// closed.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Turn>>> {
-        let mut input = INPUT.take();
-        input.reserve(BYTES_MAX);
-        let read = pin!(self.stream.read_buf(&mut input)).poll(context);
-        let turn = read.map_ok(|count| (count > 0).then(|| self.take_turn(&input, context)));
-        input.clear();
-        INPUT.set(input);
-        turn
+        if let Some(read) = self.gathered.take() {
+            self.progress.step();
+            return Poll::Ready(Ok(Some(self.take_turn(&read, context))));
+        }
+        let mut read = Read::new();
+        let Poll::Ready(count) = pin!(read.read(&mut self.stream)).poll(context)? else {
+            return Poll::Pending;
+        };
+        if count == 0 {
+            return Poll::Ready(Ok(None));
+        }
+        if read.gather() {
+            // Worked on from now on, so that nobody takes it for silent. Others that have something are read first.
+            self.progress.step();
+            self.gathered = Some(read);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Some(self.take_turn(&read, context))))
     }
 
     fn take_turn(&mut self, input: &[u8], context: &mut Context<'_>) -> Turn {
+        gathered::fetch(&self.shared.webhooks.store);
         let mut output = OUTPUT.take();
         let (taken, turn) = self.answer(input, &mut output);
         self.unread.extend_from_slice(&input[taken..]);
@@ -256,4 +274,54 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
 fn endpoint_of(target: &str, method: &Method) -> Option<Endpoint> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     endpoint(path).filter(|endpoint| endpoint.takes(method))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use dialplane_common::feed::keyring::Keyring;
+
+    use super::*;
+    use crate::outbound::Outbound;
+    use crate::server::closing::Closing;
+    use crate::server::lag::Lag;
+    use crate::webhook::{Origins, Webhooks};
+
+    fn shared() -> Arc<Shared> {
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let timeout = Duration::from_secs(5);
+        let webhooks = Webhooks::new(keys, Origins::default(), timeout, Outbound::default()).unwrap();
+        Arc::new(Shared {
+            webhooks: Arc::new(webhooks),
+            silence_max: timeout,
+            lag: Lag::new(timeout),
+            closing: Closing::default(),
+        })
+    }
+
+    #[tokio::test]
+    async fn what_was_read_when_idle_connections_close_is_answered() {
+        let shared = shared();
+        shared.closing.announce();
+        shared.closing.close_idle();
+        let (mut client, server) = tokio::io::duplex(4096);
+        let body = "CallSid=CA1&From=%2B15105550198&To=%2B12125550001";
+        let request = format!(
+            "POST /webhooks/twilio/voice HTTP/1.1\r\nHost: a.example\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (peer, progress) =
+            (Peer { address: Ipv4Addr::LOCALHOST.into(), tls: false }, Progress::default());
+        let mut connection = FastPath::new(server, peer, &shared, &progress);
+        let ended = connection.serve(&mut pin!(shared.closing.idle_closes())).await.unwrap();
+        assert_eq!(ended, Ended::Closed);
+        drop(connection);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("connection: close"), "{answer}");
+    }
 }

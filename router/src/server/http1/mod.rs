@@ -6,6 +6,7 @@
 //! hyper, with what was read of it (`rewound`).
 
 mod fast_path;
+mod gathered;
 mod request;
 mod response;
 mod rewound;
