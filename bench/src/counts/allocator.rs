@@ -3,9 +3,11 @@
 //! It counts only while somebody wants it: else an allocation costs one look at a flag, so that servers in the same
 //! program are measured as they are.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+
+use tikv_jemallocator::Jemalloc;
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
@@ -14,7 +16,7 @@ thread_local! {
     static ALLOCATED: Cell<Allocated> = const { Cell::new(Allocated { count: 0, bytes: 0 }) };
 }
 
-/// The system's allocator with counters.
+/// The router's allocator with counters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counting;
 
@@ -60,31 +62,31 @@ fn count(allocations: u64, old_bytes: usize, new_bytes: usize) {
 }
 
 #[expect(unsafe_code, reason = "whoever counts allocations has to be the allocator")]
-// SAFETY: every call goes on to the system's allocator as it came, and what that returns is returned. Counting
+// SAFETY: every call goes on to the router's allocator as it came, and what that returns is returned. Counting
 // allocates nothing: the flag and the total are statics, the thread's counter is constant at its start and needs no
 // destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, 0, layout.size());
-        // SAFETY: the caller's promise is the one that the system's allocator wants.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller's promise is the one that that allocator wants.
+        unsafe { Jemalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(1, 0, layout.size());
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { Jemalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(1, layout.size(), new_size);
         // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, new_size) }
+        unsafe { Jemalloc.realloc(pointer, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size(), 0);
         // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { Jemalloc.dealloc(pointer, layout) }
     }
 }
