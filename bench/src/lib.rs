@@ -4,7 +4,7 @@
 //! [`system`] starts the real programs with a Redis and a database of their own; [`http`] asks them, [`operator`] as one who
 //! holds the operator key. [`population`] makes numbers with settings of their own, [`calls`] signed calls to them, [`feed`]
 //! what the admin plane would publish of them. [`load`], [`listeners`], [`rivals`], [`latency`], [`pressure`], [`limits`], [`tls`], [`start`],
-//! [`propagation`] and [`api`] are the measurements that need processes; [`crash`] and [`records`] compare what is believed
+//! [`propagation`], [`api`] and [`usage`] are the measurements that need processes; [`crash`] and [`records`] compare what is believed
 //! with what was done while programs are killed; [`counts`] and [`footprint`] measure the router's parts in this one; the
 //! others are in `benches/`. [`plots`] draws what they found.
 
@@ -40,4 +40,5 @@ pub mod start;
 pub mod stats;
 pub mod system;
 pub mod tls;
+pub mod usage;
 pub mod workload;

@@ -9,7 +9,7 @@ use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
     api, counts, crash, documents, footprint, import, latency, limits, listeners, load, plots, pressure,
-    propagation, records, rivals, simulation, start, tls, workload,
+    propagation, records, rivals, simulation, start, tls, usage, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -51,6 +51,9 @@ enum Command {
     /// Calls with webhooks that are lost, come again or in any order, while admin planes and Redis are killed: what is
     /// recorded beside what was told. Wants DATABASE_URL: deploy/services exec.
     Records(records::Options),
+    /// How long a tenant with a million calls in a month waits for its usage, over REST. Wants DATABASE_URL: deploy/services
+    /// exec.
+    Usage(usage::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// Limits of calls at a time across several routers: how far they are overshot, how soon a place is free again.
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Crash(options) => crash::run(&options),
         Command::Records(options) => records::run(&options),
+        Command::Usage(options) => usage::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Limits(options) => limits::run(&options),
