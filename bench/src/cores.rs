@@ -6,6 +6,8 @@ use std::process::Command;
 pub const SERVER: &str = "0";
 /// The core of the client, and of all that isn't measured.
 pub const CLIENT: &str = "1";
+/// Both, for what is measured with several workers.
+pub const BOTH: &str = "0,1";
 
 /// Keeps a process and its threads on one core; what it starts later inherits that. Where it isn't allowed, runs are
 /// only noisier.

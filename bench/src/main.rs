@@ -8,8 +8,8 @@ use clap::{Args, Parser};
 use dialplane_bench::counts::allocator::Counting;
 use dialplane_bench::snapshot_file::{self, Source};
 use dialplane_bench::{
-    api, counts, crash, documents, footprint, import, latency, limits, load, plots, pressure, propagation,
-    records, rivals, simulation, start, tls, workload,
+    api, counts, crash, documents, footprint, import, latency, limits, listeners, load, plots, pressure,
+    propagation, records, rivals, simulation, start, tls, usage, workload,
 };
 use dialplane_common::feed::keyring::Keyring;
 
@@ -24,6 +24,11 @@ enum Command {
     Snapshot(Snapshot),
     /// The router beside a bare hyper server, in turn: processor time a request and the ratio.
     Load(load::Options),
+    /// Ways of sharing connections among a server's workers, in turn: rates, processor time, latency.
+    Listeners(listeners::Options),
+    /// A server that shares connections in one of these ways, by itself.
+    #[command(hide = true)]
+    Listener(listeners::server::Options),
     /// The router beside other servers, in turn: rates, processor time and memory. Those with PostgreSQL want
     /// DATABASE_URL: deploy/services exec.
     Rivals(rivals::Options),
@@ -46,6 +51,9 @@ enum Command {
     /// Calls with webhooks that are lost, come again or in any order, while admin planes and Redis are killed: what is
     /// recorded beside what was told. Wants DATABASE_URL: deploy/services exec.
     Records(records::Options),
+    /// How long a tenant with a million calls in a month waits for its usage, over REST. Wants DATABASE_URL: deploy/services
+    /// exec.
+    Usage(usage::Options),
     /// The router at several times its limit, and among connections that say nothing.
     Pressure(pressure::Options),
     /// Limits of calls at a time across several routers: how far they are overshot, how soon a place is free again.
@@ -107,6 +115,8 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Snapshot(snapshot) => snapshot.write(),
         Command::Load(options) => load::run(&options),
+        Command::Listeners(options) => listeners::run(&options),
+        Command::Listener(options) => listeners::server::serve(&options).map_err(|error| error.to_string()),
         Command::Rivals(options) => rivals::run(&options),
         Command::Rival(options) => rivals::servers::serve(&options),
         Command::Plots(options) => plots::run(&options),
@@ -116,6 +126,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Crash(options) => crash::run(&options),
         Command::Records(options) => records::run(&options),
+        Command::Usage(options) => usage::run(&options),
         Command::Pressure(options) => pressure::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Limits(options) => limits::run(&options),

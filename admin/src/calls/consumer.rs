@@ -23,8 +23,9 @@ const GATHER: Duration = Duration::from_millis(20);
 const BYTES_MAX: usize = 512 << 10;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// So often Postgres may refuse batches before it is found out which one it is.
-const REFUSALS_MAX: u32 = 3;
+/// So often Postgres refuses batches before it is found out which one it is: what it refuses while a partition is made,
+/// it takes a moment later.
+const REFUSALS_MAX: u32 = 4;
 /// How often entries of dead processes are looked for.
 const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
 /// How often writers are told anew, as Redis may have been emptied.
@@ -164,27 +165,6 @@ impl Consumer {
         Ok(told?)
     }
 
-    /// Stores batches one by one: what Postgres refuses of them is put aside, so that the others aren't held up.
-    async fn store_each(&self, batches: &[Delivered]) -> Result<Vec<Stored>, RoundError> {
-        let mut all = Vec::new();
-        for batch in batches {
-            match storing::store(&self.store, std::slice::from_ref(batch)).await {
-                Ok(stored) => all.push(stored),
-                Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
-                Err(error) => {
-                    tracing::error!(%error, writer = %batch.writer.0, sequence = batch.sequence,
-                        "a batch of events of calls can't be stored: it is put aside");
-                    self.metrics.events_dead(1);
-                    let id = format!("{}/{}", batch.writer.0, batch.sequence);
-                    self.events.bury(&[StreamEntry { id, batch: Some(batch.events.clone()) }]).await?;
-                    let empty = Delivered { events: Vec::new(), ..batch.clone() };
-                    all.push(storing::store(&self.store, &[empty]).await?);
-                }
-            }
-        }
-        Ok(all)
-    }
-
     /// `None` of one that can't be read.
     fn verify(&self, entry: &StreamEntry) -> Option<Delivered> {
         let batch = Batch::verify(entry.batch.as_deref()?, &self.store.keys().feed).ok()?;
@@ -192,34 +172,74 @@ impl Consumer {
         Some(Delivered { writer: batch.writer, sequence, events: batch.events.to_vec() })
     }
 
+    /// Stores batches together. Where Postgres refuses them, one by one: which it refuses then are put aside, so that
+    /// the others aren't held up.
     async fn store_until_done(
         &self,
         batches: &[Delivered],
         stopping: &watch::Receiver<bool>,
     ) -> Result<Vec<Stored>, RoundError> {
+        if let Ok(stored) = self.try_until_answered(batches, REFUSALS_MAX, stopping).await? {
+            return Ok(vec![stored]);
+        }
+        let mut all = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let stored = match self.try_until_answered(std::slice::from_ref(batch), 1, stopping).await? {
+                Ok(stored) => stored,
+                Err(refusal) => self.put_aside(batch, &refusal, stopping).await?,
+            };
+            all.push(stored);
+        }
+        Ok(all)
+    }
+
+    /// Tries until batches are stored or refused so often; whatever Postgres can't do now is no refusal.
+    async fn try_until_answered(
+        &self,
+        batches: &[Delivered],
+        refusals_max: u32,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Result<Stored, StoreError>, RoundError> {
         let (mut backoff, mut refusals) = (BACKOFF_MIN, 0);
         loop {
             let began = Instant::now();
-            match storing::store(&self.store, batches).await {
+            let error = match storing::store(&self.store, batches).await {
                 Ok(stored) => {
                     self.metrics.events_transaction(began.elapsed());
-                    return Ok(vec![stored]);
+                    return Ok(Ok(stored));
                 }
-                // Then they are somebody else's.
-                Err(error) if *stopping.borrow() => return Err(error.into()),
-                Err(error) if !matches!(error, StoreError::Unavailable(_)) && refusals == REFUSALS_MAX => {
-                    return self.store_each(batches).await;
-                }
-                Err(error) => {
-                    if backoff == BACKOFF_MIN {
-                        tracing::warn!(%error, "events of calls can't be stored; trying again until they can");
-                    }
-                    refusals += u32::from(!matches!(error, StoreError::Unavailable(_)));
-                    tokio::time::sleep(backoff).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
-                }
+                Err(error) => error,
+            };
+            refusals += u32::from(error.is_refusal());
+            if refusals >= refusals_max {
+                return Ok(Err(error));
             }
+            // Then they are somebody else's.
+            if *stopping.borrow() {
+                return Err(error.into());
+            }
+            if backoff == BACKOFF_MIN {
+                tracing::warn!(%error, "events of calls can't be stored; trying again until they can");
+            }
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
         }
+    }
+
+    /// Keeps a batch for people, and has it count as stored: its writer would send it for ever.
+    async fn put_aside(
+        &self,
+        batch: &Delivered,
+        refusal: &StoreError,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Stored, RoundError> {
+        tracing::error!(error = %refusal, writer = %batch.writer.0, sequence = batch.sequence,
+            "a batch of events of calls can't be stored: it is put aside");
+        let id = format!("{}/{}", batch.writer.0, batch.sequence);
+        self.events.bury(&[StreamEntry { id, batch: Some(batch.events.clone()) }]).await?;
+        self.metrics.events_dead(1);
+        let empty = Delivered { events: Vec::new(), ..batch.clone() };
+        Ok(self.try_until_answered(&[empty], REFUSALS_MAX, stopping).await??)
     }
 }
 

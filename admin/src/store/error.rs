@@ -73,6 +73,26 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
 }
 
+/// Classes of SQLSTATE that say what is wrong with what was to be stored: data exceptions, constraints, and more than an
+/// index or a row has room for. All others are about Postgres, as it is at this moment.
+const REFUSALS: [&str; 3] = ["22", "23", "54"];
+
+impl StoreError {
+    /// Whether it is what was to be stored that is at fault, so that trying again leads nowhere. Whatever else it is ends
+    /// with whom it comes from: an outage, a standby that isn't promoted, a full disk, a schema that isn't there yet.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(reason)) => {
+                reason.code().is_some_and(|code| REFUSALS.iter().any(|class| code.starts_with(class)))
+            }
+            Self::Database(_) | Self::Unavailable(_) | Self::Sealed(_) => false,
+            // What constraints have names for, and what no program of this kind stored.
+            _ => true,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

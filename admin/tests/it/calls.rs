@@ -1,5 +1,7 @@
 //! What routers tell of calls, as signed batches in the stream: each counts once, whatever comes in between.
 
+mod refused;
+
 use std::time::Duration;
 
 use dialplane_admin::calls::upkeep;

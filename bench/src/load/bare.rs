@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// 300 bytes, as many as a usual answer has.
 pub static ANSWER: [u8; 300] = {
@@ -39,15 +39,18 @@ pub fn serve() -> std::io::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            tokio::spawn(
-                http1::Builder::new()
-                    .header_read_timeout(None)
-                    .max_buf_size(HEAD_BYTES_MAX)
-                    .max_headers(HEADERS_MAX)
-                    .serve_connection(TokioIo::new(stream), service_fn(answer)),
-            );
+            tokio::spawn(connection(stream));
         }
     })
+}
+
+/// One connection, to its end.
+pub fn connection(stream: TcpStream) -> impl Future<Output = hyper::Result<()>> + Send + use<> {
+    http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -1,12 +1,14 @@
 //! A client that keeps connections busy: each sends its next request when the answer to the last is there.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::histogram::Histogram;
 
 /// What was done.
 pub struct Done {
@@ -14,6 +16,8 @@ pub struct Done {
     pub count: u64,
     /// In so many seconds.
     pub seconds: f64,
+    /// How long each took, in microseconds; empty of a client that doesn't ask.
+    pub latencies_us: Histogram,
 }
 
 /// Sends requests on `connections` for `duration`. Each answer has to be 200; the first of each connection has to
@@ -33,18 +37,23 @@ pub fn keep_busy(
     runtime.block_on(async {
         let started = Instant::now();
         let mut busy = JoinSet::new();
+        let latencies_us = Arc::new(Mutex::new(Histogram::default()));
         for index in 0..connections {
-            let requests = Arc::clone(requests);
+            let (requests, latencies_us) = (Arc::clone(requests), Arc::clone(&latencies_us));
             let first = requests.len() / connections * index;
             busy.spawn(async move {
                 let mut connection = Connection::open(address).await?;
                 let mut count = 0;
-                while started.elapsed() < duration {
+                let mut now = started.elapsed();
+                while now < duration {
                     let body = connection.ask(&requests[(first + count) % requests.len()]).await?;
                     if count == 0 && !body.contains(expected) {
                         return Err(format!("wanted an answer with {expected}, got: {body}"));
                     }
                     count += 1;
+                    let sent = std::mem::replace(&mut now, started.elapsed());
+                    let us = u64::try_from((now - sent).as_micros()).unwrap_or(u64::MAX);
+                    latencies_us.lock().unwrap_or_else(PoisonError::into_inner).record(us);
                 }
                 Ok(count as u64)
             });
@@ -53,7 +62,9 @@ pub fn keep_busy(
         while let Some(done) = busy.join_next().await {
             count += done.map_err(|error| error.to_string())??;
         }
-        Ok(Done { count, seconds: started.elapsed().as_secs_f64() })
+        let seconds = started.elapsed().as_secs_f64();
+        let latencies_us = std::mem::take(&mut *latencies_us.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Done { count, seconds, latencies_us })
     })
 }
 

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::http2;
 use super::session::{self, Tickets};
+use crate::histogram::Histogram;
 use crate::load::client::{Connection, Done};
 use crate::load::traffic::Traffic;
 
@@ -102,7 +103,8 @@ impl Client {
             while let Some(done) = busy.join_next().await {
                 count += done.map_err(|error| error.to_string())??;
             }
-            Ok(Done { count, seconds: started.elapsed().as_secs_f64() })
+            let seconds = started.elapsed().as_secs_f64();
+            Ok(Done { count, seconds, latencies_us: Histogram::default() })
         })
     }
 }

@@ -119,5 +119,6 @@ fn measure(entrant: &Entrant, kind: Kind, traffic: &Traffic) -> Result<Option<Ru
         cpu_us: cpu_us / done.count as f64,
         workers_us: 0.0,
         requests: done.count,
+        p99_us: 0.0,
     }))
 }

@@ -34,4 +34,5 @@ mod rules;
 mod simulation;
 mod tls;
 mod tools;
+mod usage;
 mod vectors;
