@@ -8,7 +8,7 @@ use dialplane_common::feed::{Epoch, Revision};
 use futures_util::StreamExt;
 
 use super::outbox::{Outbox, Reading};
-use super::stream::Stream;
+use super::stream::{MANIFEST, Stream};
 use super::{PublishError, within};
 use crate::redis_link::RedisLink;
 
@@ -55,13 +55,14 @@ impl<S: Outbox> Checkpoint<S> {
             }
         }
         chunks.flush(true).await?;
-        for index in 0..chunks.index {
-            link.query::<()>(redis::cmd("PERSIST").arg(keys.chunk(epoch, state.revision, index))).await?;
-        }
         let manifest = Manifest { epoch, revision: state.revision, digest: state.digest, records };
         let bytes = manifest.sign(self.store.feed_keys());
-        link.query::<()>(redis::cmd("SET").arg(keys.checkpoint(epoch)).arg(bytes)).await?;
-        Ok(manifest)
+        let mut call = MANIFEST.key(keys.checkpoint(epoch));
+        for index in 0..chunks.index {
+            call.key(keys.chunk(epoch, state.revision, index));
+        }
+        let is_whole: bool = link.script(call.arg(bytes)).await?;
+        is_whole.then_some(manifest).ok_or(PublishError::ChunksGone)
     }
 
     /// Writes a newer checkpoint of an epoch that has one, then lets go of what it makes superfluous.

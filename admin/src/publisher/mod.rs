@@ -79,13 +79,16 @@ pub enum PublishError {
     /// Redis is away or refuses.
     #[error("reach Redis: {0}")]
     Redis(#[from] redis::RedisError),
+    /// It lost what had just been written to it.
+    #[error("Redis lost chunks of a checkpoint while it was written")]
+    ChunksGone,
 }
 
 impl PublishError {
     const fn at(&self) -> PublishFailure {
         match self {
             Self::Store(_) | Self::OtherDatabase | Self::Silent => PublishFailure::Postgres,
-            Self::Redis(_) => PublishFailure::Redis,
+            Self::Redis(_) | Self::ChunksGone => PublishFailure::Redis,
         }
     }
 }

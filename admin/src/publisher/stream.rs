@@ -66,6 +66,20 @@ return 1",
     )
 });
 
+/// KEYS: manifest, then each of its chunks. ARGV: the manifest. All of them are there to stay from now on; returns 0, and
+/// does nothing, when a chunk isn't there any more: Redis was emptied while they were written, or somebody tidied up behind
+/// a publisher that was slow.
+pub static MANIFEST: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"for i = 2, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 0 then return 0 end
+end
+for i = 2, #KEYS do redis.call('PERSIST', KEYS[i]) end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1",
+    )
+});
+
 /// A delta ready to be appended.
 pub struct SignedDelta {
     /// The state's number once it is applied.

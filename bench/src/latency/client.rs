@@ -56,12 +56,13 @@ impl<'a> Client<'a> {
         Ok(Self { requests: requests.iter().cycle(), idle, asked: Vec::with_capacity(connections) })
     }
 
-    /// Sends what arrives and waits for all answers.
+    /// Sends what arrives and waits for all answers. What is due before `counted_from` is sent, but not counted.
     ///
     /// # Errors
     /// At the first answer that isn't 200, and when an answer lags behind for too long.
-    pub fn run(&mut self, mut arrivals: Arrivals) -> Result<Done, String> {
+    pub fn run(&mut self, mut arrivals: Arrivals, counted_from: Duration) -> Result<Done, String> {
         let started = Instant::now();
+        let counted_from_ns = counted_from.as_nanos() as u64;
         let mut latency_ns = Histogram::default();
         loop {
             let now_ns = since(started);
@@ -78,7 +79,9 @@ impl<'a> Client<'a> {
             let mut index = 0;
             while let Some(connection) = self.asked.get_mut(index) {
                 if connection.is_answered()? {
-                    latency_ns.record(since(started).saturating_sub(connection.due_ns));
+                    if connection.due_ns >= counted_from_ns {
+                        latency_ns.record(since(started).saturating_sub(connection.due_ns));
+                    }
                     self.idle.push_back(self.asked.swap_remove(index));
                     busy = true;
                 } else {
@@ -194,7 +197,7 @@ mod tests {
     fn what_a_stall_keeps_waiting_counts_from_when_it_was_due() {
         let requests = [b"ask\n".to_vec()];
         let mut client = Client::open(stalling_server(100), &requests, 1).unwrap();
-        let done = client.run(Arrivals::new(Pattern::Constant, 1_000.0, STALL, 1)).unwrap();
+        let done = client.run(Arrivals::new(Pattern::Constant, 1_000.0, STALL, 1), Duration::ZERO).unwrap();
         assert_eq!(done.latency_ns.count(), 100);
         // All hundred are due while the first is stalled. A client that asked one after the other would have seen one
         // long answer, and 99 short ones.

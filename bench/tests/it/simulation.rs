@@ -1,7 +1,7 @@
 //! The simulation's Redis beside a real one: the same commands, the same answers.
 
 use bytes::Bytes;
-use dialplane_admin::publisher::stream::{APPEND, BEGIN, LOOK};
+use dialplane_admin::publisher::stream::{APPEND, BEGIN, LOOK, MANIFEST};
 use dialplane_bench::simulation::dice::Dice;
 use dialplane_bench::simulation::redis::keyspace::Keyspace;
 use dialplane_bench::simulation::redis::scripts::Known;
@@ -90,6 +90,10 @@ fn command(dice: &mut Dice) -> Vec<String> {
         11 | 12 => {
             words(&["XRANGE", &stream, &format!("({revision}-0"), "+", "COUNT", &dice.of(1..5).to_string()])
         }
+        13 if dice.chance(0.5) => {
+            let chunk = format!("d:{}:checkpoint", dice.of(0..3));
+            script(&MANIFEST, &[&text, &any, &chunk], &[&digest(revision)])
+        }
         13 => words(&["SET", &text, &digest(revision)]),
         14 => words(&["SET", &text, &digest(revision), "EX", "3600"]),
         15 => match dice.of(0..4) {
@@ -114,9 +118,13 @@ fn the_simulated_redis_answers_as_a_real_one() {
     let redis = Redis::start();
     let mut connection = redis.connection();
     let mut space = Keyspace::default();
-    for (script, known) in
-        [(&LOOK, Known::Look), (&APPEND, Known::Append), (&BEGIN, Known::Begin), (&REPORT, Known::Report)]
-    {
+    for (script, known) in [
+        (&LOOK, Known::Look),
+        (&APPEND, Known::Append),
+        (&BEGIN, Known::Begin),
+        (&MANIFEST, Known::Manifest),
+        (&REPORT, Known::Report),
+    ] {
         script.load(&mut connection).expect("a script");
         space.load(known);
     }

@@ -16,14 +16,14 @@ use decide::{Step, decide};
 use dialplane_common::feed::keys::Keys;
 use dialplane_common::feed::message::{Delta, Manifest};
 use dialplane_common::feed::{Epoch, Revision};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 pub use jitter::Jitter;
 use load::LoadError;
 use redis::RedisError;
 use redis::aio::PubSub;
 pub use reporter::{REPORT, Standing};
 pub use source::Redis;
-use source::{Chunks, Source};
+use source::{Chunks, ENTRIES_MAX, Source};
 use tokio::sync::watch;
 
 use crate::snapshot::{ApplyError, Snapshot};
@@ -31,6 +31,13 @@ use crate::webhook::Webhooks;
 
 /// The doorbell may be lost: the stream is looked at this often in any case.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long after a look the next ring may wait: changes that come on each other's heels are fetched together, which takes
+/// the processor from fewer answers. The first of them waits for nothing.
+const REST: Duration = Duration::from_millis(2);
+
+/// How many rings one look answers at most: bells without end don't keep it off.
+const RINGS_AT_A_LOOK: usize = 1_024;
 
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(2);
@@ -150,6 +157,7 @@ impl Follower {
         let mut doorbell = doorbell.into_on_message();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rested = tokio::time::Instant::now();
         loop {
             // A ring is a hint to look; the look is the same whoever asked for it. Only the regular one asks for what
             // costs a round trip more, and it goes first: bells without end don't keep it off.
@@ -158,7 +166,16 @@ impl Follower {
                 _ = look.tick() => true,
                 ring = doorbell.next() => { ring.ok_or(FollowError::Doorbell)?; false }
             };
+            if !regular {
+                tokio::time::sleep_until(rested).await;
+            }
+            // Whatever has rung by now, one look finds it.
+            for _ in 0..RINGS_AT_A_LOOK {
+                let Some(ring) = doorbell.next().now_or_never() else { break };
+                ring.ok_or(FollowError::Doorbell)?;
+            }
             self.catch_up(&mut source, regular).await?;
+            rested = tokio::time::Instant::now() + REST;
         }
     }
 
@@ -190,6 +207,8 @@ impl Follower {
                 Batch::Stuck(Reload::Epoch)
             };
             match batch {
+                // What is appended after this look rings again.
+                Batch::More if !regular && tail.entries.len() < ENTRIES_MAX => return Ok(()),
                 Batch::More => {}
                 Batch::UpToDate if end.is_some_and(|end| end.0 == epoch && end.1 > serving.revision) => {
                     return self.reload_beyond(source, epoch).await;

@@ -14,7 +14,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Entries read at once: some milliseconds of work.
-const ENTRIES_MAX: usize = 512;
+pub const ENTRIES_MAX: usize = 512;
 
 /// Where Redis is: an address, or whoever stands in for it.
 pub trait Redis: Send + Sync + 'static {

@@ -158,7 +158,8 @@ impl Keyspace {
         self.scripts.clear();
     }
 
-    fn set(&mut self, key: &str, text: Bytes, seconds: Option<u64>) -> Reply {
+    /// Sets a text that ends after so many seconds, if any.
+    pub fn set(&mut self, key: &str, text: Bytes, seconds: Option<u64>) -> Reply {
         let ends_ms = seconds.map(|seconds| self.now_ms + seconds * 1_000);
         if key.ends_with(":checkpoint") {
             self.manifests.push(key.to_owned());
@@ -176,7 +177,8 @@ impl Keyspace {
         Reply::Int(i64::from(is_there))
     }
 
-    fn persist(&mut self, key: &str) -> Reply {
+    /// Takes a key's end away.
+    pub fn persist(&mut self, key: &str) -> Reply {
         self.held(key);
         let had = self.keys.get_mut(key).and_then(|key| key.ends_ms.take());
         Reply::Int(i64::from(had.is_some()))

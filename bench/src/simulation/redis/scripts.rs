@@ -1,7 +1,7 @@
 //! What the planes' scripts do, in Rust. A system test runs the same on a real Redis and compares.
 
 use bytes::Bytes;
-use dialplane_admin::publisher::stream::{APPEND, BEGIN, LOOK};
+use dialplane_admin::publisher::stream::{APPEND, BEGIN, LOOK, MANIFEST};
 use dialplane_router::follower::REPORT;
 use redis::Script;
 
@@ -18,18 +18,21 @@ pub enum Known {
     Append,
     /// The publisher's [`BEGIN`].
     Begin,
+    /// The publisher's [`MANIFEST`].
+    Manifest,
     /// The routers' [`REPORT`].
     Report,
 }
 
 impl Known {
-    const ALL: [Self; 4] = [Self::Look, Self::Append, Self::Begin, Self::Report];
+    const ALL: [Self; 5] = [Self::Look, Self::Append, Self::Begin, Self::Manifest, Self::Report];
 
     fn script(self) -> &'static Script {
         match self {
             Self::Look => &LOOK,
             Self::Append => &APPEND,
             Self::Begin => &BEGIN,
+            Self::Manifest => &MANIFEST,
             Self::Report => &REPORT,
         }
     }
@@ -68,6 +71,16 @@ impl Known {
                 space.put(stream, Held::Stream(begun));
                 space.put(pointer, Held::Text(epoch.clone()));
                 space.published.push(((*channel).to_owned(), revision.clone()));
+                Ok(Reply::Int(1))
+            }
+            (Self::Manifest, [manifest, chunks @ ..], [bytes]) => {
+                if chunks.iter().any(|chunk| space.held(chunk).is_none()) {
+                    return Ok(Reply::Int(0));
+                }
+                for chunk in chunks {
+                    space.persist(chunk);
+                }
+                space.set(manifest, bytes.clone(), None);
                 Ok(Reply::Int(1))
             }
             (Self::Report, [reports, seen], [router, report, forget_ms, channel]) => {
