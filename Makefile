@@ -26,11 +26,14 @@ bench: services-installed ## criterion for each step of a call; load, latency, c
 	$(RELEASE)/dialplane-bench tls
 	$(RELEASE)/dialplane-bench latency
 	$(RELEASE)/dialplane-bench pressure
+	$(RELEASE)/dialplane-bench listeners
+	$(RELEASE)/dialplane-bench limits
 	$(RELEASE)/dialplane-bench counts
 	$(RELEASE)/dialplane-bench footprint
 	$(RELEASE)/dialplane-bench start
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench propagation
 	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench import
+	deploy/services exec --ephemeral -- $(RELEASE)/dialplane-bench usage
 	@$(MAKE) api
 
 # Those that aren't installed are left out, with the command that installs them.

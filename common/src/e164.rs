@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const DIGITS_MIN: usize = 7;
-const DIGITS_MAX: usize = 15;
+/// The most digits of a number. Source: ITU-T E.164, section 6.1.
+pub const DIGITS_MAX: usize = 15;
 
 /// A number in the E.164 form: a plus and 7 to 15 digits, the first not zero.
 ///

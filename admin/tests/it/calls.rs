@@ -23,6 +23,15 @@ use crate::harness::{Admin, ENCRYPTION_KEY, FEED_KEY, OPERATOR};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits until it is so.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "waited {PATIENCE:?} until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// A router's part: it writes batches.
 struct Writer {
     id: WriterId,
@@ -72,11 +81,7 @@ impl Writer {
 
     /// Waits until all that it sent is stored.
     async fn settled(&mut self) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while self.stored().await < self.sequence {
-            assert!(tokio::time::Instant::now() < deadline, "{} of {}", self.stored().await, self.sequence);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("all is stored", async || self.stored().await >= self.sequence).await;
     }
 }
 
@@ -516,11 +521,7 @@ async fn a_ported_number_is_active_from_its_first_call_on() {
     writer.send(&[salon.event(0, "CA1", offered())]).await;
     writer.settled().await;
     let path = format!("/tenants/{}/phone-numbers/{}", salon.tenant, salon.number);
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while get(&admin, &path).await["lifecycle"] != "active" {
-        assert!(tokio::time::Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the number is active", async || get(&admin, &path).await["lifecycle"] == "active").await;
     assert!(get(&admin, "/feed").await["revision"].as_u64().unwrap() > revision);
     admin.sealed().await;
     let audit =

@@ -1,14 +1,12 @@
 //! Batches that Postgres refuses: put aside where they are at fault, tried again where they aren't.
 
-use std::time::Duration;
-
 use dialplane_common::calls::batch::Batch;
 use dialplane_common::calls::event::{CallEvent, EVENT_BYTES_MAX, Refused, What};
 use redis::FromRedisValue;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::{PATIENCE, Salon, Writer, ask, offered};
+use super::{Salon, Writer, ask, eventually, offered};
 use crate::harness::Admin;
 
 /// Whose calls the database of a test refuses, with the code that stands in `fault`.
@@ -61,22 +59,21 @@ impl Fault {
 
     /// Waits until it has refused so often.
     async fn tried(&mut self, tries: i64) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while self.tries().await < tries {
-            assert!(tokio::time::Instant::now() < deadline, "given up after {}", self.tries().await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually(&format!("it is tried {tries} times"), async || self.tries().await >= tries).await;
     }
 }
 
 impl Writer {
-    /// Sends batches at one moment, so that they are read together.
-    async fn send_together<const N: usize>(&mut self, batches: [CallEvent<'_>; N]) {
+    /// Sends a batch between two good ones, of the round's calls `before` and `behind`, all at one moment, so that they
+    /// are read together.
+    async fn send_among_good(&mut self, salon: &Salon, round: usize, event: &CallEvent<'_>) {
+        let good = |seconds, place| salon.event(seconds, &format!("CA{round}{place}"), offered());
+        let (before, behind) = (good(0, "before"), good(2, "behind"));
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        for event in batches {
+        for event in [&before, event, &behind] {
             self.sequence += 1;
-            let frames = frames(&event);
+            let frames = frames(event);
             let batch = Batch { writer: self.id, sequence: self.sequence, events: &frames };
             let batch = batch.sign(&self.signing);
             pipeline.cmd("XADD").arg(self.keys.events()).arg("*").arg("batch").arg(batch).ignore();
@@ -137,11 +134,8 @@ async fn a_batch_that_postgres_refuses_is_put_aside_alone_and_once() {
     // A value out of range, a check, too long for an index.
     for (round, code) in [Some("22003"), Some("23514"), None].into_iter().enumerate() {
         fault.set(code).await;
-        let name = |place: &str| format!("CA{round}{place}");
         let bad = if code.is_some() { refused_call(&salon, "CA9") } else { endless_call(&salon, "CA9") };
-        let before = salon.event(0, &name("before"), offered());
-        let behind = salon.event(2, &name("behind"), offered());
-        writer.send_together([before, bad.clone(), behind]).await;
+        writer.send_among_good(&salon, round, &bad).await;
         writer.settled().await;
         expected.push((format!("{}/{}", writer.id.0, writer.sequence - 1), frames(&bad)));
         assert_eq!(writer.dead().await, expected, "{code:?}");
@@ -149,7 +143,7 @@ async fn a_batch_that_postgres_refuses_is_put_aside_alone_and_once() {
         let tries = fault.tries().await;
         let sequence = writer.sequence;
         writer.send_as(sequence - 1, &[bad]).await;
-        writer.send(&[salon.event(3, &name("last"), offered())]).await;
+        writer.send(&[salon.event(3, &format!("CA{round}last"), offered())]).await;
         writer.settled().await;
         assert_eq!((fault.tries().await, writer.dead().await), (tries, expected.clone()), "{code:?}");
     }
@@ -159,11 +153,7 @@ async fn a_batch_that_postgres_refuses_is_put_aside_alone_and_once() {
         "CA0before,CA0behind,CA0last,CA1before,CA1behind,CA1last,CA2before,CA2behind,CA2last"
     );
     assert_eq!(ask::<i64>(&admin, "SELECT count(*) FROM event_batches").await, 0, "no hole is left");
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while writer.waiting().await > 0 {
-        assert!(tokio::time::Instant::now() < deadline, "the stream isn't empty");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the stream is empty", async || writer.waiting().await == 0).await;
     let metrics = admin.metrics().await;
     for line in ["outcome=\"dead\"} 3", "outcome=\"repeated\"} 3", "kind=\"offered\"} 9"] {
         assert!(metrics.contains(line), "{line} {metrics}");
@@ -181,14 +171,7 @@ async fn what_postgres_cant_do_now_is_tried_again_until_it_can() {
     for (round, code) in ["25006", "57014", "40001", "53100", "58030", "42501"].into_iter().enumerate() {
         fault.set(Some(code)).await;
         let before = fault.tries().await;
-        let name = |place: &str| format!("CA{round}{place}");
-        writer
-            .send_together([
-                salon.event(0, &name("before"), offered()),
-                refused_call(&salon, &name("late")),
-                salon.event(2, &name("behind"), offered()),
-            ])
-            .await;
+        writer.send_among_good(&salon, round, &refused_call(&salon, &format!("CA{round}late"))).await;
         let tries = if code == "40001" { TRIES * ATTEMPTS } else { TRIES };
         fault.tried(before + tries).await;
         fault.set(None).await;

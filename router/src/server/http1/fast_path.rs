@@ -1,14 +1,15 @@
-//! The way of the usual webhook: one turn of the worker reads it, answers it and sends the answer.
+//! The way of the usual webhook: one turn of the worker reads it and one, once the others that are ready have been read
+//! as well (`gathered`), answers it and sends the answer. Where nothing has to be fetched for it, the first does all.
 //!
-//! Nothing is kept for a connection between its requests: what arrives is read into the worker's buffer and answered
-//! there, and only what isn't whole yet is put aside.
+//! Nothing is kept for a connection between its requests: what arrives is read into one of the worker's buffers and
+//! answered there, and only what isn't whole yet is put aside.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use dialplane_common::provider::headers::Headers;
@@ -124,10 +125,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
             return Poll::Ready(Ok(Some(self.take_turn(&read, context))));
         }
         let mut read = Read::new();
-        let Poll::Ready(count) = pin!(read.read(&mut self.stream)).poll(context)? else {
-            return Poll::Pending;
-        };
-        if count == 0 {
+        if ready!(pin!(read.read(&mut self.stream)).poll(context))? == 0 {
             return Poll::Ready(Ok(None));
         }
         if read.gather() {

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 
 use bytes::BytesMut;
-use dialplane_common::e164::E164;
+use dialplane_common::e164::{DIGITS_MAX, E164};
 use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -23,9 +23,6 @@ const TO: &[u8] = b"To=";
 
 /// A plus sign in a form. Plivo's numbers have none.
 const PLUS: &[u8] = b"%2B";
-
-/// The most digits of a number.
-const DIGITS_MAX: usize = 15;
 
 /// What a worker has read and not answered.
 #[derive(Default)]

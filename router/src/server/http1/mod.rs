@@ -1,7 +1,8 @@
 //! One connection that speaks HTTP/1.1, with limits on what a head may be and how long anything may take.
 //!
 //! `fast_path` answers the requests that webhooks usually are, which `request` reads and `response` writes: read, decided and
-//! sent in one turn, in buffers that a worker's connections share. At the first request that is anything else (chunked,
+//! sent without hyper, in buffers that a worker's connections share; under load several are read before the first is
+//! answered (`gathered`). At the first request that is anything else (chunked,
 //! another version, another method, no webhook's path, something asked of the connection) it hands the connection to
 //! hyper, with what was read of it (`rewound`).
 
