@@ -6,14 +6,21 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
 
 use super::arrivals::Arrivals;
 use crate::histogram::Histogram;
 
 /// A server that lags so far behind the arrivals can't keep up at all.
 const LAG_MAX: Duration = Duration::from_secs(5);
+
+/// How many answers are taken at a time before the clock is asked for what is due.
+const ANSWERS_AT_A_TIME: usize = 16;
 
 /// What came of a run.
 pub struct Done {
@@ -34,15 +41,18 @@ impl Done {
 /// A client with its connections open.
 pub struct Client<'a> {
     requests: std::iter::Cycle<std::slice::Iter<'a, Vec<u8>>>,
-    idle: VecDeque<Connection>,
-    asked: Vec<Connection>,
+    connections: Vec<Connection>,
+    /// Those that have nothing to do, by their place.
+    idle: VecDeque<usize>,
+    /// Tells which connections have something to read.
+    ready: OwnedFd,
 }
 
 struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
     filled: usize,
-    /// When the request was due that it waits for, in nanoseconds from the run's beginning.
+    /// When the request was due that it waits for, in nanoseconds from the run's beginning; the end of time while it is idle.
     due_ns: u64,
 }
 
@@ -52,8 +62,17 @@ impl<'a> Client<'a> {
     /// # Errors
     /// When nobody listens.
     pub fn open(address: SocketAddr, requests: &'a [Vec<u8>], connections: usize) -> Result<Self, String> {
-        let idle = (0..connections).map(|_| Connection::open(address)).collect::<Result<_, _>>()?;
-        Ok(Self { requests: requests.iter().cycle(), idle, asked: Vec::with_capacity(connections) })
+        let ready = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| format!("epoll: {error}"))?;
+        let open = |place: usize| {
+            let connection = Connection::open(address)?;
+            let data = epoll::EventData::new_u64(place as u64);
+            epoll::add(&ready, &connection.stream, data, epoll::EventFlags::IN)
+                .map_err(|error| format!("epoll: {error}"))?;
+            Ok(connection)
+        };
+        let idle = (0..connections).collect();
+        let connections = (0..connections).map(open).collect::<Result<_, String>>()?;
+        Ok(Self { requests: requests.iter().cycle(), connections, idle, ready })
     }
 
     /// Sends what arrives and waits for all answers. What is due before `counted_from` is sent, but not counted.
@@ -65,41 +84,46 @@ impl<'a> Client<'a> {
         let counted_from_ns = counted_from.as_nanos() as u64;
         let mut latency_ns = Histogram::default();
         loop {
-            let now_ns = since(started);
-            let mut busy = false;
-            while let Some(connection) = self.idle.pop_front() {
-                let Some(due_ns) = arrivals.due(now_ns) else {
-                    self.idle.push_front(connection);
-                    break;
-                };
-                let request = self.requests.next().ok_or("no requests to send")?;
-                self.asked.push(connection.ask(request, due_ns)?);
-                busy = true;
+            let sent = self.send_due(&mut arrivals, started)?;
+            if arrivals.is_over() && self.idle.len() == self.connections.len() {
+                return Ok(Done { latency_ns, seconds: started.elapsed().as_secs_f64() });
             }
-            let mut index = 0;
-            while let Some(connection) = self.asked.get_mut(index) {
+            let mut events = [MaybeUninit::uninit(); ANSWERS_AT_A_TIME];
+            let (answered, _) = epoll::wait(&self.ready, &mut events, Some(&Timespec::default()))
+                .map_err(|error| format!("look for answers: {error}"))?;
+            if sent == 0 && answered.is_empty() {
+                self.check_lag(since(started))?;
+                std::thread::yield_now();
+            }
+            for event in answered {
+                let place = event.data.u64() as usize;
+                let Some(connection) = self.connections.get_mut(place) else { continue };
                 if connection.is_answered()? {
                     if connection.due_ns >= counted_from_ns {
                         latency_ns.record(since(started).saturating_sub(connection.due_ns));
                     }
-                    self.idle.push_back(self.asked.swap_remove(index));
-                    busy = true;
-                } else {
-                    index += 1;
+                    connection.due_ns = u64::MAX;
+                    self.idle.push_back(place);
                 }
-            }
-            if self.asked.is_empty() && arrivals.is_over() {
-                return Ok(Done { latency_ns, seconds: started.elapsed().as_secs_f64() });
-            }
-            if !busy {
-                self.check_lag(now_ns)?;
-                std::thread::yield_now();
             }
         }
     }
 
+    /// Sends what is due, as far as connections are free. Says how many requests.
+    fn send_due(&mut self, arrivals: &mut Arrivals, started: Instant) -> Result<usize, String> {
+        let mut sent = 0;
+        while let Some(&place) = self.idle.front() {
+            let Some(due_ns) = arrivals.due(since(started)) else { break };
+            self.idle.pop_front();
+            let request = self.requests.next().ok_or("no requests to send")?;
+            self.connections.get_mut(place).ok_or("no such connection")?.ask(request, due_ns)?;
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
     fn check_lag(&self, now_ns: u64) -> Result<(), String> {
-        let oldest_ns = self.asked.iter().map(|connection| connection.due_ns).min().unwrap_or(now_ns);
+        let oldest_ns = self.connections.iter().map(|connection| connection.due_ns).min().unwrap_or(u64::MAX);
         if now_ns.saturating_sub(oldest_ns) < LAG_MAX.as_nanos() as u64 {
             return Ok(());
         }
@@ -120,14 +144,14 @@ impl Connection {
             Ok(stream)
         };
         let stream = open().map_err(|error: std::io::Error| format!("connect: {error}"))?;
-        Ok(Self { stream, answer: vec![0; 16 << 10], filled: 0, due_ns: 0 })
+        Ok(Self { stream, answer: vec![0; 16 << 10], filled: 0, due_ns: u64::MAX })
     }
 
-    fn ask(mut self, request: &[u8], due_ns: u64) -> Result<Self, String> {
+    fn ask(&mut self, request: &[u8], due_ns: u64) -> Result<(), String> {
         // An idle connection's send buffer is empty, and many times larger than a request.
         self.stream.write_all(request).map_err(|error| format!("send: {error}"))?;
         (self.due_ns, self.filled) = (due_ns, 0);
-        Ok(self)
+        Ok(())
     }
 
     /// Reads what is there; whether the answer is whole.

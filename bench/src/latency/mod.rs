@@ -50,12 +50,15 @@ pub struct Options {
     /// Changes a second, in the runs that have them.
     #[arg(long, default_value_t = 1_000)]
     changes: u64,
-    /// Milliseconds of one run.
-    #[arg(long, default_value_t = 2_000)]
+    /// Milliseconds of one run. Short, as whatever disturbs the machine then disturbs few of them.
+    #[arg(long, default_value_t = 50)]
     run_ms: u64,
     /// Runs of each kind, in turn. Medians count.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 61)]
     runs: u64,
+    /// Has the router note what happens to calls, and send it to the same Redis, on the client's core.
+    #[arg(long)]
+    events: bool,
     /// Different requests, each for another number.
     #[arg(long, default_value_t = 20_000)]
     requests: u64,
@@ -113,7 +116,12 @@ pub fn run(options: &Options) -> Result<(), String> {
     let redis = Redis::start();
     let keyring = Arc::new(Keyring::feed(FEED_KEY).map_err(|error| error.to_string())?);
     let (feed, _) = Feed::begin(&redis, keyring, Population::of(options.numbers))?;
-    let settings = [("REDIS_URL", &*redis.url()), ("PUBLIC_URLS", PUBLIC_URL), ("ROUTER_WORKERS", "1")];
+    let settings = [
+        ("REDIS_URL", &*redis.url()),
+        ("PUBLIC_URLS", PUBLIC_URL),
+        ("ROUTER_WORKERS", "1"),
+        ("ROUTER_EVENTS", if options.events { "on" } else { "off" }),
+    ];
     let router = Router::start(&settings);
     keep_on(SERVER, router.process.id());
     start::until_ready(&router)?;
@@ -148,7 +156,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 impl Bench<'_> {
     /// How many requests a second the router answers when each connection asks again at once.
     fn reachable(&self) -> Result<f64, String> {
-        let duration = Duration::from_millis(self.options.run_ms);
+        let duration = Duration::from_secs(1);
         let mut client = Client::open(self.router.address, self.requests, self.options.connections)?;
         // Once without counting, for caches and the allocator.
         client.run(Arrivals::as_fast_as_answered(duration), Duration::ZERO)?;
