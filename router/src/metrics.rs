@@ -83,6 +83,8 @@ pub struct Metrics {
     pub tool_calls: IntCounterVec,
     /// Requests of the router's own API.
     pub api_requests: IntCounterVec,
+    /// Requests that were read and wait for their turn.
+    pub requests_waiting: IntGauge,
     /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
@@ -324,6 +326,8 @@ impl Metrics {
                 &["provider", "status"],
             )?,
             connections: register.gauge("connections", "Open webhook connections.")?,
+            requests_waiting: register
+                .gauge("requests_waiting", "Requests that were read and wait for their turn to be answered.")?,
             connections_refused,
             events: EventMetrics::new(&registry)?,
             tls: TlsMetrics::new(&register)?,

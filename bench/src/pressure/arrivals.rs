@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 /// How often arrivals are sent that are due.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long a client waits that was told to come again in a second.
+/// How long a client waits whose connection was closed, and which was told to come again in a second.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What became of the requests.
@@ -129,7 +129,12 @@ impl Client {
                         outcome.answered_ms.push(took_ms);
                         continue;
                     }
-                    Ok(answer) if answer.starts_with("HTTP/1.1 503") => outcome.refused_ms.push(took_ms),
+                    Ok(answer) if answer.starts_with("HTTP/1.1 503") => {
+                        outcome.refused_ms.push(took_ms);
+                        if !answer.contains("\r\nconnection: close\r\n") {
+                            continue;
+                        }
+                    }
                     Ok(answer) => outcome.wrong = Some(answer),
                     Err(_) => outcome.reset += 1,
                 }

@@ -113,7 +113,7 @@ fn overload(
     let mut text = format!(
         "{} times what the router can answer, {} connections at most, {} runs of {duration:?} in turn; medians:\n\
          | router | limit/s | offered/s | answered/s | share of the limit | answered in p50, p99, max | refused/s | \
-         refused in p99 | not sent/s |\n",
+         refused in p50, p99 | not sent/s |\n",
         options.times, options.connections, options.runs
     );
     for (name, row) in ["refusing", "patient"].iter().zip(&rows) {
@@ -122,7 +122,7 @@ fn overload(
         };
         let _ = writeln!(
             text,
-            "| {name} | {:.0} | {:.0} | {:.0} | {:.2} | {:.1} ms, {:.1} ms, {:.1} ms | {:.0} | {:.1} ms | {:.0} |",
+            "| {name} | {:.0} | {:.0} | {:.0} | {:.2} | {:.1} ms, {:.1} ms, {:.1} ms | {:.0} | {:.1} ms, {:.1} ms | {:.0} |",
             of(&|capacity, _| capacity),
             of(&|_, outcome| outcome.offered_per_s()),
             of(&|_, outcome| outcome.answered_per_s()),
@@ -131,6 +131,7 @@ fn overload(
             of(&|_, outcome| percentile(&outcome.answered_ms, 0.99)),
             of(&|_, outcome| percentile(&outcome.answered_ms, 1.0)),
             of(&|_, outcome| outcome.refused_per_s()),
+            of(&|_, outcome| percentile(&outcome.refused_ms, 0.5)),
             of(&|_, outcome| percentile(&outcome.refused_ms, 0.99)),
             of(&|_, outcome| outcome.unsent as f64 / outcome.seconds),
         );

@@ -14,7 +14,7 @@ use crate::lifecycle::{call, connect};
 use crate::ops;
 
 /// How many clients ask without a pause. Together they take far longer than the limit below for one turn.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 128;
 
 #[test]
 fn more_than_can_be_answered_in_time_is_refused_and_the_rest_answered() {
@@ -22,12 +22,8 @@ fn more_than_can_be_answered_in_time_is_refused_and_the_rest_answered() {
     let (address, ops) = (alone.router.address, alone.router.ops);
     let (head, body) = call(&alone.salon, address, "");
     let request = [head, body].concat();
-    let refused = || {
-        let requests = ops::outcomes(ops, "voice", "overloaded");
-        let connections = ops::metric(ops, "router_connections_refused_total{reason=\"overloaded\"}");
-        (requests, connections)
-    };
-    assert_eq!(refused(), (0.0, 0.0));
+    let refused = || ops::outcomes(ops, "voice", "overloaded");
+    assert_eq!(refused(), 0.0);
     let stop = AtomicBool::new(false);
     let endings = std::thread::scope(|scope| {
         let client = || {
@@ -47,18 +43,17 @@ fn more_than_can_be_answered_in_time_is_refused_and_the_rest_answered() {
             endings
         };
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        wait_for("requests and connections to be refused", || {
-            let (requests, connections) = refused();
-            requests > 10.0 && connections > 10.0
-        });
+        wait_for("requests to be refused", || refused() > 100.0);
         stop.store(true, Ordering::Relaxed);
         clients.into_iter().flat_map(|client| client.join().expect("a client")).collect::<BTreeMap<_, u32>>()
     });
-    let kinds: Vec<_> = endings
-        .keys()
-        .map(|(status, outcome, closes, retry)| (*status, &**outcome, *closes, *retry))
-        .collect();
-    assert_eq!(kinds, [(200, "answered", false, false), (503, "overloaded", true, true)]);
+    // Some with a close, where not even all refusals find time.
+    let told = |status, outcome: &str, closes, retry| {
+        endings.contains_key(&(status, outcome.to_owned(), closes, retry))
+    };
+    assert!(told(200, "answered", false, false) && told(503, "overloaded", false, true), "{endings:?}");
+    assert!(endings.len() - usize::from(told(503, "overloaded", true, true)) == 2, "{endings:?}");
+    assert_eq!(ops::metric(ops, "router_requests_waiting"), 0.0);
     wait_for("the router to be itself again", || alone.salon.ring(address).status == 200);
 }
 

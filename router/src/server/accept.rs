@@ -45,6 +45,8 @@ impl Worker {
     pub async fn run(self, listeners: Listeners, mut inbox: UnboundedReceiver<Passed>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.lag.watch(&shared.webhooks.metrics.lag).await });
+        let webhooks = Arc::clone(&self.shared.webhooks);
+        tokio::spawn(async move { http1::give_turns(&webhooks.metrics.requests_waiting).await });
         let (plain, secure) = match Entrance::of(listeners) {
             Ok(entrances) => entrances,
             Err(error) => return tracing::error!(%error, "register the listeners"),

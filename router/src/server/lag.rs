@@ -37,6 +37,12 @@ impl Lag {
         Self { max, origin: Instant::now(), due_us: never, late: AtomicBool::new(false) }
     }
 
+    /// How long what is ready may wait.
+    #[must_use]
+    pub const fn max(&self) -> Duration {
+        self.max
+    }
+
     /// Looks on and on; each lag is observed.
     pub async fn watch(&self, lags: &Histogram) {
         loop {

@@ -1,5 +1,5 @@
 //! The way of the usual webhook: one turn of the worker reads it and one, once the others that are ready have been read
-//! as well (`gathered`), answers it and sends the answer. Where nothing has to be fetched for it, the first does all.
+//! as well (`gathered`), answers it and sends the answer; or the first refuses it, where too many wait (`turns`).
 //!
 //! Nothing is kept for a connection between its requests: what arrives is read into one of the worker's buffers and
 //! answered there, and only what isn't whole yet is put aside.
@@ -10,13 +10,14 @@ use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use dialplane_common::provider::headers::Headers;
 use hyper::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::gathered::{self, Read};
+use super::gathered::{self, Read, When};
 use super::request::{self, Found, HEADERS_MAX, Request};
 use super::rewound::Rewound;
 use super::{Progress, Shared, response};
@@ -38,6 +39,15 @@ pub enum Ended {
     Closed,
     /// At a request that is hyper's.
     Unusual,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is answered.
+    Admitted,
+    /// It is told that there is no time.
+    Refused,
 }
 
 /// What the next bytes lead to.
@@ -122,26 +132,36 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Turn>>> {
         if let Some(read) = self.gathered.take() {
             self.progress.step();
-            return Poll::Ready(Ok(Some(self.take_turn(&read, context))));
+            return Poll::Ready(Ok(Some(self.take_turn(&read, Fate::Admitted, context))));
         }
         let mut read = Read::new();
         if ready!(pin!(read.read(&mut self.stream)).poll(context))? == 0 {
             return Poll::Ready(Ok(None));
         }
-        if read.gather() {
-            // Worked on from now on, so that nobody takes it for silent. Others that have something are read first.
-            self.progress.step();
-            self.gathered = Some(read);
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+        let webhooks = &self.shared.webhooks;
+        match read.enter(self.shared.lag.max(), context.waker(), &webhooks.metrics.requests_waiting) {
+            When::Next | When::Later => {
+                // Worked on from now on, so that nobody takes it for silent.
+                self.progress.step();
+                self.gathered = Some(read);
+                Poll::Pending
+            }
+            When::Never => {
+                let turn = self.take_turn(&read, Fate::Refused, context);
+                if let Some(begun) = read.begun() {
+                    gathered::refused(begun.elapsed());
+                }
+                Poll::Ready(Ok(Some(turn)))
+            }
         }
-        Poll::Ready(Ok(Some(self.take_turn(&read, context))))
     }
 
-    fn take_turn(&mut self, input: &[u8], context: &mut Context<'_>) -> Turn {
-        gathered::fetch(&self.shared.webhooks.store);
+    fn take_turn(&mut self, input: &[u8], fate: Fate, context: &mut Context<'_>) -> Turn {
+        if fate == Fate::Admitted {
+            gathered::fetch(&self.shared.webhooks.store);
+        }
         let mut output = OUTPUT.take();
-        let (taken, turn) = self.answer(input, &mut output);
+        let (taken, turn) = self.answer(input, fate, &mut output);
         self.unread.extend_from_slice(&input[taken..]);
         if !output.is_empty() {
             // A socket that is full, or broken: that is for who waits to find out.
@@ -161,11 +181,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
 
     /// The turn after one that left something: reads until there is a whole request, and answers it.
     async fn go_on(&mut self) -> io::Result<Turn> {
-        // Others first: a client may send many requests at once.
-        tokio::task::yield_now().await;
         loop {
+            let fate = self.turn_comes().await;
+            let begun = Instant::now();
             let mut output = Vec::new();
-            let (taken, turn) = self.answer(&self.unread, &mut output);
+            let (taken, turn) = self.answer(&self.unread, fate, &mut output);
+            if fate == Fate::Refused {
+                gathered::refused(begun.elapsed());
+            }
             self.unread.advance(taken);
             if self.unread.is_empty() {
                 self.unread = BytesMut::new();
@@ -176,6 +199,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
             }
             self.read_more().await?;
         }
+    }
+
+    /// Others first: a client may send many requests at once.
+    async fn turn_comes(&self) -> Fate {
+        let (webhooks, mut entered) = (&self.shared.webhooks, false);
+        poll_fn(|context| {
+            if std::mem::replace(&mut entered, true) {
+                gathered::fetch(&webhooks.store);
+                return Poll::Ready(Fate::Admitted);
+            }
+            let waiting = &webhooks.metrics.requests_waiting;
+            match gathered::enter(&self.unread, self.shared.lag.max(), context.waker(), waiting) {
+                When::Next | When::Later => Poll::Pending,
+                When::Never => Poll::Ready(Fate::Refused),
+            }
+        })
+        .await
     }
 
     async fn read_more(&mut self) -> io::Result<()> {
@@ -192,11 +232,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
     }
 
     /// Answers the request that `bytes` begin with. Says how many bytes it took.
-    fn answer(&self, bytes: &[u8], output: &mut Vec<u8>) -> (usize, Turn) {
+    fn answer(&self, bytes: &[u8], fate: Fate, output: &mut Vec<u8>) -> (usize, Turn) {
         let mut headers = [("", &b""[..]); HEADERS_MAX];
         match request::read(bytes, &mut headers) {
             Found::Request(request) => match endpoint_of(request.target, &request.method) {
-                Some(endpoint) => (request.length, self.answer_request(endpoint, &request, output)),
+                Some(endpoint) => (request.length, self.answer_request(endpoint, &request, fate, output)),
                 None => (0, Turn::Unusual),
             },
             Found::Head => (0, Turn::Head),
@@ -208,12 +248,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
         }
     }
 
-    fn answer_request(&self, endpoint: Endpoint, request: &Request<'_>, output: &mut Vec<u8>) -> Turn {
+    fn answer_request(
+        &self,
+        endpoint: Endpoint,
+        request: &Request<'_>,
+        fate: Fate,
+        output: &mut Vec<u8>,
+    ) -> Turn {
         let webhooks = &self.shared.webhooks;
-        if self.shared.lag.excessive() {
+        let late = self.shared.lag.excessive();
+        if late || fate == Fate::Refused {
             webhooks.ended(&endpoint, Outcome::Overloaded);
-            output.extend_from_slice(response::OVERLOADED);
-            return Turn::Answered { last: true };
+            let last =
+                late || request.last || self.shared.closing.announced() || !gathered::has_time_to_refuse();
+            output.extend_from_slice(response::overloaded(last));
+            return Turn::Answered { last };
         }
         self.progress.step();
         let Request { method, target, headers, body, last, .. } = request;

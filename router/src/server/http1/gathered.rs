@@ -2,20 +2,25 @@
 //!
 //! Under load several connections have a request when the worker looks. It reads them all before it answers the first,
 //! so that what answers them is fetched from memory for all at once ([`Snapshot::fetch`]), where one after the other
-//! would wait for it.
+//! would wait for it. What is more than are answered at a time waits for its turn, or is refused ([`Turns`]).
 //!
 //! [`Snapshot::fetch`]: crate::snapshot::Snapshot::fetch
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dialplane_common::e164::{DIGITS_MAX, E164};
 use memchr::memmem::Finder;
+use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::request::BYTES_MAX;
+use super::turns::{AT_A_TIME, Turns, Waiting};
 use crate::snapshot::{NUMBERS_AT_A_TIME, SnapshotStore};
 
 /// What stands in a form before the called number.
@@ -27,68 +32,158 @@ const PLUS: &[u8] = b"%2B";
 /// What a worker has read and not answered.
 #[derive(Default)]
 struct Gathered {
-    /// The numbers that were called, until what answers them is fetched.
+    /// How many are to be answered together, until the first of them is.
+    count: usize,
+    /// The numbers that they call, until what answers them is fetched.
     called: Vec<E164>,
+    /// Those beyond.
+    turns: Turns,
     /// Room to read into, empty.
     free: Vec<BytesMut>,
+}
+
+impl Gathered {
+    fn call(&mut self, called: Option<E164>) {
+        if self.called.len() < NUMBERS_AT_A_TIME {
+            self.called.extend(called);
+        }
+    }
 }
 
 thread_local! {
     static GATHERED: RefCell<Gathered> = RefCell::default();
 }
 
+/// When a request that was read is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// Once the others that are ready have been read: the task is woken for it.
+    Next,
+    /// After those that wait already: the task is woken for it.
+    Later,
+    /// Never: too many wait.
+    Never,
+}
+
 /// What was read at once, in room that a worker's connections share.
-pub struct Read(BytesMut);
+pub struct Read {
+    bytes: BytesMut,
+    /// When it was begun, where somebody waits.
+    begun: Option<Instant>,
+}
 
 impl Read {
     /// Room to read into.
     pub fn new() -> Self {
-        let mut room = GATHERED.with_borrow_mut(|gathered| gathered.free.pop()).unwrap_or_default();
-        room.reserve(BYTES_MAX);
-        Self(room)
+        let (bytes, waited_for) = GATHERED.with_borrow_mut(|gathered| {
+            (gathered.free.pop().unwrap_or_default(), gathered.turns.any_waits())
+        });
+        let mut read = Self { bytes, begun: waited_for.then(Instant::now) };
+        read.bytes.reserve(BYTES_MAX);
+        read
     }
 
     /// Reads what has come. Says how many bytes.
     pub async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
-        stream.read_buf(&mut self.0).await
+        stream.read_buf(&mut self.bytes).await
     }
 
-    /// Whether others should be read before this is answered, as it is a call to a number that is to be fetched.
-    pub fn gather(&self) -> bool {
-        let Some(called) = called(&self.0) else { return false };
-        GATHERED.with_borrow_mut(|gathered| {
-            let room = gathered.called.len() < NUMBERS_AT_A_TIME;
-            if room {
-                gathered.called.push(called);
-            }
-            room
-        })
+    /// See [`enter`].
+    pub fn enter(&mut self, wait_max: Duration, task: &Waker, waiting: &IntGauge) -> When {
+        let when = enter(&self.bytes, wait_max, task, waiting);
+        if when == When::Later {
+            // Many may wait: each in no more room than it takes.
+            let bytes = BytesMut::from(&self.bytes[..]);
+            free(std::mem::replace(&mut self.bytes, bytes));
+        }
+        when
     }
+
+    /// When it was begun, where somebody waits.
+    pub const fn begun(&self) -> Option<Instant> {
+        self.begun
+    }
+}
+
+/// Enters what was read among what is to be answered, unless its turn would come later than in `wait_max`.
+pub fn enter(read: &[u8], wait_max: Duration, task: &Waker, waiting: &IntGauge) -> When {
+    let called = called(read);
+    GATHERED.with_borrow_mut(|gathered| {
+        if gathered.count < AT_A_TIME && !gathered.turns.any_waits() {
+            gathered.count += 1;
+            gathered.call(called);
+            task.wake_by_ref();
+            When::Next
+        } else if gathered.turns.is_soon(wait_max) {
+            gathered.turns.wait(Waiting { task: task.clone(), called });
+            waiting.inc();
+            When::Later
+        } else {
+            When::Never
+        }
+    })
+}
+
+/// Whether there is time to refuse on connections that stay open.
+pub fn has_time_to_refuse() -> bool {
+    GATHERED.with_borrow(|gathered| gathered.turns.has_time_to_refuse())
+}
+
+/// A refusal took so long.
+pub fn refused(took: Duration) {
+    GATHERED.with_borrow_mut(|gathered| gathered.turns.refused(took));
+}
+
+/// Gives room back.
+fn free(mut room: BytesMut) {
+    room.clear();
+    GATHERED.with_borrow_mut(|gathered| {
+        if room.capacity() >= BYTES_MAX && gathered.free.len() < NUMBERS_AT_A_TIME {
+            gathered.free.push(room);
+        }
+    });
+}
+
+/// Gives those their turns who wait on this worker, for ever.
+pub async fn give_turns(waiting: &IntGauge) {
+    let mut given = Vec::new();
+    let mut give = |context: &mut Context<'_>| {
+        GATHERED.with_borrow_mut(|gathered| {
+            let mut turns = std::mem::take(&mut gathered.turns);
+            turns.give(context.waker(), Instant::now(), |Waiting { task, called }| {
+                gathered.call(called);
+                given.push(task);
+            });
+            gathered.turns = turns;
+        });
+        waiting.sub(i64::try_from(given.len()).unwrap_or(i64::MAX));
+        given.drain(..).for_each(Waker::wake);
+    };
+    poll_fn(|context| {
+        give(context);
+        Poll::Pending
+    })
+    .await
 }
 
 impl Deref for Read {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Read {
     fn drop(&mut self) {
-        let mut room = std::mem::take(&mut self.0);
-        room.clear();
-        GATHERED.with_borrow_mut(|gathered| {
-            if gathered.free.len() < NUMBERS_AT_A_TIME {
-                gathered.free.push(room);
-            }
-        });
+        free(std::mem::take(&mut self.bytes));
     }
 }
 
 /// Fetches what answers all that was gathered.
 pub fn fetch(store: &SnapshotStore) {
     GATHERED.with_borrow_mut(|gathered| {
+        gathered.count = 0;
         if gathered.called.is_empty() {
             return;
         }
@@ -128,13 +223,23 @@ mod tests {
         check("", None);
     }
 
-    #[test]
-    fn no_more_are_gathered_than_are_fetched_at_a_time() {
-        let store = SnapshotStore::default();
-        let read = || Read(BytesMut::from("To=%2B12125550001"));
-        let gathered = || (0..=NUMBERS_AT_A_TIME).filter(|_| read().gather()).count();
-        assert_eq!((gathered(), gathered()), (NUMBERS_AT_A_TIME, 0));
+    #[tokio::test]
+    async fn what_is_more_than_are_answered_at_a_time_has_its_turn_later() {
+        let (store, waiting) =
+            (SnapshotStore::default(), IntGauge::new("waiting", "those who wait").unwrap());
+        let enter = || {
+            let mut read = Read { bytes: BytesMut::from("To=%2B12125550001"), begun: None };
+            read.enter(Duration::ZERO, Waker::noop(), &waiting)
+        };
+        let turns = |count| (0..count).map(|_| enter()).collect::<Vec<_>>();
+        assert_eq!(turns(AT_A_TIME), [When::Next; AT_A_TIME]);
+        // Nobody knows yet how long a turn takes.
+        assert_eq!((turns(2), waiting.get()), (vec![When::Later; 2], 2));
         fetch(&store);
-        assert_eq!(gathered(), NUMBERS_AT_A_TIME);
+        assert_eq!((enter(), waiting.get()), (When::Later, 3), "not before those who wait");
+        let mut give = std::pin::pin!(give_turns(&waiting));
+        let given = poll_fn(|context| Poll::Ready(give.as_mut().poll(context))).await;
+        assert_eq!((given, waiting.get()), (Poll::Pending, 0));
+        assert_eq!(turns(AT_A_TIME), [When::Next; AT_A_TIME]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `fast_path` answers the requests that webhooks usually are, which `request` reads and `response` writes: read, decided and
 //! sent without hyper, in buffers that a worker's connections share; under load several are read before the first is
-//! answered (`gathered`). At the first request that is anything else (chunked,
+//! answered (`gathered`), and what can't be answered in time is refused (`turns`). At the first request that is anything else (chunked,
 //! another version, another method, no webhook's path, something asked of the connection) it hands the connection to
 //! hyper, with what was read of it (`rewound`).
 
@@ -11,6 +11,7 @@ mod gathered;
 mod request;
 mod response;
 mod rewound;
+mod turns;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -36,6 +37,7 @@ use crate::outcome::{Answer, Outcome};
 use crate::peers::Admission;
 use crate::webhook::{Peer, Webhooks, endpoint};
 use fast_path::{Ended, FastPath};
+pub(super) use gathered::give_turns;
 pub(super) use response::OVERLOADED;
 
 /// The largest head of a request. Twilio's are below 2 KiB; proxies add cookies and traces.

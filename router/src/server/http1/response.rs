@@ -7,9 +7,19 @@ use hyper::StatusCode;
 
 use crate::outcome::{Answer, Outcome};
 
-/// All that is said where there is no time to answer.
+/// All that is said where there is no time to answer, and that the connection ends.
 pub static OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
     dialplane-outcome: overloaded\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 11\r\n\r\noverloaded\n";
+
+/// The same on a connection that stays open.
+static OVERLOADED_NOW: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    dialplane-outcome: overloaded\r\nretry-after: 1\r\ncontent-length: 11\r\n\r\noverloaded\n";
+
+/// What is said where there is no time to answer. `last`: the connection ends with it.
+pub fn overloaded(last: bool) -> &'static [u8] {
+    if last { OVERLOADED } else { OVERLOADED_NOW }
+}
 
 /// Appends an answer. `last`: the connection ends with it.
 pub fn write(answer: &Answer, last: bool, out: &mut Vec<u8>) {
