@@ -96,8 +96,8 @@ pub struct Arguments {
     #[arg(long, env = "ROUTER_CONNECTIONS_PER_PEER_MAX", default_value = "10000")]
     connections_per_peer_max: String,
 
-    /// How long a request may wait for its turn before requests are refused, in milliseconds. Only what goes on is
-    /// refused: a burst is answered, however long it takes.
+    /// How long a request may wait for its turn, in milliseconds: one that would wait longer is refused. Only what goes on
+    /// is refused: a burst is answered, however long it takes.
     #[arg(long, env = "ROUTER_LAG_MAX_MS", default_value = "100")]
     lag_max_ms: String,
 

@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long after a look the next ring may wait: changes that come on each other's heels are fetched together, which takes
 /// the processor from fewer answers. The first of them waits for nothing.
-const REST: Duration = Duration::from_millis(2);
+const REST: Duration = Duration::from_millis(5);
 
 /// How many rings one look answers at most: bells without end don't keep it off.
 const RINGS_AT_A_LOOK: usize = 1_024;

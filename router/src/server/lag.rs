@@ -1,14 +1,15 @@
 //! How long what is ready waits for a worker's turn, and whether that is too long.
 //!
 //! A worker polls what is ready in the order in which it became ready. A task that only sleeps, and looks how much too
-//! late it is woken, therefore waits as long as a request does. While one turn after the other is too long, requests
+//! late it is woken, therefore waits as long as what is ready. While one turn after the other is too long, requests
 //! that come to their turn too late are refused, with a close: so fewer connections stay than the worker can serve in
-//! time, and the rest is told at once. One long turn alone (the machine slept, a burst came) refuses nobody: what piled
-//! up is answered.
+//! time. One long turn alone (the machine slept, a burst came) refuses nobody: what piled up is answered.
 //!
-//! Refused: a limit on requests per second, which would have to know the machine; a limit on connections, which counts
-//! idle ones, too; refusing each request singly on connections that stay open, which on one core costs nearly as much
-//! as answering it.
+//! Usual requests are refused earlier, when they are read (`http1::turns`). This is for what goes another way, HTTP/2
+//! above all, and for a worker that hasn't the time even to read.
+//!
+//! Not done: a limit on requests per second, which would have to know the machine; a limit on connections, which counts
+//! idle ones, too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
