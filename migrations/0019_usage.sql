@@ -706,7 +706,7 @@ SELECT audit_table('plans', 'plan', '{name}');
 
 -- Changes a tenant's fields that routers needn't know, in a transaction of this statement alone: what others begin theirs
 -- with, role, tenant and origin, it sets before it looks at any row. So a change takes one round trip instead of three,
--- which were a third of what it cost. Only the login role may call it, which may take either role anyway.
+-- which were a quarter of what it cost PostgreSQL. Only the login role may call it, which may take either role anyway.
 CREATE FUNCTION tenant_change(
     acting_as text, own uuid, actor text, request_id text, address text,
     changing uuid, new_name text, new_timezone text, new_profile jsonb, new_integrations jsonb, new_provisioning jsonb
