@@ -38,12 +38,12 @@ CREATE TABLE audit_log (
     after        jsonb,
     seq          bigint,  -- its place in the chain, from 1 without a hole; absent until it is sealed
     hash         bytea,   -- SHA-256 over the hash before it and all of the above
-    CONSTRAINT audit_log_pkey PRIMARY KEY (id),
     CONSTRAINT audit_log_action_check CHECK (action IN ('insert', 'update', 'delete')),
     CONSTRAINT audit_log_sealed_check CHECK ((seq IS NULL) = (hash IS NULL))
 );
--- Writers pay for the first alone: the others have an entry once it is sealed.
-CREATE INDEX audit_log_unsealed_idx ON audit_log (id) WHERE seq IS NULL;
+-- Writers pay for the first alone, which finds what is to be sealed; the others have an entry once it is. There is no
+-- primary key: who reads the log knows entries by their places.
+CREATE UNIQUE INDEX audit_log_unsealed_key ON audit_log (id) WHERE seq IS NULL;
 CREATE UNIQUE INDEX audit_log_seq_key ON audit_log (seq) WHERE seq IS NOT NULL;
 CREATE INDEX audit_log_tenant_idx ON audit_log (tenant_id, seq) WHERE seq IS NOT NULL;
 CREATE INDEX audit_log_resource_idx ON audit_log (resource_id, seq) WHERE seq IS NOT NULL;

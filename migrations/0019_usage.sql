@@ -704,6 +704,36 @@ ALTER TABLE tenants
 CREATE INDEX tenants_plan_idx ON tenants (plan) WHERE plan IS NOT NULL;
 SELECT audit_table('plans', 'plan', '{name}');
 
+-- Changes a tenant's fields that routers needn't know, in a transaction of this statement alone: what others begin theirs
+-- with, role, tenant and origin, it sets before it looks at any row. So a change takes one round trip instead of three,
+-- which were a quarter of what it cost PostgreSQL. Only the login role may call it, which may take either role anyway.
+CREATE FUNCTION tenant_change(
+    acting_as text, own uuid, actor text, request_id text, address text,
+    changing uuid, new_name text, new_timezone text, new_profile jsonb, new_integrations jsonb, new_provisioning jsonb
+) RETURNS TABLE (tenant tenants, limits jsonb)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM set_config('role', acting_as, true), set_config('dialplane.tenant_id', own::text, true),
+        set_config('dialplane.actor', actor, true), set_config('dialplane.request_id', request_id, true),
+        set_config('dialplane.address', address, true);
+    RETURN QUERY
+    UPDATE tenants AS t SET
+        name = coalesce(new_name, t.name), timezone = coalesce(new_timezone, t.timezone),
+        profile = coalesce(new_profile, t.profile), integrations = coalesce(new_integrations, t.integrations),
+        provisioning = coalesce(new_provisioning, t.provisioning), updated_at = now()
+    WHERE t.id = changing
+    RETURNING t, (
+        SELECT jsonb_build_object('calls_max', coalesce(t.calls_max, own_plan.calls_max),
+            'phone_numbers_max', coalesce(t.phone_numbers_max, own_plan.phone_numbers_max), 'agents_max', t.agents_max,
+            'spend_max', coalesce(t.spend_max, own_plan.spend_max)::text)
+        FROM (SELECT) AS one LEFT JOIN plans AS own_plan ON own_plan.name = t.plan
+    );
+END
+$$;
+REVOKE ALL ON FUNCTION tenant_change(
+    text, uuid, text, text, text, uuid, text, text, jsonb, jsonb, jsonb) FROM PUBLIC;
+
 -- Tenants whose records routers are to get anew, since their plan changed: a plan may have more tenants than one transaction
 -- should hold. Whoever changes a plan holds the row, there or new, until it is seen.
 CREATE TABLE tenants_to_record (

@@ -91,6 +91,12 @@ impl<Q> Order<Q> {
         &self.terms.origin
     }
 
+    /// Whether `If-Match` was sent.
+    #[must_use]
+    pub const fn is_conditional(&self) -> bool {
+        self.terms.if_match.is_some()
+    }
+
     /// Refuses `If-Match`, for what isn't one [`super::writes::Write`].
     ///
     /// # Errors

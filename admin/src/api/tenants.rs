@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dialplane_common::ids::TenantId;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -265,6 +266,12 @@ pub async fn change(
 }
 
 async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) -> Answered {
+    if changes.are_of_one_statement() && !order.is_conditional() {
+        let change = async |conn: &mut PgConnection, scope, origin: &_| {
+            tenants::change_at_once(conn, scope, origin, id, changes).await
+        };
+        return api.change_at_once(order, change).await;
+    }
     let concerns_routers = changes.concern_routers();
     let mut write = if concerns_routers { api.write_routing(order).await? } else { api.write(order).await? };
     if let Some(Some(plan)) = &changes.operators.plan {

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 /// Entries sealed at once: a few milliseconds' work.
 const ROWS_MAX: usize = 1_000;
 /// Ids looked up at once: each look passes over the index's entries of what was sealed lately.
-const IDS_MAX: i64 = 50_000;
+const IDS_MAX: usize = 50_000;
 /// Entries gather for so long between one sealing and the next: sealing one costs hardly less than sealing many. The first
 /// after a silence doesn't wait.
 const GATHER_INTERVAL: Duration = Duration::from_millis(10);
@@ -121,13 +121,11 @@ impl Sealer {
         }
     }
 
-    /// Seals until nothing is left.
+    /// Seals all that there is to be seen when it begins. What comes meanwhile gathers: sealed at once, a few entries at a
+    /// time, it would take as much of Postgres as what wrote it.
     async fn seal_all(&self, progress: &mut Progress) -> Result<(), SealError> {
         loop {
             let ids = within(audit::unsealed(&mut progress.lease, progress.floor, IDS_MAX)).await?;
-            if ids.is_empty() {
-                return Ok(());
-            }
             let mut left = ids.as_slice();
             while !left.is_empty() {
                 let batch = &left[..left.len().min(ROWS_MAX)];
@@ -138,6 +136,9 @@ impl Sealer {
                 }
                 left = &left[entries.len()..];
                 self.seal(progress, entries).await?;
+            }
+            if ids.len() < IDS_MAX {
+                return Ok(());
             }
         }
     }

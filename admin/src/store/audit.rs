@@ -190,10 +190,10 @@ pub async fn head(conn: &mut PgConnection) -> Result<Head, StoreError> {
 ///
 /// # Errors
 /// When Postgres can't be asked.
-pub async fn unsealed(conn: &mut PgConnection, floor: i64, rows_max: i64) -> Result<Vec<i64>, StoreError> {
+pub async fn unsealed(conn: &mut PgConnection, floor: i64, rows_max: usize) -> Result<Vec<i64>, StoreError> {
     Ok(sqlx::query_scalar("SELECT id FROM audit_log WHERE seq IS NULL AND id > $1 ORDER BY id LIMIT $2")
         .bind(floor)
-        .bind(rows_max)
+        .bind(i64::try_from(rows_max).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await?)
 }
@@ -210,7 +210,7 @@ pub async fn entries(conn: &mut PgConnection, ids: &[i64]) -> Result<Vec<Entry>,
                 OVER (ORDER BY id) AS bytes, row_number() OVER (ORDER BY id) AS place
             FROM (SELECT ",
         columns!(),
-        " FROM audit_log WHERE id = ANY ($1)) AS wanted
+        " FROM audit_log WHERE id = ANY ($1) AND seq IS NULL) AS wanted
         ) AS summed WHERE bytes <= 8000000 OR place = 1 ORDER BY id"
     ))
     .bind(ids)
@@ -260,7 +260,7 @@ pub async fn seal(conn: &mut PgConnection, seals: &[Seal]) -> Result<(), StoreEr
     sqlx::query(
         "UPDATE audit_log SET seq = seals.seq, hash = seals.hash
          FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS seals (id, seq, hash)
-         WHERE audit_log.id = seals.id",
+         WHERE audit_log.id = seals.id AND audit_log.seq IS NULL",
     )
     .bind(ids)
     .bind(seqs)

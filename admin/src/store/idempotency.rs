@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use dialplane_common::ids::TenantId;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -56,16 +55,9 @@ struct Row {
 }
 
 impl KeyId<'_> {
-    const fn tenant(&self) -> Option<TenantId> {
-        match self.scope {
-            Scope::Tenant(id) => Some(id),
-            Scope::Operator => None,
-        }
-    }
-
     /// The column `owner`: no tenant is nil.
     fn owner(&self) -> Uuid {
-        self.tenant().map_or(Uuid::nil(), |id| id.0)
+        self.scope.tenant().map_or(Uuid::nil(), |id| id.0)
     }
 }
 
@@ -83,7 +75,7 @@ pub async fn claim(
             "INSERT INTO idempotency_keys (tenant_id, principal, key, fingerprint) VALUES ($1, $2, $3, $4)
              ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING",
         )
-        .bind(id.tenant().map(|id| id.0))
+        .bind(id.scope.tenant().map(|id| id.0))
         .bind(id.actor.to_string())
         .bind(id.key)
         .bind(fingerprint.as_slice())

@@ -18,6 +18,7 @@ pub mod bulk;
 pub mod call_events;
 pub mod calls;
 pub mod compile;
+mod connections;
 pub mod corrections;
 pub mod doorbell;
 pub mod error;
@@ -51,6 +52,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connections::{Connections, Held};
 use dialplane_common::feed::Revision;
 use dialplane_common::feed::frame::{Frame, Payload, RawKey, RecordKey};
 use dialplane_common::feed::record::Record;
@@ -60,7 +62,7 @@ pub use error::StoreError;
 use futures_util::TryFutureExt;
 pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, Postgres, Transaction};
+use sqlx::{Connection, Executor};
 use tokio::sync::Notify;
 
 use crate::config::SealKeys;
@@ -95,22 +97,38 @@ impl Scope {
             }
         }
     }
+
+    /// The role that it takes.
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Operator => "dialplane_operator",
+            Self::Tenant(_) => "dialplane_tenant",
+        }
+    }
+
+    /// The tenant whose rows it is limited to.
+    const fn tenant(self) -> Option<TenantId> {
+        match self {
+            Self::Operator => None,
+            Self::Tenant(id) => Some(id),
+        }
+    }
 }
 
 /// Postgres, and the keys of what is sealed in it.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
+    connections: Connections,
     keys: Arc<SealKeys>,
     committed: Arc<Notify>,
 }
 
 /// A transaction that reads one state of the database.
-pub struct ReadTx(Transaction<'static, Postgres>);
+pub struct ReadTx(Held);
 
 /// A transaction that writes rows and the feed.
 pub struct WriteTx {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Held,
     keys: Arc<SealKeys>,
     committed: Arc<Notify>,
     changes: Vec<Change>,
@@ -159,14 +177,14 @@ impl Store {
     /// # Errors
     /// When `url` isn't one.
     pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
-        let pool = open(url)?;
-        Ok(Self { pool, keys, committed: Arc::default() })
+        let connections = Connections::new(open(url)?);
+        Ok(Self { connections, keys, committed: Arc::default() })
     }
 
     /// The pool, for what isn't a request: listening, metrics.
     #[must_use]
     pub const fn pool(&self) -> &PgPool {
-        &self.pool
+        self.connections.pool()
     }
 
     /// The keys of what is sealed.
@@ -206,15 +224,27 @@ impl Store {
         })
     }
 
+    /// Makes a change that is one statement, which begins by taking a role and saying where it comes from: a transaction
+    /// by itself, in one round trip.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached; as `change`.
+    pub async fn change_at_once<T>(
+        &self,
+        change: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connections.take().await?;
+        let changed = change(&mut connection).await?;
+        connection.keep();
+        self.committed.notify_one();
+        Ok(changed)
+    }
+
     /// One round trip: begin, and all that is set for the transaction.
-    async fn begin(&self, statements: String) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let pool = self.pool.clone();
-        // In a task of its own, which ends whatever becomes of the caller: a BEGIN that is given up half-way is forgotten,
-        // and whoever gets the connection next would find itself in that transaction.
-        // Safe: ids print hexadecimal digits and hyphens, and an origin's texts are literals.
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statements)).await });
-        let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
-        begun.map_err(StoreError::from)
+    async fn begin(&self, statements: String) -> Result<Held, StoreError> {
+        let mut held = self.connections.take().await?;
+        held.begin(statements).await?;
+        Ok(held)
     }
 
     /// The server's version.
@@ -222,7 +252,7 @@ impl Store {
     /// # Errors
     /// When Postgres can't be reached.
     pub async fn server_version(&self) -> Result<String, StoreError> {
-        Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar("SHOW server_version").fetch_one(self.pool()).await?)
     }
 
     /// Whether the schema is this program's, or a newer one.

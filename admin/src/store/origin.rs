@@ -63,6 +63,13 @@ impl Origin {
         Self { actor: Actor::System(what), request_id: None, address: None }
     }
 
+    /// The settings' values, in the order above.
+    pub(super) fn values(&self) -> [Option<String>; 3] {
+        // Postgres knows no NUL in texts.
+        let actor = self.actor.to_string().replace('\0', "");
+        [Some(actor), self.request_id.clone(), self.address.map(|address| address.to_string())]
+    }
+
     /// The statements that set the settings for one transaction, each with a semicolon before it.
     pub(super) fn statements(&self) -> String {
         let mut text = format!("; SET LOCAL dialplane.actor TO {}", literal(&self.actor.to_string()));

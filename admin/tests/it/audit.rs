@@ -287,6 +287,62 @@ async fn every_column_but_the_seal_is_guarded() {
     assert_eq!(open, ["seq", "hash"]);
 }
 
+/// A change that is one statement says where it comes from as all others do, and nothing of that stays behind.
+#[tokio::test]
+async fn a_change_at_once_is_logged_with_its_origin_and_leaves_nothing_behind() {
+    let Some(admin) = Admin::start().await else { return };
+    let tenant = admin.create("/tenants", json!({"name": "Salon"})).await;
+    let other = admin.create("/tenants", json!({"name": "Spa"})).await;
+    let key = admin.tenant_key(&tenant).await;
+    let path = format!("/api/v2/tenants/{tenant}");
+    let integrations = json!({"crm": {"account": "a-1"}});
+    let patch = json!({"integrations": integrations});
+    let (status, changed) = admin.send(&key, Method::PATCH, &path, &patch).await;
+    assert_eq!((status, &changed["integrations"]), (StatusCode::OK, &integrations));
+    let (_, read) = admin.send(&key, Method::GET, &path, &Value::Null).await;
+    assert_eq!(changed, read);
+    let (status, _) = admin.send(&key, Method::PATCH, &format!("/api/v2/tenants/{other}"), &patch).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let all = entries(&admin, &key, &format!("/tenants/{tenant}/audit?resource=tenant&action=update")).await;
+    let [entry] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(
+        (&entry["before"]["integrations"], &entry["after"]["integrations"]),
+        (&json!({}), &integrations)
+    );
+    assert!(
+        entry["actor"].as_str().unwrap().starts_with("key:") && entry["request_id"].is_string(),
+        "{entry}"
+    );
+    assert_eq!(entry["address"], "127.0.0.1");
+
+    // In the database itself: what the role may not see isn't changed, and the next statement has no role and no origin.
+    let mut connection = connect(&admin).await;
+    let change = AssertSqlSafe(format!(
+        "SELECT count(*) FROM tenant_change('dialplane_tenant', '{tenant}', 'key:x', 'r', NULL, '{other}', NULL, NULL, \
+         NULL, '{{}}', NULL)"
+    ));
+    let changed: i64 = sqlx::query_scalar(change).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(changed, 0);
+    let left: String = sqlx::query_scalar(
+        "SELECT concat(current_setting('role'), current_setting('dialplane.tenant_id', true),
+            current_setting('dialplane.actor', true), current_setting('dialplane.request_id', true))",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(left, "none");
+    for role in ["dialplane_tenant", "dialplane_operator"] {
+        let may: bool = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT bool_or(has_function_privilege('{role}', oid, 'EXECUTE')) FROM pg_proc
+             WHERE proname = 'tenant_change'"
+        )))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert!(!may, "{role} may take another role's part");
+    }
+}
+
 /// Writers at once, none of whom waits for another: all is there, each row's changes in their order.
 #[tokio::test]
 async fn many_writers_leave_a_whole_chain() {

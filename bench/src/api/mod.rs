@@ -1,8 +1,8 @@
 //! The admin plane's REST API beside PostGraphile on the same PostgreSQL, the same rows and the same role with row-level
 //! security; and its writes that routers see beside pgbench with the same transaction and the same locked row.
 //!
-//! Both servers are given the same kept-open connections and give the same columns, but for a number's bindings, which
-//! only the admin plane gives. Rounds are interleaved. The backends that serve a server count as its own and share its
+//! Both servers are given the same kept-open connections and give the same columns, and each number with its bindings.
+//! Rounds are interleaved. The backends that serve a server count as its own and share its
 //! core; the client has the other. Beside pgbench, PostgreSQL has a core, and whoever asks it the other.
 
 mod pgbench;
@@ -37,8 +37,11 @@ pub struct Options {
     /// Runs of each, in turn. The median counts.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Only the writes that routers see.
+    /// Only what holds this text beside PostGraphile: `page`, `write`.
     #[arg(long)]
+    only: Option<String>,
+    /// Only the writes that routers see.
+    #[arg(long, conflicts_with = "only")]
     pgbench: bool,
 }
 
@@ -59,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     if !options.pgbench {
         contest.beside_postgraphile(&admin)?;
     }
-    contest.beside_pgbench(&admin)
+    if options.only.is_some() { Ok(()) } else { contest.beside_pgbench(&admin) }
 }
 
 struct Contest<'a> {
@@ -92,7 +95,8 @@ impl Contest<'_> {
             "\n| | admin plane | | PostgreSQL's part | PostGraphile | | PostgreSQL's part | ratio by rate | by CPU |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         );
-        for case in &CASES {
+        let only = self.options.only.as_deref().unwrap_or_default();
+        for case in CASES.iter().filter(|case| case.what.contains(only)) {
             self.case(case, admin, &other)?;
         }
         Ok(())

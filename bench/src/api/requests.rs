@@ -12,7 +12,8 @@ const PER_CONNECTION: usize = 10_000;
 const TENANT: &str = "rowId name timezone status externalId profile integrations provisioning callsMax phoneNumbersMax \
     agentsMax createdAt updatedAt";
 const NUMBER: &str = "rowId tenantId phoneNumber isRange displayName address addressParts timezone status lifecycle \
-    source isPrimary agentId callsMax createdAt updatedAt";
+    source isPrimary agentId callsMax createdAt updatedAt \
+    phoneNumberBindingsByTenantIdAndPhoneNumberId { nodes { accountId role numberId } }";
 
 /// One kind of request.
 pub struct Case {
@@ -45,7 +46,8 @@ pub const CASES: [Case; 3] = [
         what: "read a page of 50 phone numbers",
         is_write: false,
         admin_expects: "\"Location 49\"",
-        other_expects: "\"Location 49\"",
+        // Behind the last number's name: its bindings came as well.
+        other_expects: "\"role\":\"carrier\",\"numberId\":null}]}}],\"pageInfo\"",
         admin: |tenant, _| {
             request(tenant, "GET", &format!("/api/v2/tenants/{}/phone-numbers?limit=50", tenant.id), None)
         },
