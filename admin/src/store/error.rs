@@ -140,18 +140,20 @@ impl From<sqlx::Error> for StoreError {
                     | "tenant_defaults_tenant_fkey"
                     | "provisioning_jobs_tenant_fkey",
                 ) => Self::NotFound,
-                // Shutting down, starting up, out of connections.
-                None if reason
-                    .code()
-                    .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")) =>
-                {
-                    Self::Unavailable(error)
-                }
+                None if reason.code().is_some_and(|code| is_outage(&code)) => Self::Unavailable(error),
                 _ => Self::Database(error),
             },
             _ => Self::Database(error),
         }
     }
+}
+
+/// Whether a SQLSTATE says that Postgres can't do anything of the kind just now: it starts or ends, has no connection, memory
+/// or disk left, is a standby (25006), took too long (57014), or lost its files.
+/// Source: PostgreSQL's documentation, appendix A.
+fn is_outage(code: &str) -> bool {
+    const CLASSES: [&str; 4] = ["08", "53", "57P", "58"];
+    CLASSES.iter().any(|class| code.starts_with(class)) || matches!(code, "25006" | "57014")
 }
 
 /// A foreign key is violated from either end, with one name for both; only the message tells which.

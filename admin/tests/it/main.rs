@@ -17,6 +17,7 @@ mod intents;
 mod lists;
 mod numbers;
 mod origin;
+mod outages;
 mod people;
 mod plans;
 mod pool;
