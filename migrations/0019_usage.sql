@@ -709,7 +709,7 @@ SELECT audit_table('plans', 'plan', '{name}');
 -- which were a quarter of what it cost PostgreSQL. Only the login role may call it, which may take either role anyway.
 CREATE FUNCTION tenant_change(
     acting_as text, own uuid, actor text, request_id text, address text,
-    changing uuid, new_name text, new_timezone text, new_profile jsonb, new_integrations jsonb, new_provisioning jsonb
+    changing uuid, new_profile jsonb, new_integrations jsonb, new_provisioning jsonb
 ) RETURNS TABLE (tenant tenants, limits jsonb)
 LANGUAGE plpgsql
 AS $$
@@ -719,7 +719,6 @@ BEGIN
         set_config('dialplane.address', address, true);
     RETURN QUERY
     UPDATE tenants AS t SET
-        name = coalesce(new_name, t.name), timezone = coalesce(new_timezone, t.timezone),
         profile = coalesce(new_profile, t.profile), integrations = coalesce(new_integrations, t.integrations),
         provisioning = coalesce(new_provisioning, t.provisioning), updated_at = now()
     WHERE t.id = changing
@@ -731,8 +730,7 @@ BEGIN
     );
 END
 $$;
-REVOKE ALL ON FUNCTION tenant_change(
-    text, uuid, text, text, text, uuid, text, text, jsonb, jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenant_change(text, uuid, text, text, text, uuid, jsonb, jsonb, jsonb) FROM PUBLIC;
 
 -- Tenants whose records routers are to get anew, since their plan changed: a plan may have more tenants than one transaction
 -- should hold. Whoever changes a plan holds the row, there or new, until it is seen.

@@ -23,7 +23,7 @@ use crate::store::{Origin, Scope, Store, StoreError, WriteTx};
 /// Why an import fails whose lines aren't all good.
 pub const BAD_LINES: &str = "some lines are bad, and nothing was to be applied unless all are good";
 
-/// Two keep Postgres at work while one of them reads a file, or waits for its commit.
+/// Two keep Postgres at work while the third reads a file, or waits for its commit.
 const APPLIERS: usize = 3;
 /// Pieces that are read and checked ahead of the one whose outcome is noted.
 const VALIDATED_AHEAD: usize = 3;

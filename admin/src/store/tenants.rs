@@ -339,7 +339,8 @@ pub async fn update(
     .await?)
 }
 
-/// Changes what routers needn't know of a tenant and what its own may set, for [`super::Store::change_at_once`].
+/// Changes a tenant's profile, integrations and provisioning, for [`super::Store::change_at_once`]: see
+/// [`TenantChanges::are_of_one_statement`].
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
@@ -351,7 +352,7 @@ pub async fn change_at_once(
     changes: &TenantChanges,
 ) -> Result<Tenant, StoreError> {
     let query = "SELECT (tenant).*, (tenant).spend_max::text AS spend_max_text, limits
-        FROM tenant_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        FROM tenant_change($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let [actor, request_id, address] = origin.values();
     Ok(sqlx::query_as(query)
         .bind(scope.role())
@@ -360,8 +361,6 @@ pub async fn change_at_once(
         .bind(request_id)
         .bind(address)
         .bind(id.0)
-        .bind(&changes.name)
-        .bind(&changes.timezone)
         .bind(changes.profile.as_ref().map(Json))
         .bind(changes.integrations.as_ref().map(Json))
         .bind(changes.provisioning.as_ref().map(Json))

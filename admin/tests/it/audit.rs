@@ -318,8 +318,8 @@ async fn a_change_at_once_is_logged_with_its_origin_and_leaves_nothing_behind() 
     // In the database itself: what the role may not see isn't changed, and the next statement has no role and no origin.
     let mut connection = connect(&admin).await;
     let change = AssertSqlSafe(format!(
-        "SELECT count(*) FROM tenant_change('dialplane_tenant', '{tenant}', 'key:x', 'r', NULL, '{other}', NULL, NULL, \
-         NULL, '{{}}', NULL)"
+        "SELECT count(*) FROM tenant_change('dialplane_tenant', '{tenant}', 'key:x', 'r', NULL, '{other}', NULL, \
+         '{{}}', NULL)"
     ));
     let changed: i64 = sqlx::query_scalar(change).fetch_one(&mut connection).await.unwrap();
     assert_eq!(changed, 0);

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::ops::Deref;
 use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -147,20 +147,13 @@ fn free(mut room: BytesMut) {
 /// Gives those their turns who wait on this worker, for ever.
 pub async fn give_turns(waiting: &IntGauge) {
     let mut given = Vec::new();
-    let mut give = |context: &mut Context<'_>| {
+    poll_fn(|context| {
         GATHERED.with_borrow_mut(|gathered| {
-            let mut turns = std::mem::take(&mut gathered.turns);
-            turns.give(context.waker(), Instant::now(), |Waiting { task, called }| {
-                gathered.call(called);
-                given.push(task);
-            });
-            gathered.turns = turns;
+            gathered.turns.give(context.waker(), Instant::now(), &mut given);
+            given.iter().for_each(|next| gathered.call(next.called));
         });
         waiting.sub(i64::try_from(given.len()).unwrap_or(i64::MAX));
-        given.drain(..).for_each(Waker::wake);
-    };
-    poll_fn(|context| {
-        give(context);
+        given.drain(..).for_each(|next: Waiting| next.task.wake());
         Poll::Pending
     })
     .await

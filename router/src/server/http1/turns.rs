@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use dialplane_common::e164::E164;
 
-/// How many turns are given at a time. What comes meanwhile waits for so many answers at least until it is read.
+/// How many turns are given at a time, or more after many refusals. What comes meanwhile is read once they are answered.
 pub const AT_A_TIME: usize = 32;
 
 /// A request that was read and has no turn yet.
@@ -77,11 +77,11 @@ impl Turns {
         self.refusing += took;
     }
 
-    /// Gives the next their turns: `each` is called with them. The giver is to come again once all that is ready had its own
-    /// turn; where nobody waits any more, when it is woken.
-    pub fn give(&mut self, giver: &Waker, now: Instant, each: impl FnMut(Waiting)) {
+    /// Gives the next their turns. The giver is to come again once all that is ready had its own turn; where nobody waits
+    /// any more, when it is woken.
+    pub fn give(&mut self, giver: &Waker, now: Instant, given: &mut Vec<Waiting>) {
         let count = self.count(now).min(self.waiting.len());
-        self.waiting.drain(..count).for_each(each);
+        given.extend(self.waiting.drain(..count));
         if count == 0 {
             *self = Self { giver: Some(giver.clone()), ..Self::default() };
             return;
@@ -116,9 +116,9 @@ mod tests {
     }
 
     fn give(turns: &mut Turns, now: Instant) -> usize {
-        let mut given = 0;
-        turns.give(Waker::noop(), now, |_| given += 1);
-        given
+        let mut given = Vec::new();
+        turns.give(Waker::noop(), now, &mut given);
+        given.len()
     }
 
     #[test]
