@@ -115,7 +115,11 @@ impl Webhooks {
         let authority = parts.uri.authority().map(Authority::as_str);
         let (method, headers) = (&parts.method, Headers::from(&parts.headers));
         let received = Received { method, authority, target, headers, body: &body, peer };
-        let answer = match self.begin(&endpoint, &received) {
+        let begun = {
+            let snapshot = self.store.load();
+            self.begin(&endpoint, &received, snapshot.as_deref(), &mut SystemTime::now())
+        };
+        let answer = match begun {
             Reaction::Now(answer) => answer,
             Reaction::Later(work) => {
                 drop(body);
@@ -125,20 +129,27 @@ impl Webhooks {
         answer.into_response()
     }
 
-    /// Answers a webhook whose body is there, and counts it; or says what is to be waited for.
+    /// Answers a webhook whose body is there, from what is known, and counts it; or says what is to be waited for. The
+    /// clock shows when it was begun, and then when it ended.
     #[must_use]
-    pub fn begin(&self, endpoint: &Endpoint, received: &Received<'_>) -> Reaction {
+    pub fn begin(
+        &self,
+        endpoint: &Endpoint,
+        received: &Received<'_>,
+        snapshot: Option<&Snapshot>,
+        clock: &mut SystemTime,
+    ) -> Reaction {
         let metrics = self.metrics.of_kind(endpoint.provider_index, endpoint.kind_index);
-        let started = SystemTime::now();
-        let reaction = match &*self.store.load() {
-            Some(snapshot) => self.react(snapshot, endpoint, received, millis(started)),
+        let reaction = match snapshot {
+            Some(snapshot) => self.react(snapshot, endpoint, received, millis(*clock)),
             None => Reaction::Now(Answer::refusal(Outcome::NotReady, "no routing data yet\n")),
         };
         if let Reaction::Now(answer) = &reaction {
             metrics.ended(answer.outcome);
         }
         // What a tenant's own server takes isn't this program's time to answer.
-        metrics.duration.observe(since(started));
+        let started = std::mem::replace(clock, SystemTime::now());
+        metrics.duration.observe(clock.duration_since(started).unwrap_or_default().as_secs_f64());
         reaction
     }
 
@@ -258,11 +269,6 @@ pub fn now() -> UnixMillis {
 fn millis(time: SystemTime) -> UnixMillis {
     let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Seconds since then, by the clock that was read then: one that is set back meanwhile gives nothing.
-fn since(started: SystemTime) -> f64 {
-    started.elapsed().unwrap_or_default().as_secs_f64()
 }
 
 fn method_not_allowed(get: bool) -> Response<Full<Bytes>> {

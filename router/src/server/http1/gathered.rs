@@ -1,27 +1,34 @@
 //! Requests that a worker has read and answers together.
 //!
-//! Under load several connections have a request when the worker looks. It reads them all before it answers the first,
-//! so that what answers them is fetched from memory for all at once ([`Snapshot::fetch`]), where one after the other
-//! would wait for it. What is more than are answered at a time waits for its turn, or is refused ([`Turns`]).
+//! Under load several connections have a request when the worker looks. It reads them all before it answers the first, and
+//! answers them all before it sends the first answer. So what answers them is fetched from memory for all at once
+//! ([`Snapshot::fetch`]), where one after the other would wait for it; and what the processor does many times in a row,
+//! here and in the kernel, stays in its caches. What is more than are answered at a time waits for its turn, or is
+//! refused ([`Turns`]).
 //!
 //! [`Snapshot::fetch`]: crate::snapshot::Snapshot::fetch
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use dialplane_common::e164::{DIGITS_MAX, E164};
 use memchr::memmem::Finder;
 use prometheus::IntGauge;
+use slab::Slab;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::Shared;
+use super::answering::{Answering, Turn};
 use super::request::BYTES_MAX;
 use super::turns::{AT_A_TIME, Turns, Waiting};
-use crate::snapshot::{NUMBERS_AT_A_TIME, SnapshotStore};
+use crate::snapshot::NUMBERS_AT_A_TIME;
+use crate::webhook::Peer;
 
 /// What stands in a form before the called number.
 const TO: &[u8] = b"To=";
@@ -29,23 +36,52 @@ const TO: &[u8] = b"To=";
 /// A plus sign in a form. Plivo's numbers have none.
 const PLUS: &[u8] = b"%2B";
 
-/// What a worker has read and not answered.
+/// How much room for an answer is kept to be used again.
+const OUTPUT_KEPT_MAX: usize = 16 << 10;
+
+/// What a worker has read and not answered, and what it has answered and not sent.
 #[derive(Default)]
 struct Gathered {
-    /// How many are to be answered together, until the first of them is.
-    count: usize,
-    /// The numbers that they call, until what answers them is fetched.
+    requests: Slab<Stage>,
+    /// The places of those that are answered next, together.
+    due: Vec<usize>,
+    /// The numbers that they call.
     called: Vec<E164>,
     /// Those beyond.
     turns: Turns,
-    /// Room to read into, empty.
+    /// Room to read into and to answer into, empty.
     free: Vec<BytesMut>,
+    outputs: Vec<Vec<u8>>,
+}
+
+/// How far a request is.
+enum Stage {
+    /// It waits for its turn.
+    Waiting(Read, Peer),
+    /// It is answered next.
+    Due(Read, Peer),
+    /// It waits to be sent.
+    Answered(Answered),
+    /// Its connection is gone before it was answered.
+    Abandoned,
 }
 
 impl Gathered {
-    fn call(&mut self, called: Option<E164>) {
+    fn falls_due(&mut self, place: usize, called: Option<E164>) {
+        self.due.push(place);
         if self.called.len() < NUMBERS_AT_A_TIME {
             self.called.extend(called);
+        }
+    }
+
+    fn turn_comes(&mut self, next: &Waiting) {
+        let Some(stage) = self.requests.get_mut(next.place) else { return };
+        match std::mem::replace(stage, Stage::Abandoned) {
+            Stage::Waiting(read, peer) => {
+                *stage = Stage::Due(read, peer);
+                self.falls_due(next.place, next.called);
+            }
+            _ => drop(self.requests.remove(next.place)),
         }
     }
 }
@@ -54,16 +90,26 @@ thread_local! {
     static GATHERED: RefCell<Gathered> = RefCell::default();
 }
 
-/// When a request that was read is answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
-    /// Once the others that are ready have been read: the task is woken for it.
-    Next,
-    /// After those that wait already: the task is woken for it.
-    Later,
-    /// Never: too many wait.
-    Never,
+/// A request's place among those that are answered together.
+///
+/// Dropped, it is given up.
+pub struct Place(Option<usize>);
+
+/// What became of what was read.
+pub struct Answered {
+    /// What was read.
+    pub read: Read,
+    /// How much of it the answer took.
+    pub taken: usize,
+    /// What is to be done.
+    pub turn: Turn,
+    /// What is to be sent.
+    pub output: Output,
 }
+
+/// Room that a worker's connections share, with an answer in it.
+#[derive(Default)]
+pub struct Output(Vec<u8>);
 
 /// What was read at once, in room that a worker's connections share.
 pub struct Read {
@@ -83,80 +129,41 @@ impl Read {
         read
     }
 
+    /// What was read before.
+    pub fn again(bytes: BytesMut) -> Self {
+        Self { bytes, begun: Some(Instant::now()) }
+    }
+
     /// Reads what has come. Says how many bytes.
     pub async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
         stream.read_buf(&mut self.bytes).await
     }
 
-    /// See [`enter`].
-    pub fn enter(&mut self, wait_max: Duration, task: &Waker, waiting: &IntGauge) -> When {
-        let when = enter(&self.bytes, wait_max, task, waiting);
-        if when == When::Later {
-            // Many may wait: each in no more room than it takes.
-            let bytes = BytesMut::from(&self.bytes[..]);
-            free(std::mem::replace(&mut self.bytes, bytes));
+    /// What is left behind this many bytes.
+    pub fn rest(mut self, taken: usize) -> BytesMut {
+        match &self.bytes[taken..] {
+            [] => BytesMut::new(),
+            rest if self.is_shared() => BytesMut::from(rest),
+            _ => {
+                self.bytes.advance(taken);
+                std::mem::take(&mut self.bytes)
+            }
         }
-        when
     }
 
     /// When it was begun, where somebody waits.
     pub const fn begun(&self) -> Option<Instant> {
         self.begun
     }
-}
 
-/// Enters what was read among what is to be answered, unless its turn would come later than in `wait_max`.
-pub fn enter(read: &[u8], wait_max: Duration, task: &Waker, waiting: &IntGauge) -> When {
-    let called = called(read);
-    GATHERED.with_borrow_mut(|gathered| {
-        if gathered.count < AT_A_TIME && !gathered.turns.any_waits() {
-            gathered.count += 1;
-            gathered.call(called);
-            task.wake_by_ref();
-            When::Next
-        } else if gathered.turns.is_soon(wait_max) {
-            gathered.turns.wait(Waiting { task: task.clone(), called });
-            waiting.inc();
-            When::Later
-        } else {
-            When::Never
-        }
-    })
-}
+    fn is_shared(&self) -> bool {
+        self.bytes.capacity() >= BYTES_MAX
+    }
 
-/// Whether there is time to refuse on connections that stay open.
-pub fn has_time_to_refuse() -> bool {
-    GATHERED.with_borrow(|gathered| gathered.turns.has_time_to_refuse())
-}
-
-/// A refusal took so long.
-pub fn refused(took: Duration) {
-    GATHERED.with_borrow_mut(|gathered| gathered.turns.refused(took));
-}
-
-/// Gives room back.
-fn free(mut room: BytesMut) {
-    room.clear();
-    GATHERED.with_borrow_mut(|gathered| {
-        if room.capacity() >= BYTES_MAX && gathered.free.len() < NUMBERS_AT_A_TIME {
-            gathered.free.push(room);
-        }
-    });
-}
-
-/// Gives those their turns who wait on this worker, for ever.
-pub async fn give_turns(waiting: &IntGauge) {
-    let mut given = Vec::new();
-    poll_fn(|context| {
-        GATHERED.with_borrow_mut(|gathered| {
-            gathered.turns.give(context.waker(), Instant::now(), &mut given);
-            given.iter().for_each(|next| gathered.call(next.called));
-        });
-        waiting.sub(i64::try_from(given.len()).unwrap_or(i64::MAX));
-        given.drain(..).for_each(|next: Waiting| next.task.wake());
-        Poll::Pending
-    })
-    .await
+    /// The same in no more room than it takes: many may wait.
+    fn alone(self) -> Self {
+        if self.is_shared() { Self { bytes: BytesMut::from(&self[..]), begun: self.begun } } else { self }
+    }
 }
 
 impl Deref for Read {
@@ -169,22 +176,173 @@ impl Deref for Read {
 
 impl Drop for Read {
     fn drop(&mut self) {
-        free(std::mem::take(&mut self.bytes));
+        if self.is_shared() {
+            let mut room = std::mem::take(&mut self.bytes);
+            room.clear();
+            give_back(|gathered| &mut gathered.free, room);
+        }
     }
 }
 
-/// Fetches what answers all that was gathered.
-pub fn fetch(store: &SnapshotStore) {
-    GATHERED.with_borrow_mut(|gathered| {
-        gathered.count = 0;
-        if gathered.called.is_empty() {
-            return;
+impl Output {
+    fn new() -> Self {
+        Self(GATHERED.with_borrow_mut(|gathered| gathered.outputs.pop()).unwrap_or_default())
+    }
+}
+
+impl Deref for Output {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let mut room = std::mem::take(&mut self.0);
+        if (1..=OUTPUT_KEPT_MAX).contains(&room.capacity()) {
+            room.clear();
+            give_back(|gathered| &mut gathered.outputs, room);
         }
-        if let Some(snapshot) = &*store.load() {
-            snapshot.fetch(&gathered.called);
+    }
+}
+
+/// Keeps room that is free. Where that can't be, as the thread ends, it is only lost.
+fn give_back<T>(kept: impl FnOnce(&mut Gathered) -> &mut Vec<T>, room: T) {
+    let _ = GATHERED.try_with(|gathered| {
+        let Ok(mut gathered) = gathered.try_borrow_mut() else { return };
+        let kept = kept(&mut gathered);
+        if kept.len() < AT_A_TIME {
+            kept.push(room);
         }
-        gathered.called.clear();
     });
+}
+
+/// Enters what was read among what is to be answered; the task is woken when it is. What would have its turn later than in
+/// `wait_max` is given back.
+pub fn enter(
+    read: Read,
+    peer: Peer,
+    wait_max: Duration,
+    task: &Waker,
+    waiting: &IntGauge,
+) -> Result<Place, Read> {
+    let called = called(&read);
+    let is_next =
+        GATHERED.with_borrow(|gathered| gathered.due.len() < AT_A_TIME && !gathered.turns.any_waits());
+    if is_next {
+        let enter = |gathered: &mut Gathered| {
+            let place = gathered.requests.insert(Stage::Due(read, peer));
+            gathered.falls_due(place, called);
+            place
+        };
+        let place = GATHERED.with_borrow_mut(enter);
+        task.wake_by_ref();
+        return Ok(Place(Some(place)));
+    }
+    if !GATHERED.with_borrow(|gathered| gathered.turns.is_soon(wait_max)) {
+        return Err(read);
+    }
+    let read = read.alone();
+    let place = GATHERED.with_borrow_mut(|gathered| {
+        let place = gathered.requests.insert(Stage::Waiting(read, peer));
+        gathered.turns.wait(Waiting { task: task.clone(), place, called });
+        place
+    });
+    waiting.inc();
+    Ok(Place(Some(place)))
+}
+
+impl Place {
+    /// What became of the request, once its turn has come. The first that asks answers all that are due.
+    pub fn answered(&mut self, shared: &Shared) -> Option<Answered> {
+        let place = self.0?;
+        let is_due = |gathered: &Gathered| matches!(gathered.requests.get(place), Some(Stage::Due(..)));
+        if GATHERED.with_borrow(is_due) {
+            answer_due(shared);
+        }
+        GATHERED.with_borrow_mut(|gathered| match gathered.requests.get(place) {
+            Some(Stage::Answered(_)) => match gathered.requests.remove(place) {
+                Stage::Answered(answered) => {
+                    self.0 = None;
+                    Some(answered)
+                }
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(place) = self.0 else { return };
+        let left = GATHERED.try_with(|gathered| {
+            let mut gathered = gathered.borrow_mut();
+            match gathered.requests.get_mut(place) {
+                Some(Stage::Answered(_)) => gathered.requests.try_remove(place),
+                // Whoever comes to its turn finds that nobody waits for it.
+                Some(stage) => Some(std::mem::replace(stage, Stage::Abandoned)),
+                None => None,
+            }
+        });
+        // Not before: it gives room back.
+        drop(left);
+    }
+}
+
+/// Answers all that are due.
+fn answer_due(shared: &Shared) {
+    let (mut due, mut called) = GATHERED.with_borrow_mut(|gathered| {
+        (std::mem::take(&mut gathered.due), std::mem::take(&mut gathered.called))
+    });
+    let snapshot = shared.webhooks.store.load();
+    if let Some(snapshot) = &*snapshot {
+        snapshot.fetch(&called);
+    }
+    let mut answering = Answering::new(shared, snapshot.as_deref());
+    for place in due.drain(..) {
+        let stage = GATHERED.with_borrow_mut(|gathered| match gathered.requests.get_mut(place) {
+            Some(Stage::Abandoned) => gathered.requests.try_remove(place),
+            Some(stage) => Some(std::mem::replace(stage, Stage::Abandoned)),
+            None => None,
+        });
+        let Some(Stage::Due(read, peer)) = stage else { continue };
+        let mut output = Output::new();
+        // A mistake in answering one of them ends its own connection and nobody else's.
+        let answer = AssertUnwindSafe(|| answering.answer(&read, peer, &mut output.0));
+        let (taken, turn) = catch_unwind(answer).unwrap_or((0, Turn::Failed));
+        let answered = Stage::Answered(Answered { read, taken, turn, output });
+        GATHERED.with_borrow_mut(|gathered| gathered.requests[place] = answered);
+    }
+    called.clear();
+    GATHERED.with_borrow_mut(|gathered| (gathered.due, gathered.called) = (due, called));
+}
+
+/// Whether there is time to refuse on connections that stay open.
+pub fn has_time_to_refuse() -> bool {
+    GATHERED.with_borrow(|gathered| gathered.turns.has_time_to_refuse())
+}
+
+/// A refusal took so long.
+pub fn refused(took: Duration) {
+    GATHERED.with_borrow_mut(|gathered| gathered.turns.refused(took));
+}
+
+/// Gives those their turns who wait on this worker, for ever.
+pub async fn give_turns(waiting: &IntGauge) {
+    let mut given = Vec::new();
+    poll_fn(|context| {
+        GATHERED.with_borrow_mut(|gathered| {
+            gathered.turns.give(context.waker(), Instant::now(), &mut given);
+            given.iter().for_each(|next| gathered.turn_comes(next));
+        });
+        waiting.sub(i64::try_from(given.len()).unwrap_or(i64::MAX));
+        given.drain(..).for_each(|next: Waiting| next.task.wake());
+        Poll::Pending
+    })
+    .await
 }
 
 /// The called number in a request that isn't taken apart yet. Where it isn't found, or another one is, all that is lost is
@@ -199,6 +357,7 @@ fn called(request: &[u8]) -> Option<E164> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shared_by_tests as shared;
     use super::*;
 
     #[test]
@@ -216,23 +375,60 @@ mod tests {
         check("", None);
     }
 
+    const REQUEST: &[u8] = b"GET /webhooks/nobody/knows HTTP/1.1\r\nHost: a.example\r\n\r\n";
+
+    fn entered(shared: &Shared) -> Option<Place> {
+        let (read, peer) = (Read { bytes: BytesMut::from(REQUEST), begun: None }, shared::PEER);
+        let waiting = &shared.webhooks.metrics.requests_waiting;
+        enter(read, peer, Duration::ZERO, Waker::noop(), waiting).ok()
+    }
+
+    /// How far these are: answered, or not.
+    fn answered(places: &mut [Place], shared: &Shared) -> Vec<bool> {
+        places.iter_mut().map(|place| place.answered(shared).is_some()).collect()
+    }
+
+    async fn give(shared: &Shared) {
+        let mut give = std::pin::pin!(give_turns(&shared.webhooks.metrics.requests_waiting));
+        assert!(poll_fn(|context| Poll::Ready(give.as_mut().poll(context))).await.is_pending());
+    }
+
     #[tokio::test]
     async fn what_is_more_than_are_answered_at_a_time_has_its_turn_later() {
-        let (store, waiting) =
-            (SnapshotStore::default(), IntGauge::new("waiting", "those who wait").unwrap());
-        let enter = || {
-            let mut read = Read { bytes: BytesMut::from("To=%2B12125550001"), begun: None };
-            read.enter(Duration::ZERO, Waker::noop(), &waiting)
-        };
-        let turns = |count| (0..count).map(|_| enter()).collect::<Vec<_>>();
-        assert_eq!(turns(AT_A_TIME), [When::Next; AT_A_TIME]);
+        let shared = shared::nobodys();
+        let waiting = &shared.webhooks.metrics.requests_waiting;
+        let enter = |count| (0..count).filter_map(|_| entered(&shared)).collect::<Vec<_>>();
+        let mut first = enter(AT_A_TIME);
         // Nobody knows yet how long a turn takes.
-        assert_eq!((turns(2), waiting.get()), (vec![When::Later; 2], 2));
-        fetch(&store);
-        assert_eq!((enter(), waiting.get()), (When::Later, 3), "not before those who wait");
-        let mut give = std::pin::pin!(give_turns(&waiting));
-        let given = poll_fn(|context| Poll::Ready(give.as_mut().poll(context))).await;
-        assert_eq!((given, waiting.get()), (Poll::Pending, 0));
-        assert_eq!(turns(AT_A_TIME), [When::Next; AT_A_TIME]);
+        let mut later = enter(2);
+        assert_eq!((first.len(), later.len(), waiting.get()), (AT_A_TIME, 2, 2));
+        assert_eq!(answered(&mut later, &shared), [false; 2], "asked before its turn");
+        assert_eq!(answered(&mut first, &shared), [true; AT_A_TIME]);
+        later.extend(entered(&shared));
+        assert_eq!(
+            (answered(&mut later, &shared), waiting.get()),
+            (vec![false; 3], 3),
+            "those who wait are first"
+        );
+        give(&shared).await;
+        assert_eq!((answered(&mut later, &shared), waiting.get()), (vec![true; 3], 0));
+        assert_eq!(answered(&mut enter(AT_A_TIME), &shared), [true; AT_A_TIME]);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_others_their_turns() {
+        let shared = shared::nobodys();
+        let enter = |count| (0..count).filter_map(|_| entered(&shared)).collect::<Vec<_>>();
+        let (mut first, mut later) = (enter(AT_A_TIME), enter(3));
+        drop((first.remove(0), first.remove(7), later.remove(1)));
+        assert_eq!(answered(&mut first, &shared), [true; AT_A_TIME - 2]);
+        give(&shared).await;
+        assert_eq!(answered(&mut later, &shared), [true; 2]);
+        // One that was answered and wasn't sent.
+        let mut two = enter(2);
+        assert!(two[0].answered(&shared).is_some());
+        drop(two);
+        let left = GATHERED.with_borrow(|gathered| (gathered.requests.len(), gathered.due.len()));
+        assert_eq!(left, (0, 0));
     }
 }

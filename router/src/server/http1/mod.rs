@@ -6,6 +6,7 @@
 //! another version, another method, no webhook's path, something asked of the connection) it hands the connection to
 //! hyper, with what was read of it (`rewound`).
 
+mod answering;
 mod fast_path;
 mod gathered;
 mod request;
@@ -70,6 +71,11 @@ impl Progress {
     /// A request begins, or ends. One task alone calls it, so that nothing is lost between reading and writing.
     fn step(&self) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// What was begun was no request yet: it is as if nothing had come.
+    fn step_back(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
     }
 
     /// Waits until nothing has begun or ended within a time, and nothing is worked on: the client is idle, sends its
@@ -203,6 +209,32 @@ impl Shared {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         response
+    }
+}
+
+#[cfg(test)]
+mod shared_by_tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use dialplane_common::feed::keyring::Keyring;
+
+    use super::*;
+    use crate::outbound::Outbound;
+    use crate::webhook::Origins;
+
+    pub const PEER: Peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: false };
+
+    /// What the connections of a worker share that knows nothing.
+    pub fn nobodys() -> Arc<Shared> {
+        let keys = Arc::new(Keyring::feed("a-feed-key-of-some-length").unwrap());
+        let timeout = Duration::from_secs(5);
+        let webhooks = Webhooks::new(keys, Origins::default(), timeout, Outbound::default()).unwrap();
+        Arc::new(Shared {
+            webhooks: Arc::new(webhooks),
+            silence_max: timeout,
+            lag: Lag::new(timeout),
+            closing: Closing::default(),
+        })
     }
 }
 

@@ -21,8 +21,8 @@ pub fn overloaded(last: bool) -> &'static [u8] {
     if last { OVERLOADED } else { OVERLOADED_NOW }
 }
 
-/// Appends an answer. `last`: the connection ends with it.
-pub fn write(answer: &Answer, last: bool, out: &mut Vec<u8>) {
+/// Appends an answer. `last`: the connection ends with it. `now` is its date.
+pub fn write(answer: &Answer, last: bool, now: SystemTime, out: &mut Vec<u8>) {
     let rendered = &answer.rendered;
     let status = StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::OK);
     out.extend_from_slice(match status {
@@ -45,7 +45,7 @@ pub fn write(answer: &Answer, last: bool, out: &mut Vec<u8>) {
     if last {
         out.extend_from_slice(b"connection: close\r\n");
     }
-    field(b"date: ", &date(), out);
+    field(b"date: ", &date(now), out);
     // RFC 9110, section 8.6: never with 204.
     let body: &[u8] = if status == StatusCode::NO_CONTENT { &[] } else { &rendered.body };
     if status != StatusCode::NO_CONTENT {
@@ -74,12 +74,12 @@ fn decimal(mut value: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// The time as RFC 9110, section 5.6.7, writes it; written once a second.
-fn date() -> [u8; 29] {
+/// A time as RFC 9110, section 5.6.7, writes it; written once a second.
+fn date(now: SystemTime) -> [u8; 29] {
     thread_local! {
         static DATE: Cell<(u64, [u8; 29])> = const { Cell::new((u64::MAX, [b' '; 29])) };
     }
-    let second = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let (written_at, text) = DATE.get();
     if written_at == second {
         return text;
@@ -103,7 +103,7 @@ mod tests {
 
     fn written(answer: &Answer, last: bool) -> String {
         let mut out = Vec::new();
-        write(answer, last, &mut out);
+        write(answer, last, SystemTime::now(), &mut out);
         let text = String::from_utf8(out).unwrap();
         let (before, after) = text.split_once("date: ").unwrap();
         let (date, after) = after.split_once("\r\n").unwrap();

@@ -22,6 +22,8 @@ pub const AT_A_TIME: usize = 32;
 pub struct Waiting {
     /// Its connection's task.
     pub task: Waker,
+    /// Its place among what was read.
+    pub place: usize,
     /// The number that it calls, where that is seen without taking it apart.
     pub called: Option<E164>,
 }
@@ -111,7 +113,7 @@ mod tests {
     /// So many wait.
     fn waiting(count: usize) -> Turns {
         let mut turns = Turns::default();
-        (0..count).for_each(|_| turns.wait(Waiting { task: Waker::noop().clone(), called: None }));
+        (0..count).for_each(|_| turns.wait(Waiting { task: Waker::noop().clone(), place: 0, called: None }));
         turns
     }
 
