@@ -15,8 +15,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::answering::{self, Answering, Turn};
-use super::gathered::{self, Answered, Place, Read};
+use super::gathered::{self, Answered, Place};
 use super::rewound::Rewound;
+use super::room::Read;
 use super::{Progress, Shared, response};
 use crate::webhook::{BodyError, Endpoint, Peer, ToolWork};
 
@@ -110,7 +111,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
             return Poll::Ready(Ok(Some(turn)));
         }
         let read = if self.unread.is_empty() {
-            let mut read = Read::new();
+            let mut read = Read::new(gathered::begun());
             if ready!(pin!(read.read(&mut self.stream)).poll(context))? == 0 {
                 return Poll::Ready(Ok(None));
             }

@@ -10,22 +10,19 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
 use dialplane_common::e164::{DIGITS_MAX, E164};
 use memchr::memmem::Finder;
 use prometheus::IntGauge;
 use slab::Slab;
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Shared;
 use super::answering::{Answering, Turn};
-use super::request::BYTES_MAX;
+use super::room::{Output, Read};
 use super::turns::{AT_A_TIME, Turns, Waiting};
 use crate::snapshot::NUMBERS_AT_A_TIME;
 use crate::webhook::Peer;
@@ -35,9 +32,6 @@ const TO: &[u8] = b"To=";
 
 /// A plus sign in a form. Plivo's numbers have none.
 const PLUS: &[u8] = b"%2B";
-
-/// How much room for an answer is kept to be used again.
-const OUTPUT_KEPT_MAX: usize = 16 << 10;
 
 /// What a worker has read and not answered, and what it has answered and not sent.
 #[derive(Default)]
@@ -49,9 +43,6 @@ struct Gathered {
     called: Vec<E164>,
     /// Those beyond.
     turns: Turns,
-    /// Room to read into and to answer into, empty.
-    free: Vec<BytesMut>,
-    outputs: Vec<Vec<u8>>,
 }
 
 /// How far a request is.
@@ -105,118 +96,6 @@ pub struct Answered {
     pub turn: Turn,
     /// What is to be sent.
     pub output: Output,
-}
-
-/// Room that a worker's connections share, with an answer in it.
-#[derive(Default)]
-pub struct Output(Vec<u8>);
-
-/// What was read at once, in room that a worker's connections share.
-pub struct Read {
-    bytes: BytesMut,
-    /// When it was begun, where somebody waits.
-    begun: Option<Instant>,
-}
-
-impl Read {
-    /// Room to read into.
-    pub fn new() -> Self {
-        let (bytes, waited_for) = GATHERED.with_borrow_mut(|gathered| {
-            (gathered.free.pop().unwrap_or_default(), gathered.turns.any_waits())
-        });
-        let mut read = Self { bytes, begun: waited_for.then(Instant::now) };
-        read.bytes.reserve(BYTES_MAX);
-        read
-    }
-
-    /// What was read before.
-    pub fn again(bytes: BytesMut) -> Self {
-        Self { bytes, begun: Some(Instant::now()) }
-    }
-
-    /// Reads what has come. Says how many bytes.
-    pub async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
-        stream.read_buf(&mut self.bytes).await
-    }
-
-    /// What is left behind this many bytes.
-    pub fn rest(mut self, taken: usize) -> BytesMut {
-        match &self.bytes[taken..] {
-            [] => BytesMut::new(),
-            rest if self.is_shared() => BytesMut::from(rest),
-            _ => {
-                self.bytes.advance(taken);
-                std::mem::take(&mut self.bytes)
-            }
-        }
-    }
-
-    /// When it was begun, where somebody waits.
-    pub const fn begun(&self) -> Option<Instant> {
-        self.begun
-    }
-
-    fn is_shared(&self) -> bool {
-        self.bytes.capacity() >= BYTES_MAX
-    }
-
-    /// The same in no more room than it takes: many may wait.
-    fn alone(self) -> Self {
-        if self.is_shared() { Self { bytes: BytesMut::from(&self[..]), begun: self.begun } } else { self }
-    }
-}
-
-impl Deref for Read {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Read {
-    fn drop(&mut self) {
-        if self.is_shared() {
-            let mut room = std::mem::take(&mut self.bytes);
-            room.clear();
-            give_back(|gathered| &mut gathered.free, room);
-        }
-    }
-}
-
-impl Output {
-    fn new() -> Self {
-        Self(GATHERED.with_borrow_mut(|gathered| gathered.outputs.pop()).unwrap_or_default())
-    }
-}
-
-impl Deref for Output {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        let mut room = std::mem::take(&mut self.0);
-        if (1..=OUTPUT_KEPT_MAX).contains(&room.capacity()) {
-            room.clear();
-            give_back(|gathered| &mut gathered.outputs, room);
-        }
-    }
-}
-
-/// Keeps room that is free. Where that can't be, as the thread ends, it is only lost.
-fn give_back<T>(kept: impl FnOnce(&mut Gathered) -> &mut Vec<T>, room: T) {
-    let _ = GATHERED.try_with(|gathered| {
-        let Ok(mut gathered) = gathered.try_borrow_mut() else { return };
-        let kept = kept(&mut gathered);
-        if kept.len() < AT_A_TIME {
-            kept.push(room);
-        }
-    });
 }
 
 /// Enters what was read among what is to be answered; the task is woken when it is. What would have its turn later than in
@@ -278,17 +157,16 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(place) = self.0 else { return };
-        let left = GATHERED.try_with(|gathered| {
+        // Where the thread ends, all ends.
+        let _ = GATHERED.try_with(|gathered| {
             let mut gathered = gathered.borrow_mut();
             match gathered.requests.get_mut(place) {
-                Some(Stage::Answered(_)) => gathered.requests.try_remove(place),
+                Some(Stage::Answered(_)) => drop(gathered.requests.remove(place)),
                 // Whoever comes to its turn finds that nobody waits for it.
-                Some(stage) => Some(std::mem::replace(stage, Stage::Abandoned)),
-                None => None,
+                Some(stage) => *stage = Stage::Abandoned,
+                None => {}
             }
         });
-        // Not before: it gives room back.
-        drop(left);
     }
 }
 
@@ -311,13 +189,18 @@ fn answer_due(shared: &Shared) {
         let Some(Stage::Due(read, peer)) = stage else { continue };
         let mut output = Output::new();
         // A mistake in answering one of them ends its own connection and nobody else's.
-        let answer = AssertUnwindSafe(|| answering.answer(&read, peer, &mut output.0));
+        let answer = AssertUnwindSafe(|| answering.answer(&read, peer, &mut output));
         let (taken, turn) = catch_unwind(answer).unwrap_or((0, Turn::Failed));
         let answered = Stage::Answered(Answered { read, taken, turn, output });
         GATHERED.with_borrow_mut(|gathered| gathered.requests[place] = answered);
     }
     called.clear();
     GATHERED.with_borrow_mut(|gathered| (gathered.due, gathered.called) = (due, called));
+}
+
+/// The time, where somebody waits: what is begun now may have to be refused, and what that takes is counted.
+pub fn begun() -> Option<Instant> {
+    GATHERED.with_borrow(|gathered| gathered.turns.any_waits()).then(Instant::now)
 }
 
 /// Whether there is time to refuse on connections that stay open.
@@ -357,6 +240,8 @@ fn called(request: &[u8]) -> Option<E164> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::super::shared_by_tests as shared;
     use super::*;
 
@@ -378,7 +263,7 @@ mod tests {
     const REQUEST: &[u8] = b"GET /webhooks/nobody/knows HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
     fn entered(shared: &Shared) -> Option<Place> {
-        let (read, peer) = (Read { bytes: BytesMut::from(REQUEST), begun: None }, shared::PEER);
+        let (read, peer) = (Read::again(BytesMut::from(REQUEST)), shared::PEER);
         let waiting = &shared.webhooks.metrics.requests_waiting;
         enter(read, peer, Duration::ZERO, Waker::noop(), waiting).ok()
     }

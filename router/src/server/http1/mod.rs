@@ -1,10 +1,10 @@
 //! One connection that speaks HTTP/1.1, with limits on what a head may be and how long anything may take.
 //!
 //! `fast_path` answers the requests that webhooks usually are, which `request` reads and `response` writes: read, decided and
-//! sent without hyper, in buffers that a worker's connections share; under load several are read before the first is
-//! answered (`gathered`), and what can't be answered in time is refused (`turns`). At the first request that is anything else (chunked,
-//! another version, another method, no webhook's path, something asked of the connection) it hands the connection to
-//! hyper, with what was read of it (`rewound`).
+//! sent without hyper (`answering`), in room that a worker's connections share (`room`). Under load several are read before
+//! the first is answered, and answered before the first answer is sent (`gathered`), and what can't be answered in time is
+//! refused (`turns`). At the first request that is anything else (chunked, another version, another method, no webhook's
+//! path, something asked of the connection) it hands the connection to hyper, with what was read of it (`rewound`).
 
 mod answering;
 mod fast_path;
@@ -12,6 +12,7 @@ mod gathered;
 mod request;
 mod response;
 mod rewound;
+mod room;
 mod turns;
 
 use std::convert::Infallible;
