@@ -1,5 +1,6 @@
 //! What comes while the same kind of thing is being stored is stored together: one message, one transaction and one commit
-//! for all of it. Nobody waits for company: what comes when nothing is being stored goes at once.
+//! for all of it. Nobody waits for company: what comes when nothing is being stored goes at once. Two batches at a time were
+//! no faster than one, and what both have of one row would be in each other's way.
 //!
 //! Each batch is a task of its own, so that a request that is given up takes nobody's change with it; and whatever way the
 //! task ends, its end starts the next.
@@ -11,8 +12,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// Batches that are stored at a time: while one waits for its commit, the next is written.
-const UNDER_WAY_MAX: usize = 2;
 /// A batch that takes longer is waited for by its own changes alone: a lock on a whole table, or a server that fell silent,
 /// is no reason for others not to try another connection.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +34,7 @@ pub(super) trait Storing: Send + Sync + 'static {
     fn store(&self, changes: Vec<Self::Change>) -> impl Future<Output = Vec<Self::Outcome>> + Send;
 }
 
-/// Changes that wait, and how many batches are under way.
+/// Changes that wait, and whether a batch is under way.
 pub(super) struct Gathering<S: Storing> {
     storing: S,
     queue: Mutex<Queue<S>>,
@@ -43,7 +42,8 @@ pub(super) struct Gathering<S: Storing> {
 
 struct Queue<S: Storing> {
     waiting: VecDeque<Waiting<S>>,
-    under_way: usize,
+    /// Until it ends, or takes too long.
+    is_under_way: bool,
 }
 
 struct Waiting<S: Storing> {
@@ -51,12 +51,18 @@ struct Waiting<S: Storing> {
     outcome: oneshot::Sender<S::Outcome>,
 }
 
-/// One of the batches that may be under way. Its end starts the next.
+struct Batch<S: Storing> {
+    changes: Vec<S::Change>,
+    /// Who waits for each.
+    outcomes: Vec<oneshot::Sender<S::Outcome>>,
+}
+
+/// The one batch that is under way. Its end starts the next.
 struct Place<S: Storing>(Arc<Gathering<S>>);
 
 impl<S: Storing> Gathering<S> {
     pub fn new(storing: S) -> Arc<Self> {
-        Arc::new(Self { storing, queue: Mutex::new(Queue { waiting: VecDeque::new(), under_way: 0 }) })
+        Arc::new(Self { storing, queue: Mutex::new(Queue { waiting: VecDeque::new(), is_under_way: false }) })
     }
 
     pub const fn storing(&self) -> &S {
@@ -74,13 +80,17 @@ impl<S: Storing> Gathering<S> {
 
     fn start(self: &Arc<Self>) {
         let mut queue = self.queue();
-        if queue.waiting.is_empty() || queue.under_way >= UNDER_WAY_MAX {
+        if queue.is_under_way {
             return;
         }
-        queue.under_way += 1;
+        let batch = queue.take();
+        if batch.changes.is_empty() {
+            return;
+        }
+        queue.is_under_way = true;
         // A runtime that is going drops the task, and the place with it, at once.
         drop(queue);
-        tokio::spawn(Place(Arc::clone(self)).store_batch());
+        tokio::spawn(Place(Arc::clone(self)).store(batch));
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<S>> {
@@ -90,44 +100,38 @@ impl<S: Storing> Gathering<S> {
 
 impl<S: Storing> Queue<S> {
     /// The first that wait, less those that were given up.
-    fn take(&mut self) -> (Vec<S::Change>, Vec<oneshot::Sender<S::Outcome>>) {
-        let (mut changes, mut outcomes, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while changes.len() < CHANGES_MAX {
+    fn take(&mut self) -> Batch<S> {
+        let mut batch = Batch { changes: Vec::new(), outcomes: Vec::new() };
+        let mut bytes = 0;
+        while batch.changes.len() < CHANGES_MAX {
             let Some(next) = self.waiting.pop_front() else { break };
             if next.outcome.is_closed() {
                 continue;
             }
             bytes += S::bytes(&next.change);
-            if bytes > BYTES_MAX && !changes.is_empty() {
+            if bytes > BYTES_MAX && !batch.changes.is_empty() {
                 self.waiting.push_front(next);
                 break;
             }
-            changes.push(next.change);
-            outcomes.push(next.outcome);
+            batch.changes.push(next.change);
+            batch.outcomes.push(next.outcome);
         }
-        (changes, outcomes)
+        batch
     }
 }
 
 impl<S: Storing> Place<S> {
-    async fn store_batch(self) {
+    async fn store(self, batch: Batch<S>) {
         let gathering = Arc::clone(&self.0);
-        let (changes, waiting) = gathering.queue().take();
-        if changes.is_empty() {
-            return;
-        }
-        let mut storing = pin!(gathering.storing.store(changes));
-        let outcomes = match tokio::time::timeout(PATIENCE, &mut storing).await {
-            Ok(outcomes) => {
-                drop(self);
-                outcomes
-            }
-            Err(_) => {
-                drop(self);
-                storing.await
-            }
+        let mut storing = pin!(gathering.storing.store(batch.changes));
+        let in_time = tokio::time::timeout(PATIENCE, &mut storing).await;
+        // The next goes on its way before this one's are told.
+        drop(self);
+        let outcomes = match in_time {
+            Ok(outcomes) => outcomes,
+            Err(_) => storing.await,
         };
-        for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+        for (waiting, outcome) in batch.outcomes.into_iter().zip(outcomes) {
             // Whoever gave it up meanwhile has what it asked for all the same.
             let _ = waiting.send(outcome);
         }
@@ -136,7 +140,7 @@ impl<S: Storing> Place<S> {
 
 impl<S: Storing> Drop for Place<S> {
     fn drop(&mut self) {
-        self.0.queue().under_way -= 1;
+        self.0.queue().is_under_way = false;
         if tokio::runtime::Handle::try_current().is_ok() {
             self.0.start();
         }
@@ -211,27 +215,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_go_at_once_and_what_comes_meanwhile_goes_together() {
+    async fn the_first_goes_at_once_and_what_comes_meanwhile_goes_together() {
         let gathering = told();
         let submitted = submit(&gathering, &[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]).await;
-        assert_eq!(batches(&gathering), [vec![1], vec![2]]);
+        assert_eq!(batches(&gathering), [vec![1]]);
         gathering.storing().turns.add_permits(1);
         settle().await;
-        assert_eq!(batches(&gathering), [vec![1], vec![2], vec![3, 4, 5]]);
-        gathering.storing().turns.add_permits(2);
+        assert_eq!(batches(&gathering), [vec![1], vec![2, 3, 4, 5]]);
+        gathering.storing().turns.add_permits(1);
         assert_eq!(outcomes(submitted).await, [2, 4, 6, 8, 10].map(Some));
-        assert_eq!(gathering.queue().under_way, 0);
+        assert!(!gathering.queue().is_under_way);
     }
 
     #[tokio::test]
     async fn a_batch_has_only_so_much() {
         let gathering = told();
         let big = BYTES_MAX / 2;
-        let all = [(1, 1), (2, 1), (3, big), (4, big), (5, 1), (6, BYTES_MAX * 2), (7, 1)];
+        let all = [(1, 1), (2, 1), (3, big), (4, big - 1), (5, 1), (6, BYTES_MAX * 2), (7, 1)];
         let submitted = submit(&gathering, &all).await;
         gathering.storing().turns.add_permits(all.len());
         assert_eq!(outcomes(submitted).await, [2, 4, 6, 8, 10, 12, 14].map(Some));
-        assert_eq!(batches(&gathering), [vec![1], vec![2], vec![3, 4], vec![5], vec![6], vec![7]]);
+        assert_eq!(batches(&gathering), [vec![1], vec![2, 3, 4], vec![5], vec![6], vec![7]]);
 
         let gathering = told();
         let all: Vec<_> = (0..200).map(|name| (name, 1)).collect();
@@ -240,7 +244,7 @@ mod tests {
         let answered: HashMap<_, _> = (0..).zip(outcomes(submitted).await).collect();
         assert!((0..200).all(|name| answered[&name] == Some(name * 2)), "{answered:?}");
         let sizes: Vec<_> = batches(&gathering).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [1, 1, CHANGES_MAX, CHANGES_MAX, CHANGES_MAX, 200 - 2 - 3 * CHANGES_MAX]);
+        assert_eq!(sizes, [1, CHANGES_MAX, CHANGES_MAX, CHANGES_MAX, 200 - 1 - 3 * CHANGES_MAX]);
     }
 
     #[tokio::test]
@@ -251,37 +255,48 @@ mod tests {
         submitted[0].abort();
         submitted[3].abort();
         settle().await;
-        gathering.storing().turns.add_permits(3);
+        gathering.storing().turns.add_permits(2);
         let mut left = Vec::new();
         for task in submitted {
             left.push(task.await.ok().flatten());
         }
         assert_eq!(left, [None, Some(4), Some(6), None, Some(10)]);
-        assert_eq!(batches(&gathering), [vec![1], vec![2], vec![3, 5]]);
+        assert_eq!(batches(&gathering), [vec![1], vec![2, 3, 5]]);
     }
 
     #[tokio::test]
     async fn a_batch_that_dies_stops_nothing() {
         let gathering = told();
-        let submitted = submit(&gathering, &[(1, 1), (2, 1), (3, 1), (DIES, 1)]).await;
-        gathering.storing().turns.add_permits(4);
-        assert_eq!(outcomes(submitted).await, [Some(2), Some(4), None, None]);
+        let submitted = submit(&gathering, &[(1, 1), (2, 1), (DIES, 1)]).await;
+        gathering.storing().turns.add_permits(3);
+        assert_eq!(outcomes(submitted).await, [Some(2), None, None]);
         let submitted = submit(&gathering, &[(5, 1)]).await;
         assert_eq!(outcomes(submitted).await, [Some(10)]);
-        assert_eq!(gathering.queue().under_way, 0);
+        assert!(!gathering.queue().is_under_way);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_takes_all_along() {
+        let gathering = told();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let submitted = runtime.block_on(submit(&gathering, &[(1, 1), (2, 1), (3, 1)]));
+        while batches(&gathering).is_empty() {
+            std::thread::yield_now();
+        }
+        drop((runtime, submitted));
+        assert!(!gathering.queue().is_under_way);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_hangs_holds_nobody_up() {
         let gathering = told();
-        let hanging = submit(&gathering, &[(1, 1), (2, 1)]).await;
-        let other = submit(&gathering, &[(3, 1)]).await;
-        assert_eq!(batches(&gathering).len(), 2);
+        let submitted = submit(&gathering, &[(1, 1), (2, 1), (3, 1)]).await;
+        assert_eq!(batches(&gathering), [vec![1]]);
         tokio::time::sleep(PATIENCE * 2).await;
-        assert_eq!(batches(&gathering), [vec![1], vec![2], vec![3]]);
-        gathering.storing().turns.add_permits(3);
-        assert_eq!(outcomes(hanging).await, [Some(2), Some(4)]);
-        assert_eq!(outcomes(other).await, [Some(6)]);
-        assert_eq!(gathering.queue().under_way, 0);
+        assert_eq!(batches(&gathering), [vec![1], vec![2, 3]]);
+        gathering.storing().turns.add_permits(2);
+        assert_eq!(outcomes(submitted).await, [2, 4, 6].map(Some));
+        assert!(!gathering.queue().is_under_way);
     }
 }

@@ -37,6 +37,7 @@ pub(super) struct Change {
 }
 
 /// What came of a change.
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and live for a moment")]
 pub(super) enum Outcome {
     /// It was stored, or it can't be.
     Known(Stored),
