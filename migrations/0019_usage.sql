@@ -704,33 +704,47 @@ ALTER TABLE tenants
 CREATE INDEX tenants_plan_idx ON tenants (plan) WHERE plan IS NOT NULL;
 SELECT audit_table('plans', 'plan', '{name}');
 
--- Changes a tenant's fields that routers needn't know, in a transaction of this statement alone: what others begin theirs
--- with, role, tenant and origin, it sets before it looks at any row. So a change takes one round trip instead of three,
--- which were a quarter of what it cost PostgreSQL. Only the login role may call it, which may take either role anyway.
-CREATE FUNCTION tenant_change(
-    acting_as text, own uuid, actor text, request_id text, address text,
-    changing uuid, new_profile jsonb, new_integrations jsonb, new_provisioning jsonb
-) RETURNS TABLE (tenant tenants, limits jsonb)
+-- Changes what routers needn't know of tenants, one change after the other, in a transaction of this statement alone: what
+-- others begin theirs with, role, tenant and origin, it sets anew before each. So each row is changed under its own tenant's
+-- row-level security and logged under its own actor, and a message and a commit are shared. Only the login role may call it,
+-- which may take either role anyway. Plans are made anew where the role changes: let those of a role stand together.
+--
+-- A row that somebody else holds is left as it is, and so comes back without the tenant, unless `patient`. One that isn't
+-- there, or that the role may not see, doesn't come back.
+CREATE FUNCTION tenant_changes(
+    patient boolean, roles text[], owns uuid[], actors text[], request_ids text[], addresses text[],
+    changing uuid[], profiles jsonb[], new_integrations jsonb[], provisionings jsonb[]
+) RETURNS TABLE (place integer, tenant tenants, limits jsonb)
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    PERFORM set_config('role', acting_as, true), set_config('dialplane.tenant_id', own::text, true),
-        set_config('dialplane.actor', actor, true), set_config('dialplane.request_id', request_id, true),
-        set_config('dialplane.address', address, true);
-    RETURN QUERY
-    UPDATE tenants AS t SET
-        profile = coalesce(new_profile, t.profile), integrations = coalesce(new_integrations, t.integrations),
-        provisioning = coalesce(new_provisioning, t.provisioning), updated_at = now()
-    WHERE t.id = changing
-    RETURNING t, (
-        SELECT jsonb_build_object('calls_max', coalesce(t.calls_max, own_plan.calls_max),
-            'phone_numbers_max', coalesce(t.phone_numbers_max, own_plan.phone_numbers_max), 'agents_max', t.agents_max,
-            'spend_max', coalesce(t.spend_max, own_plan.spend_max)::text)
-        FROM (SELECT) AS one LEFT JOIN plans AS own_plan ON own_plan.name = t.plan
-    );
+    FOR i IN 1 .. cardinality(changing) LOOP
+        PERFORM set_config('role', roles[i], true), set_config('dialplane.tenant_id', owns[i]::text, true),
+            set_config('dialplane.actor', actors[i], true), set_config('dialplane.request_id', request_ids[i], true),
+            set_config('dialplane.address', addresses[i], true);
+        IF patient THEN
+            PERFORM FROM tenants WHERE id = changing[i] FOR NO KEY UPDATE;
+        END IF;
+        RETURN QUERY
+        UPDATE tenants AS t SET
+            profile = coalesce(profiles[i], t.profile), integrations = coalesce(new_integrations[i], t.integrations),
+            provisioning = coalesce(provisionings[i], t.provisioning), updated_at = now()
+        WHERE t.id = (SELECT id FROM tenants WHERE id = changing[i] FOR NO KEY UPDATE SKIP LOCKED)
+        RETURNING i, t, (
+            SELECT jsonb_build_object('calls_max', coalesce(t.calls_max, own_plan.calls_max),
+                'phone_numbers_max', coalesce(t.phone_numbers_max, own_plan.phone_numbers_max), 'agents_max', t.agents_max,
+                'spend_max', coalesce(t.spend_max, own_plan.spend_max)::text)
+            FROM (SELECT) AS one LEFT JOIN plans AS own_plan ON own_plan.name = t.plan
+        );
+        IF NOT FOUND THEN
+            RETURN QUERY SELECT i, NULL::tenants, NULL::jsonb FROM tenants WHERE id = changing[i];
+        END IF;
+    END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION tenant_change(text, uuid, text, text, text, uuid, jsonb, jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenant_changes(
+    boolean, text[], uuid[], text[], text[], text[], uuid[], jsonb[], jsonb[], jsonb[]
+) FROM PUBLIC;
 
 -- Tenants whose records routers are to get anew, since their plan changed: a plan may have more tenants than one transaction
 -- should hold. Whoever changes a plan holds the row, there or new, until it is seen.

@@ -69,6 +69,12 @@ postgres_init() {
             echo 'fsync = off'
             echo 'synchronous_commit = off'
             echo 'full_page_writes = off'
+        else
+            # As deploy/RUNBOOK.md recommends, for a small machine.
+            echo 'shared_buffers = 512MB'
+            echo 'max_wal_size = 8GB'
+            echo 'min_wal_size = 2GB'
+            echo 'checkpoint_timeout = 15min'
         fi
     } | as_service sh -c 'cat >> "$0"' "$data/postgresql.conf"
 }

@@ -20,7 +20,7 @@ use super::order::{Order, Terms};
 use crate::fleet::Applied;
 use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::idempotency::{self, Claim, KeptAnswer, KeyId};
-use crate::store::{Origin, Scope, StoreError, WriteTx};
+use crate::store::{Origin, Scope, Store, StoreError, WriteTx};
 
 const REVISION: HeaderName = HeaderName::from_static("dialplane-revision");
 const APPLIED: HeaderName = HeaderName::from_static("dialplane-applied");
@@ -108,21 +108,18 @@ impl Api {
 }
 
 impl Api {
-    /// A write that is one statement, of what routers don't see: `change` makes it and gives the representation that GET
-    /// gives. Postgres is asked once.
+    /// A write of what routers don't see that the store makes by itself, together with others: `change` asks for it and gives
+    /// the representation that GET gives.
     ///
     /// # Errors
     /// `precondition_not_supported`: nothing is compared; as `change`.
     pub async fn change_at_once<Q, T: Serialize>(
         &self,
         order: Order<Q>,
-        change: impl AsyncFnOnce(&mut PgConnection, Scope, &Origin) -> Result<T, StoreError>,
+        change: impl AsyncFnOnce(&Store, Scope, Origin) -> Result<T, StoreError>,
     ) -> Answered {
         order.refuse_precondition()?;
-        let terms = order.terms;
-        let change =
-            async |conn: &mut PgConnection| change(conn, terms.principal.scope(), &terms.origin).await;
-        let body = json(&self.store.change_at_once(change).await?)?;
+        let body = json(&change(&self.store, order.terms.principal.scope(), order.terms.origin).await?)?;
         let answer = Answer { etag: Some(ETag::of(&body)), body, ..Answer::of(StatusCode::OK) };
         Ok(answer.into_response(HeaderMap::new()))
     }

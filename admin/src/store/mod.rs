@@ -23,6 +23,7 @@ pub mod corrections;
 pub mod doorbell;
 pub mod error;
 pub mod feed;
+mod gathering;
 pub mod holdings;
 pub mod hosted_agents;
 pub mod idempotency;
@@ -43,6 +44,7 @@ pub mod refused_calls;
 pub mod sealed;
 pub mod search;
 pub mod settings;
+mod tenant_changes;
 pub mod tenants;
 pub mod tool_servers;
 pub mod usage;
@@ -60,6 +62,7 @@ use dialplane_common::feed::{FEED_VERSION, FRAMES_BYTES_MAX};
 use dialplane_common::ids::TenantId;
 pub use error::StoreError;
 use futures_util::TryFutureExt;
+use gathering::Gathering;
 pub use origin::{Actor, Origin};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor};
@@ -121,6 +124,7 @@ pub struct Store {
     connections: Connections,
     keys: Arc<SealKeys>,
     committed: Arc<Notify>,
+    tenant_changes: Arc<Gathering<tenant_changes::Tenants>>,
 }
 
 /// A transaction that reads one state of the database.
@@ -178,7 +182,10 @@ impl Store {
     /// When `url` isn't one.
     pub fn new(url: &str, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
         let connections = Connections::new(open(url)?);
-        Ok(Self { connections, keys, committed: Arc::default() })
+        let committed = Arc::default();
+        let tenants =
+            tenant_changes::Tenants { connections: connections.clone(), committed: Arc::clone(&committed) };
+        Ok(Self { connections, keys, committed, tenant_changes: Gathering::new(tenants) })
     }
 
     /// The pool, for what isn't a request: listening, metrics.
@@ -222,22 +229,6 @@ impl Store {
             changes: Vec::new(),
             noted: HashMap::new(),
         })
-    }
-
-    /// Makes a change that is one statement, which begins by taking a role and saying where it comes from: a transaction
-    /// by itself, in one round trip.
-    ///
-    /// # Errors
-    /// When Postgres can't be reached; as `change`.
-    pub async fn change_at_once<T>(
-        &self,
-        change: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut connection = self.connections.take().await?;
-        let changed = change(&mut connection).await?;
-        connection.keep();
-        self.committed.notify_one();
-        Ok(changed)
     }
 
     /// One round trip: begin, and all that is set for the transaction.

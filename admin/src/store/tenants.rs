@@ -8,9 +8,9 @@ use sqlx::{AssertSqlSafe, FromRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::StoreError;
 use super::instant::Instant;
 use super::search::Pattern;
-use super::{Origin, Scope, StoreError};
 use crate::business::ProfileDocument;
 use crate::business::integrations::Integrations;
 use crate::business::provisioning::ProvisioningDocument;
@@ -129,7 +129,7 @@ impl TenantChanges {
         self.name.is_some() || self.timezone.is_some() || status.is_some() || limits
     }
 
-    /// Whether [`change_at_once`] makes all of them.
+    /// Whether [`super::Store::change_tenant`] makes all of them.
     #[must_use]
     pub fn are_of_one_statement(&self) -> bool {
         !self.concern_routers() && self.operators == OperatorsChanges::default()
@@ -337,35 +337,6 @@ pub async fn update(
     .bind(changes.provisioning.as_ref().map(Json))
     .fetch_one(conn)
     .await?)
-}
-
-/// Changes a tenant's profile, integrations and provisioning, for [`super::Store::change_at_once`]: see
-/// [`TenantChanges::are_of_one_statement`].
-///
-/// # Errors
-/// [`StoreError::NotFound`].
-pub async fn change_at_once(
-    conn: &mut PgConnection,
-    scope: Scope,
-    origin: &Origin,
-    id: TenantId,
-    changes: &TenantChanges,
-) -> Result<Tenant, StoreError> {
-    let query = "SELECT (tenant).*, (tenant).spend_max::text AS spend_max_text, limits
-        FROM tenant_change($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let [actor, request_id, address] = origin.values();
-    Ok(sqlx::query_as(query)
-        .bind(scope.role())
-        .bind(scope.tenant().map(|id| id.0))
-        .bind(actor)
-        .bind(request_id)
-        .bind(address)
-        .bind(id.0)
-        .bind(changes.profile.as_ref().map(Json))
-        .bind(changes.integrations.as_ref().map(Json))
-        .bind(changes.provisioning.as_ref().map(Json))
-        .fetch_one(conn)
-        .await?)
 }
 
 /// What a tenant has beside its numbers.

@@ -131,10 +131,15 @@ impl Admin {
         command(name, &self.database_url, ENCRYPTION_KEY)
     }
 
-    /// Asks it to stop, and waits until it has.
-    pub fn stop(&mut self) {
+    /// Asks it to stop.
+    pub fn ask_to_stop(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        self.ask_to_stop();
         assert!(self.process.wait().unwrap().success());
     }
 

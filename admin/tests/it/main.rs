@@ -10,6 +10,7 @@ mod calls;
 mod commands;
 mod events;
 mod feed;
+mod gathered;
 mod harness;
 mod idempotency;
 mod imports;
