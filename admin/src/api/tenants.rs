@@ -19,8 +19,8 @@ use crate::business::ProfileDocument;
 use crate::business::integrations::{self, Integrations};
 use crate::business::provisioning::ProvisioningDocument;
 use crate::invalid::{self, Invalid};
+use crate::store::plans;
 use crate::store::tenants::{self, OperatorsChanges, Tenant, TenantChanges, TenantFilter};
-use crate::store::{Store, plans};
 
 /// A tenant to create.
 #[derive(Deserialize, ToSchema)]
@@ -266,8 +266,7 @@ pub async fn change(
 
 async fn update(api: &Api, id: TenantId, order: Order, changes: &TenantChanges) -> Answered {
     if changes.are_of_one_statement() && !order.is_conditional() {
-        let change =
-            async |store: &Store, scope, origin| store.change_tenant(scope, origin, id, changes).await;
+        let change = async |scope, origin| api.store.change_tenant(scope, origin, id, changes).await;
         return api.change_at_once(order, change).await;
     }
     let concerns_routers = changes.concern_routers();

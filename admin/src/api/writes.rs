@@ -20,7 +20,7 @@ use super::order::{Order, Terms};
 use crate::fleet::Applied;
 use crate::provisioning::settings::ProvisioningSettings;
 use crate::store::idempotency::{self, Claim, KeptAnswer, KeyId};
-use crate::store::{Origin, Scope, Store, StoreError, WriteTx};
+use crate::store::{Origin, Scope, StoreError, WriteTx};
 
 const REVISION: HeaderName = HeaderName::from_static("dialplane-revision");
 const APPLIED: HeaderName = HeaderName::from_static("dialplane-applied");
@@ -116,10 +116,10 @@ impl Api {
     pub async fn change_at_once<Q, T: Serialize>(
         &self,
         order: Order<Q>,
-        change: impl AsyncFnOnce(&Store, Scope, Origin) -> Result<T, StoreError>,
+        change: impl AsyncFnOnce(Scope, Origin) -> Result<T, StoreError>,
     ) -> Answered {
         order.refuse_precondition()?;
-        let body = json(&change(&self.store, order.terms.principal.scope(), order.terms.origin).await?)?;
+        let body = json(&change(order.terms.principal.scope(), order.terms.origin).await?)?;
         let answer = Answer { etag: Some(ETag::of(&body)), body, ..Answer::of(StatusCode::OK) };
         Ok(answer.into_response(HeaderMap::new()))
     }

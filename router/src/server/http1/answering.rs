@@ -43,44 +43,12 @@ impl<'a> Answering<'a> {
 
     /// Answers the request that `bytes` begin with. Says how many bytes it took.
     pub fn answer(&mut self, bytes: &[u8], peer: Peer, output: &mut Vec<u8>) -> (usize, Turn) {
-        self.take(bytes, |this, endpoint, request| {
-            if this.shared.lag.excessive() {
-                return this.refuse(&endpoint, true, output);
+        take(bytes, |endpoint, request| {
+            if self.shared.lag.excessive() {
+                return refuse(self.shared, &endpoint, true, output);
             }
-            this.answer_request(endpoint, request, peer, output)
+            self.answer_request(endpoint, request, peer, output)
         })
-    }
-
-    /// Says to the request that `bytes` begin with that there is no time. `last`: and that its connection ends.
-    pub fn overloaded(&mut self, bytes: &[u8], last: bool, output: &mut Vec<u8>) -> (usize, Turn) {
-        self.take(bytes, |this, endpoint, request| this.refuse(&endpoint, last || request.last, output))
-    }
-
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        with: impl FnOnce(&mut Self, Endpoint, &Request<'_>) -> Turn,
-    ) -> (usize, Turn) {
-        let mut headers = [("", &b""[..]); HEADERS_MAX];
-        match request::read(bytes, &mut headers) {
-            Found::Request(request) => match endpoint_of(request.target, &request.method) {
-                Some(endpoint) => (request.length, with(self, endpoint, &request)),
-                None => (0, Turn::Unusual),
-            },
-            Found::Head => (0, Turn::Head),
-            Found::Body { target, length } => {
-                let turn = |endpoint| Turn::Body { endpoint, length };
-                (0, endpoint_of(target, &Method::POST).map_or(Turn::Unusual, turn))
-            }
-            Found::Other => (0, Turn::Unusual),
-        }
-    }
-
-    fn refuse(&self, endpoint: &Endpoint, last: bool, output: &mut Vec<u8>) -> Turn {
-        self.shared.webhooks.ended(endpoint, Outcome::Overloaded);
-        let last = last || self.shared.closing.announced();
-        output.extend_from_slice(response::overloaded(last));
-        Turn::Answered { last }
     }
 
     fn answer_request(
@@ -101,6 +69,35 @@ impl<'a> Answering<'a> {
             Reaction::Later(work) => Turn::Wait { endpoint, work, last },
         }
     }
+}
+
+/// Says to the request that `bytes` begin with that there is no time; `last`: and that its connection ends. Says how many bytes
+/// it took.
+pub fn overloaded(shared: &Shared, bytes: &[u8], last: bool, output: &mut Vec<u8>) -> (usize, Turn) {
+    take(bytes, |endpoint, request| refuse(shared, &endpoint, last || request.last, output))
+}
+
+fn take(bytes: &[u8], with: impl FnOnce(Endpoint, &Request<'_>) -> Turn) -> (usize, Turn) {
+    let mut headers = [("", &b""[..]); HEADERS_MAX];
+    match request::read(bytes, &mut headers) {
+        Found::Request(request) => match endpoint_of(request.target, &request.method) {
+            Some(endpoint) => (request.length, with(endpoint, &request)),
+            None => (0, Turn::Unusual),
+        },
+        Found::Head => (0, Turn::Head),
+        Found::Body { target, length } => {
+            let turn = |endpoint| Turn::Body { endpoint, length };
+            (0, endpoint_of(target, &Method::POST).map_or(Turn::Unusual, turn))
+        }
+        Found::Other => (0, Turn::Unusual),
+    }
+}
+
+fn refuse(shared: &Shared, endpoint: &Endpoint, last: bool, output: &mut Vec<u8>) -> Turn {
+    shared.webhooks.ended(endpoint, Outcome::Overloaded);
+    let last = last || shared.closing.announced();
+    output.extend_from_slice(response::overloaded(last));
+    Turn::Answered { last }
 }
 
 /// Writes an answer, the connection's last when it asked for that or when the worker ends. Says whether it is.

@@ -14,10 +14,10 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::answering::{self, Answering, Turn};
+use super::answering::{self, Turn};
 use super::gathered::{self, Answered, Place};
 use super::rewound::Rewound;
-use super::room::Read;
+use super::room::{Output, Read};
 use super::{Progress, Shared, response};
 use crate::webhook::{BodyError, Endpoint, Peer, ToolWork};
 
@@ -134,9 +134,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> FastPath<'a, S> {
 
     /// Says that there is no time, on a connection that stays open if there is time for that.
     fn refuse(&mut self, read: Read, context: &mut Context<'_>) -> Turn {
-        let (mut output, begun) = (Vec::new(), read.begun());
+        let (mut output, begun) = (Output::new(), read.begun());
         let last = !gathered::has_time_to_refuse();
-        let (taken, turn) = Answering::new(self.shared, None).overloaded(&read, last, &mut output);
+        let (taken, turn) = answering::overloaded(self.shared, &read, last, &mut output);
         self.unread = read.rest(taken);
         self.send_now(&output, context);
         if let Some(begun) = begun {

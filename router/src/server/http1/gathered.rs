@@ -141,16 +141,13 @@ impl Place {
         if GATHERED.with_borrow(is_due) {
             answer_due(shared);
         }
-        GATHERED.with_borrow_mut(|gathered| match gathered.requests.get(place) {
-            Some(Stage::Answered(_)) => match gathered.requests.remove(place) {
-                Stage::Answered(answered) => {
-                    self.0 = None;
-                    Some(answered)
-                }
-                _ => None,
-            },
-            _ => None,
-        })
+        let answered = GATHERED.with_borrow_mut(|gathered| {
+            let is_answered = matches!(gathered.requests.get(place), Some(Stage::Answered(_)));
+            is_answered.then(|| gathered.requests.remove(place))
+        });
+        let Some(Stage::Answered(answered)) = answered else { return None };
+        self.0 = None;
+        Some(answered)
     }
 }
 
@@ -190,7 +187,11 @@ fn answer_due(shared: &Shared) {
         let mut output = Output::new();
         // A mistake in answering one of them ends its own connection and nobody else's.
         let answer = AssertUnwindSafe(|| answering.answer(&read, peer, &mut output));
-        let (taken, turn) = catch_unwind(answer).unwrap_or((0, Turn::Failed));
+        let (taken, turn) = catch_unwind(answer).unwrap_or_else(|_| {
+            // Nothing is sent of what may be half an answer.
+            output.clear();
+            (0, Turn::Failed)
+        });
         let answered = Stage::Answered(Answered { read, taken, turn, output });
         GATHERED.with_borrow_mut(|gathered| gathered.requests[place] = answered);
     }
